@@ -1,0 +1,186 @@
+//! The shared memory that the processes of one recording and their companion agree on.
+//!
+//! It is one memfd: a [`Control`] page range, then [`SLOTS`] rings of [`RING_SIZE`] bytes. Every process
+//! inherits the descriptor (it survives fork and exec, and needs no path, so a child that has changed root,
+//! user or namespace still reaches it). A stream uses one slot for as long as its thread lives. The file is
+//! sparse: a slot costs memory only for the pages that were touched, and the companion punches them out again.
+//!
+//! Beside it the processes inherit one end of a `SOCK_SEQPACKET` socket. It carries [`FileMessage`]s with a
+//! descriptor to the writer, and its end-of-file tells the companion, whatever killed them, that the last
+//! process has gone.
+
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+/// Identifies a [`Control`].
+pub const MAGIC: u64 = u64::from_le_bytes(*b"imitate1");
+/// Streams that can be alive at once.
+pub const SLOTS: usize = 4096;
+/// Bytes of one ring: a power of two and a multiple of the page size.
+pub const RING_SIZE: usize = 1 << 20;
+/// Bytes that [`Control`] takes in the memfd; rings start here.
+pub const CONTROL_SIZE: usize = 2 << 20;
+/// Size of the whole (sparse) memfd.
+pub const SESSION_SIZE: usize = CONTROL_SIZE + SLOTS * RING_SIZE;
+
+/// Offset of a slot's ring in the memfd.
+pub const fn ring_offset(slot: usize) -> usize {
+    CONTROL_SIZE + slot * RING_SIZE
+}
+
+/// What the processes do.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Streams flow from the program to the writer.
+    Record = 1,
+    /// Streams flow from the feeder to the program.
+    Replay = 2,
+}
+
+/// The life of a slot, in [`Slot::state`].
+///
+/// Free -> Reserved (by a parent about to create a thread or process, or by the companion for stream 0)
+/// -> Live (its owner has mapped the ring) -> Finished (the owner will not touch it again) -> Free (the
+/// companion has taken or given everything). Divergence is the replay's other end.
+pub mod slot_state {
+    /// Nobody's.
+    pub const FREE: u32 = 0;
+    /// Given a stream number, owner not yet running. In replay the feeder starts filling now.
+    pub const RESERVED: u32 = 1;
+    /// In use.
+    pub const LIVE: u32 = 2;
+    /// The owner has ended in an orderly way.
+    pub const FINISHED: u32 = 3;
+    /// Replay: the owner asked for something else than its next event; [`super::Report`] says what. It waits
+    /// to be killed.
+    pub const DIVERGED: u32 = 4;
+    /// Replay: the stream has ended although the thread has not (the recording was cut short there).
+    pub const STARVED: u32 = 5;
+}
+
+/// A cache line of its own, so that producer and consumer do not share one.
+#[repr(C, align(64))]
+#[derive(Default)]
+pub struct Line<T>(pub T);
+
+/// One stream's place.
+#[repr(C, align(64))]
+pub struct Slot {
+    /// See [`slot_state`].
+    pub state: AtomicU32,
+    /// Stream number, valid unless free.
+    pub stream: AtomicU32,
+    /// The owner's real process id, as its own namespace has it; 0 until known.
+    pub process: AtomicU32,
+    /// The owner's real thread id; 0 until known.
+    pub thread: AtomicU32,
+    /// Replay, set by the feeder: no byte will be produced after [`Slot::head`].
+    pub at_end: AtomicU32,
+    /// Bytes ever produced. Written by the producer only.
+    pub head: Line<AtomicU64>,
+    /// Bytes ever consumed. Written by the consumer only.
+    pub tail: Line<AtomicU64>,
+    /// Futex: the program's side sleeps here when its ring is full (record) or empty (replay). The companion
+    /// adds one and wakes after it has made room or data *if* `program_waits` is set.
+    pub program_wake: Line<AtomicU32>,
+    /// The program's side is about to sleep on `program_wake`.
+    pub program_waits: AtomicU32,
+}
+
+/// Fixed header of the session's memory.
+#[repr(C)]
+pub struct Control {
+    /// [`MAGIC`].
+    pub magic: AtomicU64,
+    /// A [`Mode`].
+    pub mode: AtomicU32,
+    /// Real process id of the companion; 0 when it has ended.
+    pub companion: AtomicU32,
+    /// Futex: the companion sleeps here; programs add one and wake when a ring is a quarter full (record), a
+    /// ring is empty (replay), or a slot changes its state.
+    pub companion_wake: Line<AtomicU32>,
+    /// The companion is about to sleep on `companion_wake`.
+    pub companion_waits: AtomicU32,
+    /// Not 0: nothing more is logged (disk full, writer gone...). The program goes on unrecorded.
+    pub stopped: AtomicU32,
+    /// Record: the number that the next stream gets (0 is the first process's first thread).
+    pub next_stream: AtomicU32,
+    /// Record: the number that the next referenced file gets.
+    pub next_file: AtomicU32,
+    /// Processes of the recording that are alive (orderly bookkeeping; the socket is the truth).
+    pub live_processes: AtomicU32,
+    /// A [`check level`](check_level).
+    pub check: AtomicU32,
+    /// Record: the ticket that the next output to stdout or stderr takes. Replay: the ticket whose turn it is;
+    /// also a futex (its low 32 bits).
+    pub output_ticket: Line<AtomicU64>,
+    /// Real process ids that hold the right to write to stdout (0) and stderr (1); 0 = nobody. Futexes.
+    pub output_lock: [Line<AtomicU32>; 2],
+    /// First come, first served: 0 = free, 1 = being filled, 2 = complete.
+    pub report_state: AtomicU32,
+    /// Why a replay stopped, for the companion to print.
+    pub report: core::cell::UnsafeCell<Report>,
+    /// The streams.
+    pub slots: [Slot; SLOTS],
+}
+
+const _: () = assert!(size_of::<Control>() <= CONTROL_SIZE);
+
+/// How much replay verifies, in [`Control::check`].
+pub mod check_level {
+    /// Registers, inputs and stack top.
+    pub const CHEAP: u32 = 0;
+    /// Also all writable memory, periodically.
+    pub const FULL: u32 = 1;
+}
+
+/// A divergence, as the replaying thread saw it. The companion adds a backtrace and prints it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Report {
+    /// Stream of the thread.
+    pub stream: u32,
+    /// Real process and thread id, for reading its memory.
+    pub process: u32,
+    /// Real thread id.
+    pub thread: u32,
+    /// Bytes of `text`.
+    pub text_length: u32,
+    /// Number of the event in its stream (0 = first).
+    pub event: u64,
+    /// rax, rdi, rsi, rdx, r10, r8, r9, rbx, rbp, r12, r13, r14, r15, rsp, rip, rflags at the safepoint.
+    pub registers: [u64; 16],
+    /// What was expected and what happened: UTF-8, one fact a line.
+    pub text: [u8; 4096],
+}
+
+/// What accompanies a descriptor on the session's socket: "this is file `file`, keep it".
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMessage {
+    /// The file's number in this recording, from [`Control::next_file`].
+    pub file: u64,
+    /// Stream that met it first.
+    pub stream: u64,
+    /// Its identity then: device, inode, size, modification time in nanoseconds since 1970.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970.
+    pub modified: u64,
+    /// 1 if it was mapped, 0 if it was read.
+    pub mapped: u64,
+}
+
+/// Environment variables between the launcher and the library. All have the same length in both modes, because
+/// the environment block decides where the stack begins.
+pub mod environment {
+    /// `record`, `replay` or `off`. (The first two have six letters on purpose.)
+    pub const MODE: &str = "IMITATE_MODE";
+    /// Set by the launcher: `MMMM,SSSS,IIII`: memfd, socket and slot as four hexadecimal digits each.
+    pub const SESSION: &str = "IMITATE_SESSION";
+    /// Set by the user: where the trace goes or comes from when the library is used without the tool.
+    pub const TRACE: &str = "IMITATE_TRACE";
+}
