@@ -1,1 +1,40 @@
-fn main() {}
+//! `cargo xtask`: the project's chores as commands, so that they need no shell and no other tool.
+
+mod archive;
+mod commands;
+mod demo;
+mod dist;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Imitate's own chores
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build everything, record real programs, replay them, and show that nothing differs
+    Demo,
+    /// Run every check that CI runs: format, lints, documentation, build, tests
+    Test,
+    /// Make a .tar.gz and a .deb of the tool, the library, man pages and completions
+    Dist {
+        /// Where they go [default: dist in the target directory]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match CommandLine::parse().chore {
+        Chore::Demo => demo::run(),
+        Chore::Test => test::run_all(),
+        Chore::Dist { out } => dist::run(out),
+    }
+}

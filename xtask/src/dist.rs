@@ -1,0 +1,106 @@
+//! `cargo xtask dist`: one archive and one Debian package that install everything.
+
+use crate::archive::{Member, tar_gz, write_deb};
+use crate::commands::{build_release, workspace};
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Where each shell looks for completions, below the prefix.
+const COMPLETIONS: &[(&str, &str)] = &[
+    ("bash", "share/bash-completion/completions/imitate"),
+    ("zsh", "share/zsh/vendor-completions/_imitate"),
+    ("fish", "share/fish/vendor_completions.d/imitate.fish"),
+];
+
+/// Files of the workspace that are installed as documentation, if they are there.
+const DOCUMENTS: &[&str] = &[
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+    "docs/ARCHITECTURE.md",
+    "docs/TRACE-FORMAT.md",
+];
+
+/// Builds, and writes the archive and the package into `out`.
+pub fn run(out: Option<PathBuf>) -> Result<()> {
+    let built = build_release()?;
+    let out = out.unwrap_or_else(|| built.join("../dist"));
+    std::fs::create_dir_all(&out).with_context(|| format!("cannot make the directory {}", out.display()))?;
+    let out = out.canonicalize().with_context(|| format!("cannot find {}", out.display()))?;
+    let members = members(&built)?;
+
+    let name = format!("imitate-{VERSION}-x86_64");
+    let archive = out.join(format!("{name}.tar.gz"));
+    let bytes = tar_gz(&format!("{name}/"), &members)?;
+    std::fs::write(&archive, bytes).with_context(|| format!("cannot write {}", archive.display()))?;
+    println!("{}", archive.display());
+
+    let package = out.join(format!("imitate_{VERSION}_amd64.deb"));
+    write_deb(&package, &control(&members), &members)?;
+    println!("{}", package.display());
+    Ok(())
+}
+
+fn members(built: &Path) -> Result<Vec<Member>> {
+    let tool = built.join("imitate");
+    let mut members = vec![
+        Member::built("bin/imitate", 0o755, &tool)?,
+        Member::built("lib/imitate/libimitate.so", 0o644, &built.join("libimitate.so"))?,
+    ];
+    for (shell, path) in COMPLETIONS {
+        members.push(Member::document(*path, output(&tool, &["completions", shell])?));
+    }
+    let pages = tempfile::tempdir().context("cannot make a temporary directory for the man pages")?;
+    let directory = pages.path().to_str().context("the temporary directory's name is not UTF-8")?;
+    output(&tool, &["man", "--out", directory])?;
+    let mut names = std::fs::read_dir(pages.path())?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<Vec<_>>>()?;
+    names.sort();
+    for name in names {
+        let page = pages.path().join(&name);
+        members.push(Member::built(format!("share/man/man1/{name}"), 0o644, &page)?);
+    }
+    for document in DOCUMENTS {
+        let path = workspace().join(document);
+        if path.is_file() {
+            let name = path.file_name().context("a document has no name")?.to_string_lossy();
+            members.push(Member::built(format!("share/doc/imitate/{name}"), 0o644, &path)?);
+        }
+    }
+    Ok(members)
+}
+
+fn output(tool: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+    let output = Command::new(tool)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("cannot run {}", tool.display()))?;
+    let words = arguments.join(" ");
+    ensure!(output.status.success(), "`imitate {words}` failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(output.stdout)
+}
+
+/// The package's control file. It needs the glibc that it was built against, which Debian 12 has.
+fn control(members: &[Member]) -> String {
+    let kibibytes = members.iter().map(|member| member.data.len()).sum::<usize>().div_ceil(1024);
+    format!(
+        "Package: imitate\n\
+         Version: {VERSION}\n\
+         Architecture: amd64\n\
+         Maintainer: The Imitate contributors <imitate@localhost>\n\
+         Installed-Size: {kibibytes}\n\
+         Depends: libc6 (>= 2.36), libgcc-s1\n\
+         Suggests: gdb\n\
+         Section: devel\n\
+         Priority: optional\n\
+         Description: record unmodified Linux programs and replay them exactly\n \
+         Imitate records what a program cannot compute by itself (results of system calls,\n \
+         time, random numbers) and runs it again with the same results, addresses, output and\n \
+         exit status. It needs neither root nor a kernel module nor hardware counters.\n"
+    )
+}

@@ -1,0 +1,26 @@
+//! `cargo xtask test`: the checks that a change has to pass, quickest first.
+
+use crate::commands::{cargo, run};
+use anyhow::Result;
+
+/// The tests come last, and those in the documentation before the others, so that the output closes with the
+/// result lines of tests.
+const STEPS: &[&[&str]] = &[
+    &["fmt", "--all", "--check"],
+    &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"],
+    &["doc", "--workspace", "--no-deps", "--document-private-items"],
+    // The tests record and replay with the optimised tool and library.
+    &["build", "--release", "--package", "preload", "--package", "replayer"],
+    &["test", "--workspace", "--doc"],
+    &["test", "--workspace", "--lib", "--bins", "--tests"],
+];
+
+/// Runs the steps until one fails.
+pub fn run_all() -> Result<()> {
+    for arguments in STEPS {
+        let mut step = cargo(arguments);
+        step.env("RUSTDOCFLAGS", "--deny warnings");
+        run(step)?;
+    }
+    Ok(())
+}
