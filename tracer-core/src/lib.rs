@@ -19,3 +19,4 @@
 pub mod event;
 pub mod ring;
 pub mod session;
+pub mod trace;

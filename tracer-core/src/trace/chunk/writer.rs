@@ -1,0 +1,197 @@
+//! Writing the `events` file.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+use zstd::bulk::Compressor;
+
+use super::{ChunkHeader, FileHeader, MAXIMUM_CHUNK, chunk_flags};
+use crate::trace::error::{Context, Error, Result};
+
+/// zstd's level unless another is chosen. One core must keep up with the program; level 1 compresses system
+/// calls' results at several hundred MB/s, and higher levels gain little on them.
+pub const DEFAULT_LEVEL: i32 = 1;
+
+/// Chunks shorter than this are always compressed whole: looking for a sample would cost as much.
+const PROBE_FROM: usize = 64 << 10;
+/// Bytes of each sample and number of samples, spread over the chunk, that decide whether a chunk is worth
+/// compressing.
+const PROBE_SAMPLE: usize = 4 << 10;
+const PROBE_SAMPLES: usize = 4;
+
+/// Appends chunks to an `events` file.
+///
+/// Everything that [`Writer::append`] has accepted is in the kernel's hands when it returns and survives
+/// whatever kills this process. After an error, the file ends where it ended before the failed call.
+pub struct Writer {
+    file: File,
+    path: PathBuf,
+    /// Length of the file that is known to be good.
+    position: u64,
+    /// More than `position` bytes may be in the file, because undoing a failed write failed too.
+    cut_back_owed: bool,
+    chunks: u64,
+    bytes_appended: u64,
+    streams: HashMap<u32, Progress>,
+    compressor: Compressor<'static>,
+    compressed: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Progress {
+    next_sequence: u32,
+    ended: bool,
+}
+
+impl Writer {
+    /// Creates `path`, which must not exist, readable and writable by its owner only, and writes the file's
+    /// header.
+    pub fn create(path: &Path) -> Result<Writer> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let mut writer = Writer {
+            file: file.context("create", path)?,
+            path: path.to_owned(),
+            position: 0,
+            cut_back_owed: false,
+            chunks: 0,
+            bytes_appended: 0,
+            streams: HashMap::new(),
+            compressor: Compressor::new(DEFAULT_LEVEL).context("set up compression for", path)?,
+            compressed: Vec::new(),
+        };
+        write_at_end(&mut writer.file, &FileHeader::to_bytes(), &[]).context("write the header of", path)?;
+        writer.position = FileHeader::SIZE as u64;
+        Ok(writer)
+    }
+
+    /// Compresses later chunks at zstd's `level` (negative: faster; up to 22).
+    pub fn set_level(&mut self, level: i32) -> Result<()> {
+        self.compressor.set_compression_level(level).context("set the compression level for", &self.path)
+    }
+
+    /// Appends `bytes` to `stream`; with `last`, the stream is complete. Nothing is written for no bytes,
+    /// unless they are the last. More than [`MAXIMUM_CHUNK`] bytes become several chunks.
+    ///
+    /// Errors: [`Error::is_storage_full`] tells a full disk from the rest. A stream that was completed takes
+    /// no more bytes.
+    pub fn append(&mut self, stream: u32, bytes: &[u8], last: bool) -> Result<()> {
+        if self.streams.get(&stream).is_some_and(|progress| progress.ended) {
+            return Err(Error::refused(&self.path, format!("stream {stream} was completed before")));
+        }
+        let mut rest = bytes;
+        while rest.len() > MAXIMUM_CHUNK {
+            let (piece, behind) = rest.split_at(MAXIMUM_CHUNK);
+            self.append_chunk(stream, piece, false)?;
+            rest = behind;
+        }
+        if rest.is_empty() && !last { Ok(()) } else { self.append_chunk(stream, rest, last) }
+    }
+
+    /// Writes the mark that tells a complete file from one that ends early. Streams that were not completed
+    /// stay so.
+    pub fn finish(mut self) -> Result<()> {
+        self.write(ChunkHeader::end(self.chunks), &[])
+    }
+
+    /// Bytes that the file has.
+    pub fn bytes_written(&self) -> u64 {
+        self.position
+    }
+
+    /// Uncompressed bytes that were appended, of all streams.
+    pub fn bytes_appended(&self) -> u64 {
+        self.bytes_appended
+    }
+
+    fn append_chunk(&mut self, stream: u32, bytes: &[u8], last: bool) -> Result<()> {
+        let compressed = self.compress(bytes);
+        let scratch = std::mem::take(&mut self.compressed);
+        let stored = if compressed { &scratch } else { bytes };
+        let flags = [(last, chunk_flags::LAST), (compressed, chunk_flags::COMPRESSED)];
+        let header = ChunkHeader {
+            stream,
+            sequence: self.streams.get(&stream).map_or(0, |progress| progress.next_sequence),
+            flags: flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, flag)| all | flag),
+            transform: 0,
+            length: bytes.len() as u32,
+            stored: stored.len() as u32,
+            checksum: xxh3_64(bytes),
+        };
+        let written = self.write(header, stored);
+        self.compressed = scratch;
+        written?;
+        let progress = self.streams.entry(stream).or_default();
+        progress.next_sequence += 1;
+        progress.ended = last;
+        self.chunks += 1;
+        self.bytes_appended += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Fills `self.compressed` from `bytes`; false if they are better stored as they are.
+    fn compress(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() >= PROBE_FROM && !self.samples_shrink(bytes) {
+            return false;
+        }
+        self.compress_slice(bytes).is_some_and(|length| length < bytes.len())
+    }
+
+    /// Whether samples of `bytes` shrink by more than a thirty-second. Random and already compressed data
+    /// would otherwise cost compression's time for nothing, and a recording of them must keep up.
+    fn samples_shrink(&mut self, bytes: &[u8]) -> bool {
+        let mut total = 0;
+        for sample in 0..PROBE_SAMPLES {
+            let at = (bytes.len() - PROBE_SAMPLE) / (PROBE_SAMPLES - 1) * sample;
+            total += self.compress_slice(&bytes[at..at + PROBE_SAMPLE]).unwrap_or(PROBE_SAMPLE);
+        }
+        total < PROBE_SAMPLES * PROBE_SAMPLE * 31 / 32
+    }
+
+    /// The length of `bytes` compressed into `self.compressed`; `None` if zstd could not (for want of
+    /// memory), which only means that they are stored as they are.
+    fn compress_slice(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.compressed.clear();
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+        self.compressor.compress_to_buffer(bytes, &mut self.compressed).ok()
+    }
+
+    /// Appends a header and what it describes; on failure the file is cut back.
+    fn write(&mut self, header: ChunkHeader, stored: &[u8]) -> Result<()> {
+        if self.cut_back_owed {
+            self.cut_back().context("cut back", &self.path)?;
+        }
+        if let Err(error) = write_at_end(&mut self.file, &header.to_bytes(), stored) {
+            // A reader tolerates half a chunk at the end, but not in front of the next one.
+            self.cut_back_owed = self.cut_back().is_err();
+            return Err(error).context("write", &self.path);
+        }
+        self.position += (ChunkHeader::SIZE + stored.len()) as u64;
+        Ok(())
+    }
+
+    fn cut_back(&mut self) -> io::Result<()> {
+        self.file.set_len(self.position)?;
+        self.file.seek(SeekFrom::Start(self.position))?;
+        self.cut_back_owed = false;
+        Ok(())
+    }
+}
+
+/// Writes `header` and `stored` with as few system calls as the kernel allows.
+fn write_at_end(file: &mut File, header: &[u8], stored: &[u8]) -> io::Result<()> {
+    let mut slices = [IoSlice::new(header), IoSlice::new(stored)];
+    let mut rest = &mut slices[..];
+    while !rest.is_empty() {
+        match file.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! While recording: making sure that a file's content will be there in replay.
+
+use std::collections::HashMap;
+use std::fs::{File, FileTimes, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use zstd::stream::write::Encoder;
+
+use super::hash::{content_hash, read_whole};
+use super::{Identity, Kept, ReferencedFile};
+use crate::trace::byte_string::ByteString;
+use crate::trace::chunk::DEFAULT_LEVEL;
+use crate::trace::directory::file_path;
+use crate::trace::error::{Context, Result};
+
+/// Directories whose files change only when software is installed. They are not copied into a trace; a replay
+/// after an upgrade says which file is no longer the same.
+const INSTALLED: [&str; 10] =
+    ["/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/opt", "/nix/store", "/gnu/store"];
+
+/// What is kept how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Files up to this size in bytes are copied if they cannot be reflinked.
+    pub copy_limit: u64,
+    /// Files up to this size in bytes are hashed, so that a replay can tell a touched file from a changed one.
+    pub hash_limit: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy { copy_limit: 64 << 20, hash_limit: 4 << 30 }
+    }
+}
+
+/// Keeps a recording's files. A file that is met again in the same state is not read again.
+#[derive(Debug)]
+pub struct Keeper {
+    directory: PathBuf,
+    policy: Policy,
+    known: HashMap<Identity, ReferencedFile>,
+    kept_bytes: u64,
+}
+
+impl Keeper {
+    /// A keeper for the trace in `directory`.
+    pub fn new(directory: &Path, policy: Policy) -> Keeper {
+        Keeper { directory: directory.to_owned(), policy, known: HashMap::new(), kept_bytes: 0 }
+    }
+
+    /// Keeps `file`, which the recorded program met as number `id` in the state `met`.
+    ///
+    /// What is wrong with the file becomes [`Kept::Unavailable`]; an error means that the trace cannot be
+    /// written (see [`crate::trace::Error::is_storage_full`]).
+    pub fn keep(&mut self, id: u64, file: &File, met: Identity) -> Result<ReferencedFile> {
+        if let Some(known) = self.known.get(&met) {
+            return Ok(ReferencedFile { id, ..known.clone() });
+        }
+        let link = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let path = std::fs::read_link(&link).context("find the path of", &link)?;
+        let mut kept = ReferencedFile {
+            id,
+            path: ByteString::from(path),
+            identity: met,
+            hash: None,
+            kept: Kept::Reference,
+        };
+        if let Err(reason) = self.store(file, &mut kept)? {
+            kept.hash = None;
+            kept.kept = Kept::Unavailable(reason);
+        }
+        self.known.insert(met, kept.clone());
+        Ok(kept)
+    }
+
+    /// Bytes that were put into `files/`; of a reflinked file, its size.
+    pub fn kept_bytes(&self) -> u64 {
+        self.kept_bytes
+    }
+
+    /// Chooses how to keep `file`, does it, and fills in `kept.hash` and `kept.kept`. The inner error is the
+    /// reason why the file is unavailable.
+    fn store(&mut self, file: &File, kept: &mut ReferencedFile) -> Result<std::result::Result<(), String>> {
+        let metadata = match file.metadata() {
+            Ok(metadata) => metadata,
+            Err(error) => return Ok(Err(format!("it could not be looked at: {error}"))),
+        };
+        if !metadata.is_file() {
+            return Ok(Err("it is not a regular file".into()));
+        }
+        if Identity::from(&metadata) != kept.identity {
+            return Ok(Err("it changed before it could be kept".into()));
+        }
+        let size = metadata.size();
+        // Once the last link is gone, there is nothing to refer to.
+        let linked = metadata.nlink() > 0;
+        let stored = if linked && is_installed(kept.path.as_path()) {
+            self.refer(file, size)
+        } else if let Some(hash) = self.reflink(file, &metadata, kept.id)? {
+            kept.kept = Kept::Reflinked(kept.id);
+            hash
+        } else if size <= self.policy.copy_limit {
+            kept.kept = Kept::Copied(kept.id);
+            self.copy(file, kept.id)?
+        } else if linked {
+            self.refer(file, size)
+        } else {
+            let limit = self.policy.copy_limit;
+            return Ok(Err(format!("it was deleted and is larger than the {limit} bytes that are copied")));
+        };
+        match stored.and_then(|hash| Ok((hash, Identity::from(&file.metadata()?)))) {
+            Err(error) => Ok(Err(format!("it could not be read: {error}"))),
+            // A reflink is a snapshot, whatever happens to the original.
+            Ok((_, now)) if now != kept.identity && !matches!(kept.kept, Kept::Reflinked(_)) => {
+                Ok(Err("it changed while it was being kept".into()))
+            }
+            Ok((hash, _)) => {
+                kept.hash = hash;
+                Ok(Ok(()))
+            }
+        }
+    }
+
+    fn refer(&self, file: &File, size: u64) -> io::Result<Option<String>> {
+        if size <= self.policy.hash_limit { content_hash(file).map(Some) } else { Ok(None) }
+    }
+
+    /// Makes `files/<id>` share `file`'s blocks; `None` where the file system cannot.
+    fn reflink(
+        &mut self,
+        file: &File,
+        metadata: &Metadata,
+        id: u64,
+    ) -> Result<Option<io::Result<Option<String>>>> {
+        let path = file_path(&self.directory, id);
+        let copy = create(&path)?;
+        // SAFETY: both descriptors are open for as long as the files live; FICLONE touches no memory of ours.
+        if unsafe { libc::ioctl(copy.as_raw_fd(), libc::FICLONE, file.as_raw_fd()) } != 0 {
+            std::fs::remove_file(&path).context("remove", &path)?;
+            return Ok(None);
+        }
+        // The time shows later that the copy was not changed; the hash shows it if the time was lost.
+        let times = metadata.modified().map(|modified| FileTimes::new().set_modified(modified));
+        times.and_then(|times| copy.set_times(times)).context("set the time of", &path)?;
+        self.kept_bytes += metadata.size();
+        let readable = File::open(&path).context("open", &path)?;
+        Ok(Some(self.refer(&readable, metadata.size())))
+    }
+
+    /// Copies `file` into `files/<id>`. The outer error is the trace's, the inner one the file's.
+    fn copy(&mut self, file: &File, id: u64) -> Result<io::Result<Option<String>>> {
+        let path = file_path(&self.directory, id);
+        let mut encoder =
+            Encoder::new(create(&path)?, DEFAULT_LEVEL).context("set up compression for", &path)?;
+        let mut write_error = None;
+        let read = read_whole(file, |piece| {
+            encoder.write_all(piece).map_err(|error| {
+                write_error = Some(error);
+                io::ErrorKind::Other.into()
+            })
+        });
+        let written = match write_error {
+            Some(error) => Err(error),
+            None => encoder.finish().and_then(|copy| copy.metadata()).map(|metadata| metadata.size()),
+        };
+        match (&written, &read) {
+            (Ok(length), Ok(_)) => self.kept_bytes += length,
+            // The first error counts; if this one fails too, `imitate rm` still removes the rest.
+            _ => {
+                let _ = std::fs::remove_file(&path);
+            }
+        }
+        written.context("write", &path)?;
+        Ok(read.map(|(hash, _)| Some(hash)))
+    }
+}
+
+/// Creates a file in the trace for its owner only.
+fn create(path: &Path) -> Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).context("create", path)
+}
+
+fn is_installed(path: &Path) -> bool {
+    INSTALLED.iter().any(|directory| path.starts_with(directory))
+}
