@@ -1,0 +1,247 @@
+//! The command line, as data: parsing, `--help`, man pages and completions all come from here.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  record, replay  that of the program; killed by the same signal if the program was
+  125             imitate itself failed: bad usage, no such trace, divergence, trace ends early
+  124             instead of 125 in `replay` if the recorded program itself ended with 125, so that
+                  a failed replay is never mistaken for a successful one
+  126, 127        record: the program cannot be executed, or was not found (as in a shell)
+  1               verify: a replay differed; doctor: recording does not work here";
+
+const FILES: &str = "\
+Traces are kept under $IMITATE_DIR, else $XDG_DATA_HOME/imitate, else ~/.local/share/imitate, named \
+after the program: `date-1`, `date-2`, ... Wherever a TRACE is asked for, give such a name or a \
+directory; without one, the latest trace is meant.";
+
+/// Record unmodified Linux programs and replay them exactly.
+#[derive(Parser)]
+#[command(name = "imitate", version, styles = STYLES, after_help = EXIT_STATUS, after_long_help = long_notes())]
+#[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+fn long_notes() -> String {
+    format!("{EXIT_STATUS}\n\n{FILES}")
+}
+
+/// The subcommands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run a program and record everything that it cannot compute by itself
+    Record(Record),
+    /// Run a recorded program again: same output, same addresses, same exit status
+    Replay(Replay),
+    /// List the traces
+    #[command(visible_alias = "list")]
+    Ls(List),
+    /// Remove traces
+    Rm(Remove),
+    /// Print the events of a trace, in the manner of strace
+    Dump(Dump),
+    /// Count what a trace holds, by system call
+    Stats(Stats),
+    /// Record a program once, replay it several times, and compare
+    Verify(Verify),
+    /// Check what this machine offers, and what works without the missing parts
+    Doctor,
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Write man pages
+    #[command(hide = true)]
+    Man(Man),
+    /// Become the recorded program, in this process (used by `replay --gdb` as gdb's exec-wrapper)
+    #[command(hide = true)]
+    ReplayExec(ReplayExec),
+}
+
+/// How much state a replay proves to be identical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Check {
+    /// Registers, inputs of calls, the top of the stack
+    Cheap,
+    /// Also all writable memory, periodically
+    Full,
+}
+
+/// When the files that the program reads are copied into the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CopyFiles {
+    /// Those that could change before the replay
+    Auto,
+    /// None: the trace is small, and needs them unchanged
+    Never,
+    /// All: the trace needs no file of this machine
+    All,
+}
+
+/// A program and its arguments.
+#[derive(Args)]
+pub struct Program {
+    /// The program, looked up in PATH as a shell would, and its arguments
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// Which trace.
+#[derive(Args)]
+pub struct Which {
+    /// Trace directory, or its name in the storage directory [default: the latest]
+    #[arg(value_name = "TRACE", value_hint = ValueHint::DirPath)]
+    pub trace: Option<PathBuf>,
+}
+
+/// How a recording is made; shared by `record` and `verify`.
+#[derive(Args)]
+pub struct RecordingOptions {
+    /// How much state replays will be able to prove identical; `full` costs recording time
+    #[arg(long, value_enum, default_value_t = Check::Cheap)]
+    pub check: Check,
+    /// When the files that the program reads are copied into the trace
+    #[arg(long, value_enum, default_value_t = CopyFiles::Auto, value_name = "WHEN")]
+    pub copy_files: CopyFiles,
+    /// zstd level of the trace: 1 is fast, 19 is small
+    #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=19))]
+    pub compression: i32,
+}
+
+/// `imitate record`
+#[derive(Args)]
+pub struct Record {
+    /// Where the trace goes; must not exist [default: a new directory in the storage directory]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub options: RecordingOptions,
+    /// Say on stderr where the trace is and how large it became
+    #[arg(short, long)]
+    pub verbose: bool,
+    #[command(flatten)]
+    pub program: Program,
+}
+
+/// `imitate replay`
+#[derive(Args)]
+pub struct Replay {
+    #[command(flatten)]
+    pub which: Which,
+    /// Run it under gdb, stopped at main
+    #[arg(long)]
+    pub gdb: bool,
+    /// No progress bar and no remarks; divergences are still reported
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// How much state to verify
+    #[arg(long, value_enum, default_value_t = Check::Cheap)]
+    pub check: Check,
+}
+
+/// `imitate ls`
+#[derive(Args)]
+pub struct List {
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate rm`
+#[derive(Args)]
+pub struct Remove {
+    /// Trace directories, or their names in the storage directory
+    #[arg(value_name = "TRACE", required_unless_present = "all", value_hint = ValueHint::DirPath)]
+    pub traces: Vec<PathBuf>,
+    /// Remove every trace in the storage directory
+    #[arg(long, conflicts_with = "traces")]
+    pub all: bool,
+    /// Do not ask before removing all
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `imitate dump`
+#[derive(Args)]
+pub struct Dump {
+    #[command(flatten)]
+    pub which: Which,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Only this stream (0 is the first process's first thread)
+    #[arg(long, value_name = "N")]
+    pub stream: Option<u32>,
+}
+
+/// `imitate stats`
+#[derive(Args)]
+pub struct Stats {
+    #[command(flatten)]
+    pub which: Which,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate verify`
+#[derive(Args)]
+pub struct Verify {
+    /// How many times to replay
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub replays: u32,
+    /// How many replays run at once
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: u32,
+    /// Remove this file or directory after recording, to prove that the replays do not need it
+    #[arg(long = "delete", value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub delete: Vec<PathBuf>,
+    /// Keep the trace even if all replays were identical
+    #[arg(short, long)]
+    pub keep: bool,
+    #[command(flatten)]
+    pub options: RecordingOptions,
+    #[command(flatten)]
+    pub program: Program,
+}
+
+/// `imitate completions`
+#[derive(Args)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `imitate man`
+#[derive(Args)]
+pub struct Man {
+    /// Directory for the pages; it is made if it is not there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+}
+
+/// `imitate replay-exec`
+#[derive(Args)]
+pub struct ReplayExec {
+    /// Trace directory
+    pub trace: PathBuf,
+    /// How much state to verify
+    #[arg(long, value_enum, default_value_t = Check::Cheap)]
+    pub check: Check,
+    /// What gdb appends: the program and its arguments. The trace says what is really run.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub program: Vec<OsString>,
+}

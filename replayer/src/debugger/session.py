@@ -1,0 +1,72 @@
+# Run by gdb at the start of `imitate replay --gdb`. What it needs to know is in the environment.
+import os
+import gdb
+
+# rdtsc, rdtscp, cpuid: the library has them trap, and answers from the trace in its own SIGSEGV handler.
+TRAPPED = (b"\x0f\x31", b"\x0f\x01\xf9", b"\x0f\xa2")
+
+
+class TrappedInstruction(gdb.Function):
+    """Whether the thread is at an instruction that traps only because it is replayed."""
+
+    def __init__(self):
+        super().__init__("_imitate_trapped_instruction")
+
+    def invoke(self):
+        at = int(gdb.parse_and_eval("(unsigned long)$pc"))
+        for instruction in TRAPPED:
+            try:
+                found = gdb.selected_inferior().read_memory(at, len(instruction)).tobytes()
+            except gdb.MemoryError:
+                continue
+            if found == instruction:
+                return True
+        return False
+
+
+def quietly(command):
+    gdb.execute(command, to_string=True)
+
+
+def prepare():
+    TrappedInstruction()
+    # The wrapper is given to the shell that gdb starts programs with.
+    quietly("set startup-with-shell on")
+    quietly("set exec-wrapper " + os.environ["IMITATE_GDB_WRAPPER"])
+    quietly("set disable-randomization on")
+    # The library's own signals are not the program's.
+    quietly("handle SIGSYS nostop noprint pass")
+    # A condition can be put on a catchpoint, but not on `handle`.
+    quietly("handle SIGSEGV nostop noprint pass")
+    quietly("catch signal SIGSEGV")
+    quietly("condition $bpnum !$_imitate_trapped_instruction()")
+    # A replay never asks the user, and children replay by themselves.
+    quietly("set follow-fork-mode parent")
+    quietly("set detach-on-fork on")
+
+
+def stop_silently_at(place):
+    # By way of gdb's own `python`, because the remark that the function is not loaded yet is gdb's output.
+    quietly("python gdb.Breakpoint(%r, internal=True, temporary=True).silent = True" % place)
+
+
+def run_to_main():
+    try:
+        gdb.execute("info address main", to_string=True)
+        gdb.execute("break main")
+    except gdb.error:
+        # A stripped program: main is what it gives to libc as the first argument.
+        stop_silently_at("__libc_start_main")
+        quietly("run")
+        stop_silently_at("*(void (*)())$rdi")
+        quietly("continue")
+        gdb.execute("frame")
+        return
+    gdb.execute("run")
+
+
+prepare()
+try:
+    run_to_main()
+except gdb.error as error:
+    print("imitate: cannot run to main:", error)

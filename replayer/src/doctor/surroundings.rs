@@ -1,0 +1,65 @@
+//! What the machine and the container are.
+
+use super::Finding;
+use indicatif::HumanBytes;
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use tracer_core::trace::directory;
+
+/// Less free space than this is soon used up by a recording.
+const LITTLE_SPACE: u64 = 256 << 20;
+
+/// Version of the kernel: Syscall User Dispatch came with 5.11.
+pub fn kernel() -> Finding {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_err(|error| format!("cannot read /proc/sys/kernel/osrelease: {error}"))?;
+    let release = release.trim();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|digits| digits.parse().ok());
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= (5, 11) { Ok(format!("Linux {release}")) } else { Err(format!("this is Linux {release}")) }
+}
+
+/// Whether this process, and so all its children, is filtered.
+pub fn seccomp() -> Finding {
+    let status = fs::read_to_string("/proc/self/status")
+        .map_err(|error| format!("cannot read /proc/self/status: {error}"))?;
+    match status.lines().find_map(|line| line.strip_prefix("Seccomp:")).map(str::trim) {
+        Some("0") => Ok("no filter".to_owned()),
+        Some(mode) => Ok(format!(
+            "mode {mode} is in force (a container?); if another check fails, it may be the reason"
+        )),
+        None => Ok("the kernel has none".to_owned()),
+    }
+}
+
+/// Where gdb is.
+pub fn gdb() -> Finding {
+    which::which("gdb").map(|path| path.display().to_string()).map_err(|_| "gdb is not installed".to_owned())
+}
+
+/// Where traces go, and how much room there is.
+pub fn storage() -> Finding {
+    let root = directory::root().map_err(|error| error.to_string())?;
+    // What does not exist yet will be made in the nearest directory that does.
+    let existing = root.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
+    let name = CString::new(existing.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
+    // SAFETY: `name` is a C string; zeroed is a valid statvfs, which the call fills.
+    let (writable, space) = unsafe {
+        let writable = libc::access(name.as_ptr(), libc::W_OK | libc::X_OK) == 0;
+        let mut file_system: libc::statvfs = std::mem::zeroed();
+        let known = libc::statvfs(name.as_ptr(), &mut file_system) == 0;
+        (writable, known.then(|| file_system.f_bavail * file_system.f_frsize))
+    };
+    if !writable {
+        return Err(format!("{} is not writable", existing.display()));
+    }
+    match space {
+        Some(space) if space < LITTLE_SPACE => {
+            Err(format!("{}: only {} free", root.display(), HumanBytes(space)))
+        }
+        Some(space) => Ok(format!("{}, {} free", root.display(), HumanBytes(space))),
+        None => Ok(root.display().to_string()),
+    }
+}

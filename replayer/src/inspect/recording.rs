@@ -1,0 +1,53 @@
+//! An open trace.
+
+use anyhow::Result;
+use std::path::Path;
+use tracer_core::trace::chunk::{Index, StreamReader};
+use tracer_core::trace::directory::events_path;
+use tracer_core::trace::manifest::Manifest;
+use tracer_core::trace::reader::Events;
+
+/// A trace's manifest and streams.
+pub struct Recording {
+    /// What was recorded.
+    pub manifest: Manifest,
+    index: Index,
+}
+
+impl Recording {
+    /// Opens the trace in `directory`.
+    pub fn open(directory: &Path) -> Result<Recording> {
+        let manifest = Manifest::load(directory)?;
+        let index = Index::open(&events_path(directory))?;
+        Ok(Recording { manifest, index })
+    }
+
+    /// The numbers of its streams, rising.
+    pub fn streams(&self) -> impl Iterator<Item = u32> + '_ {
+        self.index.streams().map(|summary| summary.stream)
+    }
+
+    /// Bytes of all streams, uncompressed.
+    pub fn stream_bytes(&self) -> u64 {
+        self.index.streams().map(|summary| summary.bytes).sum()
+    }
+
+    /// The events of `stream`; `None` if the trace has no such stream.
+    pub fn events(&self, stream: u32) -> Option<Events<StreamReader>> {
+        Some(Events::new(stream, self.index.stream(stream)?))
+    }
+
+    /// The process that `stream` belongs to, as it saw its own id; `None` for a stream of which the manifest
+    /// knows nothing, as when the recorder was killed.
+    pub fn process_id(&self, stream: u32) -> Option<u32> {
+        let process = self.manifest.processes.iter().find(|process| process.stream == stream)?;
+        Some(process.process_id)
+    }
+
+    /// Tells on stderr if the trace does not reach to the end of the program.
+    pub fn warn_if_it_ends_early(&self) {
+        if let Some(reason) = self.index.ends_early() {
+            eprintln!("imitate: this trace ends early: {reason}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! `imitate ls`.
+
+use super::{command_line, ending};
+use anyhow::{Context, Result};
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{HumanBytes, HumanCount};
+use jiff::{Timestamp, tz::TimeZone};
+use serde::Serialize;
+use std::io::Write;
+use tracer_core::trace::directory::{self, Listed};
+use tracer_core::trace::manifest::{Ended, Manifest};
+
+/// Longer command lines are cut in the table.
+const COMMAND_WIDTH: usize = 48;
+
+/// A trace, as `--json` shows it. Times are nanoseconds since 1970, sizes bytes.
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    path: String,
+    began: Option<u64>,
+    command: String,
+    /// `exit 0`, `SIGSEGV`, `recording`, or why it is not known.
+    ended: String,
+    /// Whether the trace holds the program's whole run.
+    complete: bool,
+    events: Option<u64>,
+    size: u64,
+}
+
+/// Prints the traces of the storage directory on stdout, oldest first.
+pub fn list(json: bool) -> Result<()> {
+    let rows: Vec<Row> = directory::list(&directory::root()?)?.iter().map(row).collect();
+    let mut out = std::io::stdout().lock();
+    if json {
+        for row in &rows {
+            writeln!(out, "{}", serde_json::to_string(row).context("cannot write a trace as JSON")?)?;
+        }
+    } else if rows.is_empty() {
+        writeln!(out, "No traces yet. Make one: imitate record -- COMMAND")?;
+    } else {
+        writeln!(out, "{}", table(&rows).trim_fmt())?;
+    }
+    Ok(())
+}
+
+fn row(listed: &Listed) -> Row {
+    let name = listed.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let path = listed.path.display().to_string();
+    match &listed.manifest {
+        Ok(manifest) => Row {
+            name,
+            path,
+            began: Some(manifest.began),
+            command: command_line(manifest),
+            ended: ended(manifest, listed.being_recorded),
+            complete: manifest.ended == Ended::Complete,
+            events: (manifest.finished > 0).then_some(manifest.totals.events),
+            size: listed.size,
+        },
+        Err(error) => Row {
+            name,
+            path,
+            began: None,
+            command: String::new(),
+            ended: error.to_string(),
+            complete: false,
+            events: None,
+            size: listed.size,
+        },
+    }
+}
+
+fn ended(manifest: &Manifest, being_recorded: bool) -> String {
+    let program = ending(manifest).map_or_else(|| "unknown".to_owned(), |ending| ending.to_string());
+    match (&manifest.ended, being_recorded) {
+        (Ended::Recording, true) => "recording".to_owned(),
+        (Ended::Recording, false) => "cut off: the recorder was killed".to_owned(),
+        (Ended::Complete, _) => program,
+        (Ended::Early(reason), _) => format!("{program}; trace ends early: {reason}"),
+    }
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(["NAME", "WHEN", "COMMAND", "ENDED", "EVENTS", "SIZE"]);
+    for row in rows {
+        table.add_row([
+            row.name.clone(),
+            row.began.map_or_else(|| "-".to_owned(), local_time),
+            shortened(&row.command),
+            row.ended.clone(),
+            row.events.map_or_else(|| "-".to_owned(), |events| HumanCount(events).to_string()),
+            HumanBytes(row.size).to_string(),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Control characters in a command line must neither break the table nor reach the terminal.
+fn shortened(command: &str) -> String {
+    let mut shown: String =
+        command.chars().map(|c| if c.is_control() { ' ' } else { c }).take(COMMAND_WIDTH + 1).collect();
+    if let Some((cut, _)) = shown.char_indices().nth(COMMAND_WIDTH) {
+        shown.truncate(cut);
+        shown.push_str("...");
+    }
+    shown
+}
+
+fn local_time(nanoseconds: u64) -> String {
+    match Timestamp::from_nanosecond(nanoseconds.into()) {
+        Ok(time) => time.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => "-".to_owned(),
+    }
+}
