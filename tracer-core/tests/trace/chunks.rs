@@ -6,12 +6,10 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::support::{Scratch, noise};
 use proptest::prelude::*;
 use tracer_core::trace::chunk::{ChunkHeader, FileHeader, Index, MAXIMUM_CHUNK, Writer};
 use tracer_core::trace::{Error, Result};
-
-mod trace_support;
-use trace_support::Scratch;
 
 /// One call of `append`.
 #[derive(Clone, Debug)]
@@ -236,7 +234,7 @@ fn a_full_disk_is_told_apart_and_leaves_a_good_file() {
     let path = scratch.path("events");
     if std::env::var_os("TRACE_CHUNKS_LIMITED").is_none() {
         let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "a_full_disk_is_told_apart_and_leaves_a_good_file"])
+            .args(["--exact", "chunks::a_full_disk_is_told_apart_and_leaves_a_good_file"])
             .env("TRACE_CHUNKS_LIMITED", "1")
             .status()
             .unwrap();
@@ -251,7 +249,7 @@ fn a_full_disk_is_told_apart_and_leaves_a_good_file() {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
     let mut writer = Writer::create(&path).unwrap();
-    let noise = trace_support::noise(60_000);
+    let noise = noise(60_000);
     writer.append(0, &noise, false).unwrap();
     let length = writer.bytes_written();
     let error = writer.append(0, &noise, false).unwrap_err();

@@ -1,0 +1,8 @@
+//! Tests of the trace on disk, from outside.
+
+mod chunks;
+mod directory;
+mod events;
+mod files;
+mod manifest;
+mod support;
