@@ -1,0 +1,207 @@
+//! Putting plans into effect, and remembering what was changed.
+
+use core::ops::Range;
+
+use super::assemble::{Assembled, CAPACITY, JUMP_LENGTH};
+use super::detour::detour;
+use super::eh_frame::{Function, Segment, function_containing};
+use super::near_memory::{Kernel, NearMemory};
+use super::object::Object;
+use super::origins::Origins;
+use super::plan::{Others, plan};
+use super::refusal::Refusal;
+use super::write::{Store, write};
+
+/// One jump that was written.
+struct Patch {
+    /// Where.
+    address: u64,
+    /// What was there.
+    original: [u8; JUMP_LENGTH],
+    /// The `syscall` instruction that it spares, or the function entry that it redirects.
+    site: u64,
+    /// What it leads to.
+    stub: Range<u64>,
+    /// Where the stub's instructions came from.
+    origins: Origins,
+}
+
+/// Rewrites the code of this process, and knows what it has rewritten.
+pub struct Rewriter<K> {
+    kernel: K,
+    entry: u64,
+    memory: NearMemory,
+    /// Sorted by address.
+    patches: Vec<Patch>,
+}
+
+/// The memory in `range`, as it is now.
+///
+/// # Safety
+/// The range is mapped and readable, stays so for the lifetime that the caller gives the result, and nobody
+/// writes it meanwhile.
+unsafe fn memory<'a>(range: &Range<u64>) -> Segment<'a> {
+    let length = range.end.saturating_sub(range.start) as usize;
+    // SAFETY: as this function's contract says.
+    let bytes = unsafe { core::slice::from_raw_parts(range.start as *const u8, length) };
+    Segment { address: range.start, bytes }
+}
+
+/// The function of `object` that contains `address`.
+///
+/// # Safety
+/// `object` describes an object that is loaded and stays so during the call.
+unsafe fn function_of(object: &Object, address: u64) -> Result<Function, Refusal> {
+    // SAFETY: the unwind tables are in a segment of the object, which nobody writes after loading.
+    let unwind = unsafe { memory(&object.unwind) };
+    function_containing(&unwind, object.unwind_header, address).ok_or(Refusal::UnknownFunction)
+}
+
+impl<K: Kernel> Rewriter<K> {
+    /// Rewritten sites will go to `entry`, with the address to continue at in rcx and everything else as the
+    /// program had it at its `syscall` instruction. Nothing is mapped or changed yet.
+    pub const fn new(kernel: K, entry: u64) -> Rewriter<K> {
+        Rewriter { kernel, entry, memory: NearMemory::new(), patches: Vec::new() }
+    }
+
+    /// Makes the `syscall` instruction at `site`, in `object`'s code, go to the entry without a trap from now
+    /// on. A call that is in progress there returns as it would have.
+    ///
+    /// # Errors
+    /// Why the site goes on trapping.
+    ///
+    /// # Safety
+    /// `object` describes an object that is loaded, with the protections that its headers state, and stays so
+    /// during the call. `others` is true.
+    pub unsafe fn rewrite(&mut self, object: &Object, site: u64, others: Others) -> Result<(), Refusal> {
+        // A jump leads to the next site after it: if this site has a jump, it is the last one before it.
+        let after = self.patches.partition_point(|patch| patch.address <= site);
+        let last = after.checked_sub(1).and_then(|last| self.patches.get(last));
+        if last.is_some_and(|last| last.site == site) {
+            return Err(Refusal::AlreadyPatched);
+        }
+        // SAFETY: the caller vouches for the object.
+        let function = unsafe { function_of(object, site) }?;
+        let stub_address = self.memory.offer(&self.kernel, &object.mapped, CAPACITY as u64)?;
+        let mut restored = Vec::new();
+        // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use.
+        let code = self.unpatched(unsafe { memory(&object.code) }, &function, &mut restored)?;
+        let plan = plan(&code, site, &function, stub_address, self.entry, others)?;
+        // SAFETY: the plan was made for the code that is in memory.
+        unsafe { self.apply(plan.patch_address, plan.patch, site, &plan.stub, others) }
+    }
+
+    /// Makes calls of the function that begins at `address`, in `object`'s code, go to `hook`; gives an address
+    /// that can be called in place of the function.
+    ///
+    /// # Errors
+    /// Why the function stays as it is.
+    ///
+    /// # Safety
+    /// As [`Rewriter::rewrite`]; also, no thread is at the second to fifth byte of the function, and `hook` is a
+    /// function of the same signature.
+    pub unsafe fn redirect(
+        &mut self,
+        object: &Object,
+        address: u64,
+        hook: u64,
+        others: Others,
+    ) -> Result<u64, Refusal> {
+        // SAFETY: the caller vouches for the object.
+        let function = unsafe { function_of(object, address) }?;
+        let trampoline = self.memory.offer(&self.kernel, &object.mapped, CAPACITY as u64)?;
+        let mut restored = Vec::new();
+        // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use.
+        let code = self.unpatched(unsafe { memory(&object.code) }, &function, &mut restored)?;
+        let detour = detour(&code, &function, trampoline, hook, others)?;
+        if detour.function != address {
+            return Err(Refusal::NotAnInstruction);
+        }
+        // SAFETY: the detour was made for the code that is in memory.
+        unsafe { self.apply(address, detour.patch, address, &detour.trampoline, others) }?;
+        Ok(detour.original)
+    }
+
+    /// Forgets what was changed in `unmapped`, where another object may be loaded next. The stubs stay: an
+    /// interrupted one may still be returned to.
+    pub fn forget(&mut self, unmapped: &Range<u64>) {
+        self.patches.retain(|patch| !unmapped.contains(&patch.address));
+    }
+
+    /// The address in the program that `address` stands for, if that is in a stub.
+    pub fn origin(&self, address: u64) -> Option<u64> {
+        let patch = self.patches.iter().find(|patch| patch.stub.contains(&address))?;
+        patch.origins.origin((address - patch.stub.start) as usize)
+    }
+
+    /// The mappings that were made, for whoever hides ours from the program.
+    pub fn mappings(&self) -> impl Iterator<Item = Range<u64>> {
+        self.memory.mappings()
+    }
+
+    /// `code`, with what was changed in `function` as it was before (in `restored`), if anything was: a branch
+    /// that is now in a stub still has to be seen, and what follows a jump is no instruction.
+    fn unpatched<'a>(
+        &self,
+        code: Segment<'a>,
+        function: &Function,
+        restored: &'a mut Vec<u8>,
+    ) -> Result<Segment<'a>, Refusal> {
+        let first = self.patches.partition_point(|patch| patch.address < function.range.start);
+        let end = self.patches.partition_point(|patch| patch.address < function.range.end);
+        let inside = self.patches.get(first..end).unwrap_or_default();
+        if inside.is_empty() {
+            return Ok(code);
+        }
+        let bytes = code.get(function.range.clone()).ok_or(Refusal::UnknownFunction)?;
+        restored.try_reserve_exact(bytes.len()).map_err(|_| Refusal::NoMemory)?;
+        restored.extend_from_slice(bytes);
+        for patch in inside {
+            let offset = (patch.address - function.range.start) as usize;
+            if let Some(changed) = restored.get_mut(offset..offset + JUMP_LENGTH) {
+                changed.copy_from_slice(&patch.original);
+            }
+        }
+        Ok(Segment { address: function.range.start, bytes: restored })
+    }
+
+    /// Writes a stub, then the jump to it.
+    ///
+    /// # Safety
+    /// `address` is in a loaded object's read-only code; the stub does what the code there does; `others` is
+    /// true.
+    unsafe fn apply(
+        &mut self,
+        address: u64,
+        jump: [u8; JUMP_LENGTH],
+        site: u64,
+        stub: &Assembled,
+        others: Others,
+    ) -> Result<(), Refusal> {
+        let index = self.patches.partition_point(|patch| patch.address < address);
+        let overlaps = |patch: &Patch| patch.address.abs_diff(address) < JUMP_LENGTH as u64;
+        if self.patches.iter().skip(index.saturating_sub(1)).take(2).any(overlaps) {
+            return Err(Refusal::AlreadyPatched);
+        }
+        self.patches.try_reserve(1).map_err(|_| Refusal::NoMemory)?;
+        // SAFETY: an arena of ours; nothing goes to this place in it before the jump is written.
+        unsafe { write(&self.kernel, stub.address(), stub.bytes(), Store::Bytewise) }?;
+        self.memory.take(stub.address(), stub.bytes().len() as u64);
+        let replaced = address..address + JUMP_LENGTH as u64;
+        // SAFETY: the caller says that it is readable code.
+        let original = unsafe { memory(&replaced) }.bytes.first_chunk().copied();
+        let original = original.ok_or(Refusal::UnknownFunction)?;
+        let store = match others {
+            Others::Stopped => Store::Bytewise,
+            Others::Running => Store::AtOnce,
+        };
+        // SAFETY: the caller says that the jump may replace what is there, and who may be executing it.
+        let written = unsafe { write(&self.kernel, address, &jump, store) };
+        if matches!(written, Ok(()) | Err(Refusal::LeftWritable(_))) {
+            let origins = *stub.origins();
+            let stub = stub.address()..stub.end();
+            self.patches.insert(index, Patch { address, original, site, stub, origins });
+        }
+        written
+    }
+}
