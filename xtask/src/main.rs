@@ -8,10 +8,11 @@ mod test;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Imitate's own chores
 #[derive(Parser)]
-#[command(name = "cargo xtask")]
+#[command(name = "xtask", bin_name = "cargo xtask")]
 struct CommandLine {
     #[command(subcommand)]
     chore: Chore,
@@ -31,10 +32,17 @@ enum Chore {
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    match CommandLine::parse().chore {
+fn main() -> ExitCode {
+    let done = match CommandLine::parse().chore {
         Chore::Demo => demo::run(),
-        Chore::Test => test::run_all(),
+        Chore::Test => test::run(),
         Chore::Dist { out } => dist::run(out),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

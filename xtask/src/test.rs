@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the checks that a change has to pass, quickest first.
 
-use crate::commands::{cargo, run};
+use crate::commands;
 use anyhow::Result;
 
 /// The tests come last, and those in the documentation before the others, so that the output closes with the
@@ -16,11 +16,11 @@ const STEPS: &[&[&str]] = &[
 ];
 
 /// Runs the steps until one fails.
-pub fn run_all() -> Result<()> {
+pub fn run() -> Result<()> {
     for arguments in STEPS {
-        let mut step = cargo(arguments);
+        let mut step = commands::cargo(arguments);
         step.env("RUSTDOCFLAGS", "--deny warnings");
-        run(step)?;
+        commands::run(step)?;
     }
     Ok(())
 }
