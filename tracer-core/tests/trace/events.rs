@@ -228,7 +228,7 @@ fn malformed_events_are_named() {
 
 #[test]
 fn a_false_length_ends_early_without_a_large_allocation() {
-    let header = Header { kind: Kind::Start as u8, flags: 0, number: 0, length: u32::MAX & !7 };
+    let header = Header { kind: Kind::Start as u8, flags: 0, number: 0, length: !7 };
     let (events, ends_early, error) = read(&header.to_bytes());
     assert_eq!((events, error), (vec![], None));
     assert_eq!(
@@ -239,7 +239,7 @@ fn a_false_length_ends_early_without_a_large_allocation() {
 
 #[test]
 fn items_are_typed() {
-    let numbers = [1 << 32 | 2, 3 << 32 | 4, 5, 6, 7, 8];
+    let numbers = [1 << 32 | 2, 3 << 32 | 4, 5, 6, 7, 8, 9, 10];
     let stored = [
         item(Tag::MapFile, 4, 9, &words(&[9, 4096, 8192])),
         item(Tag::MapPath, 0, 4096, b"/lib/x"),
@@ -266,6 +266,7 @@ fn items_are_typed() {
         stack_limit: [5, 6],
         ignored_signals: 7,
         blocked_signals: 8,
+        random: [9, 10],
     };
     assert_eq!(items[5], Item::Identity { identity });
 }

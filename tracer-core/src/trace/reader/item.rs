@@ -148,7 +148,7 @@ fn parse(tag: Tag, header: ItemHeader, data: &[u8]) -> Option<Item<'_>> {
         Tag::AuxiliaryVector => return None,
         Tag::Directory => Item::Directory { path: data },
         Tag::Identity => {
-            let [process_and_thread, parent_and_stream, soft, hard, ignored_signals, blocked_signals] =
+            let [process_and_thread, parent_and_stream, soft, hard, ignored_signals, blocked_signals, low, high] =
                 words_of(data)?;
             let halves = |word: u64| (word as u32, (word >> 32) as u32);
             let (process, thread) = halves(process_and_thread);
@@ -162,6 +162,7 @@ fn parse(tag: Tag, header: ItemHeader, data: &[u8]) -> Option<Item<'_>> {
                     stack_limit: [soft, hard],
                     ignored_signals,
                     blocked_signals,
+                    random: [low, high],
                 },
             }
         }
