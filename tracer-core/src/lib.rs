@@ -16,7 +16,9 @@
 //! `event`, `ring`, `session` and `syscalls` run inside the recorded program, between its instructions: they
 //! allocate nothing and call nothing in libc (printing, which only tools do, is the marked exception).
 
+pub mod companion;
 pub mod event;
 pub mod ring;
 pub mod session;
+pub mod syscalls;
 pub mod trace;

@@ -1,0 +1,68 @@
+//! What is to be done with one particular call, where the row alone does not decide.
+
+use super::commands::{CommandSet, ioctl};
+use super::kind::{Direction, Type};
+use super::layout::Layout;
+use super::structures::TIMESPEC;
+use super::{Class, Restarts, Syscall};
+
+/// How to treat one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behaviour {
+    /// How replay gets its result.
+    pub class: Class,
+    /// It may sleep for long.
+    pub blocks: bool,
+    /// The kernel makes it again after a handler with SA_RESTART.
+    pub restarts: bool,
+}
+
+/// How to treat call `s` with arguments `a`: by the row of its command, if it has commands, or else by its own.
+pub fn behaviour(s: &Syscall, a: &[u64; 6]) -> Behaviour {
+    let Some(commands) = commands(s) else {
+        return Behaviour { class: s.class, blocks: s.blocks, restarts: restarts(s, a, s.restart) };
+    };
+    match commands.find(a) {
+        Some(command) => Behaviour {
+            class: command.class.unwrap_or(s.class),
+            blocks: command.blocks,
+            restarts: restarts(s, a, command.restarts),
+        },
+        None => {
+            let class = if core::ptr::eq(commands, &ioctl::IOCTL) { ioctl::class(a[1]) } else { None };
+            // Of a command that nobody knows, the row's word is the safe one.
+            Behaviour { class: class.unwrap_or(s.class), blocks: s.blocks, restarts: s.restarts }
+        }
+    }
+}
+
+fn commands(s: &Syscall) -> Option<&'static CommandSet> {
+    s.arguments.iter().find_map(|argument| match argument.kind {
+        Type::Command(set) => Some(set),
+        _ => None,
+    })
+}
+
+fn restarts(s: &Syscall, a: &[u64; 6], rule: Restarts) -> bool {
+    match rule {
+        Restarts::Never => false,
+        Restarts::Always => true,
+        Restarts::Untimed => !timed(s, a),
+    }
+}
+
+/// Whether the call was given a timeout. The kernel would have to make a futex call again with what remains of
+/// it, and does so only after a stop, not after a handler.
+fn timed(s: &Syscall, a: &[u64; 6]) -> bool {
+    s.arguments.iter().zip(a).any(|(argument, &value)| {
+        let kind = match argument.kind {
+            Type::ByCommand(set) => {
+                set.kind(s.arguments.iter().position(|one| one == argument).unwrap_or(0), a)
+            }
+            kind => kind,
+        };
+        matches!(kind, Type::Buffer(buffer) if buffer.direction == Direction::In
+            && buffer.layout == Layout::Structure(&TIMESPEC))
+            && value != 0
+    })
+}

@@ -1,0 +1,128 @@
+//! Which memory a call reads and writes, from its row.
+
+mod inputs;
+mod length;
+mod messages;
+mod outputs;
+mod texts;
+
+pub use inputs::inputs;
+pub use outputs::outputs;
+pub(super) use texts::text_length;
+
+use super::Syscall;
+use super::commands::ioctl;
+use super::kind::{Argument, Direction, Length, Type};
+
+/// Memory of the program, of which any address may be bad.
+pub trait Memory {
+    /// Copies memory at `address` to all of `target`. False if any of it cannot be read.
+    fn read(&self, address: u64, target: &mut [u8]) -> bool;
+}
+
+/// A piece of the program's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Which argument led there.
+    pub argument: u8,
+    /// Where it is.
+    pub address: u64,
+    /// Bytes, never 0 except for the empty string of an [`Input::Text`].
+    pub length: u64,
+}
+
+/// What a call read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A string, without the NUL that ends it.
+    Text(Region),
+    /// Anything else.
+    Data(Region),
+}
+
+/// What [`outputs`] needs to know from before the call, since the kernel overwrites it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Capacity in bytes of the buffer whose length the kernel replaces by what there was to say. For
+    /// `recvmmsg` the largest of the capacities for addresses.
+    pub capacity: u64,
+}
+
+/// The most items of an iovec or mmsghdr array that the kernel takes (IOV_MAX).
+pub const ITEMS_MAX: u64 = 1024;
+
+/// Whether [`before`] looks at memory for a call with such arguments.
+pub(super) const fn values_before(arguments: &[Argument]) -> bool {
+    let mut at = 0;
+    while at < arguments.len() {
+        match arguments[at].kind {
+            Type::Buffer(buffer) if matches!(buffer.length, Length::ValueResult { .. }) => return true,
+            Type::Message(direction) | Type::Messages(direction) if direction.writes() => return true,
+            Type::Ioctl => return true,
+            _ => {}
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Notes the values that the kernel will overwrite and that [`outputs`] needs. To be called before the call is
+/// made, while recording; nearly free for most calls.
+#[inline]
+pub fn before(s: &Syscall, a: &[u64; 6], m: &impl Memory) -> Before {
+    if !s.values_before {
+        return Before::default();
+    }
+    look_before(s, a, m)
+}
+
+#[cold]
+fn look_before(s: &Syscall, a: &[u64; 6], m: &impl Memory) -> Before {
+    for (index, argument) in s.arguments.iter().enumerate().take(a.len()) {
+        let capacity = match resolve(argument.kind, index, a) {
+            Type::Buffer(buffer) => match buffer.length {
+                Length::ValueResult { argument } => word(m, value(a, argument)),
+                _ => continue,
+            },
+            Type::Message(Direction::Out) => messages::name_capacity(m, a[index]),
+            Type::Messages(Direction::Out) => {
+                messages::largest_name_capacity(m, a[index], count(a, index + 1))
+            }
+            Type::InterfaceList => word(m, a[index]),
+            _ => continue,
+        };
+        return Before { capacity: capacity.unwrap_or(0) };
+    }
+    Before::default()
+}
+
+/// What argument `index` is in this call: commands have their own ideas.
+pub(super) fn resolve(kind: Type, index: usize, a: &[u64; 6]) -> Type {
+    match kind {
+        Type::ByCommand(set) => set.kind(index, a),
+        Type::Ioctl => ioctl::kind(a),
+        kind => kind,
+    }
+}
+
+/// An argument's register, 0 if there is no such argument.
+fn value(a: &[u64; 6], argument: u8) -> u64 {
+    a.get(argument as usize).copied().unwrap_or(0)
+}
+
+/// The argument that counts an array's items, no more than the kernel would take.
+fn count(a: &[u64; 6], argument: usize) -> u64 {
+    a.get(argument).copied().unwrap_or(0).min(ITEMS_MAX)
+}
+
+/// The `u32` at `address`.
+pub(super) fn word(m: &impl Memory, address: u64) -> Option<u64> {
+    let mut bytes = [0; 4];
+    (address != 0 && m.read(address, &mut bytes)).then(|| u32::from_le_bytes(bytes) as u64)
+}
+
+/// The `u64` at `address`.
+pub(super) fn long(m: &impl Memory, address: u64) -> Option<u64> {
+    let mut bytes = [0; 8];
+    (address != 0 && m.read(address, &mut bytes)).then(|| u64::from_le_bytes(bytes))
+}

@@ -1,0 +1,93 @@
+//! Names in calls about memory.
+
+use super::{NameSet, choices, flags};
+
+/// `mmap`'s and `mprotect`'s protection.
+pub static PROTECTION: NameSet =
+    flags!(0 [PROT_NONE] PROT_READ, PROT_WRITE, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP);
+
+/// `mmap`.
+pub static MAP: NameSet = flags!(0xf [MAP_FILE, MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE]
+    MAP_FIXED, MAP_ANONYMOUS, MAP_32BIT, MAP_GROWSDOWN, MAP_DENYWRITE, MAP_EXECUTABLE, MAP_LOCKED,
+    MAP_NORESERVE, MAP_POPULATE, MAP_NONBLOCK, MAP_STACK, MAP_HUGETLB, MAP_SYNC, MAP_FIXED_NOREPLACE);
+
+/// `mremap`.
+pub static REMAP: NameSet = flags!(MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP);
+
+/// `msync`.
+pub static SYNC: NameSet = flags!(MS_ASYNC, MS_INVALIDATE, MS_SYNC);
+
+/// `madvise`.
+pub static ADVICE: NameSet = choices!(
+    MADV_NORMAL,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_WILLNEED,
+    MADV_DONTNEED,
+    MADV_FREE,
+    MADV_REMOVE,
+    MADV_DONTFORK,
+    MADV_DOFORK,
+    MADV_MERGEABLE,
+    MADV_UNMERGEABLE,
+    MADV_HUGEPAGE,
+    MADV_NOHUGEPAGE,
+    MADV_DONTDUMP,
+    MADV_DODUMP,
+    MADV_WIPEONFORK,
+    MADV_KEEPONFORK,
+    MADV_COLD,
+    MADV_PAGEOUT,
+    MADV_POPULATE_READ,
+    MADV_POPULATE_WRITE,
+    MADV_DONTNEED_LOCKED = 24,
+    MADV_COLLAPSE,
+    MADV_HWPOISON,
+    MADV_SOFT_OFFLINE,
+    MADV_GUARD_INSTALL = 102,
+    MADV_GUARD_REMOVE = 103
+);
+
+/// `mlock2`.
+pub static LOCK: NameSet = flags!(MLOCK_ONFAULT);
+
+/// `mlockall`.
+pub static LOCK_ALL: NameSet = flags!(MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT);
+
+/// `mbind` and `set_mempolicy`.
+pub static POLICY: NameSet = flags!(0xff [MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL,
+    MPOL_PREFERRED_MANY = 5, MPOL_WEIGHTED_INTERLEAVE = 6]
+    MPOL_F_NUMA_BALANCING, MPOL_F_RELATIVE_NODES, MPOL_F_STATIC_NODES);
+
+/// `mbind`.
+pub static BIND: NameSet = flags!(MPOL_MF_STRICT = 1, MPOL_MF_MOVE = 2, MPOL_MF_MOVE_ALL = 4);
+
+/// `get_mempolicy`.
+pub static GET_POLICY: NameSet = flags!(MPOL_F_NODE = 1, MPOL_F_ADDR = 2, MPOL_F_MEMS_ALLOWED = 4);
+
+/// `pkey_alloc`'s rights.
+pub static KEY_RIGHTS: NameSet = flags!(PKEY_DISABLE_ACCESS = 1, PKEY_DISABLE_WRITE = 2);
+
+/// `membarrier`.
+pub static BARRIER: NameSet = choices!(
+    MEMBARRIER_CMD_QUERY,
+    MEMBARRIER_CMD_GLOBAL,
+    MEMBARRIER_CMD_GLOBAL_EXPEDITED,
+    MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
+    MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+    MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
+    MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
+    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+    MEMBARRIER_CMD_GET_REGISTRATIONS = 512
+);
+
+/// `shmget`, `semget` and `msgget` (the low bits are permissions).
+pub static IPC_GET: NameSet = flags!(IPC_CREAT, IPC_EXCL, SHM_HUGETLB, SHM_NORESERVE);
+
+/// `shmat`.
+pub static ATTACH: NameSet = flags!(SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC = 0o100000);
+
+/// The key of `shmget`, `semget` and `msgget`.
+pub static IPC_KEY: NameSet = choices!(IPC_PRIVATE);

@@ -1,0 +1,273 @@
+//! Names in calls about sockets.
+
+use super::{NameSet, choices, flags};
+
+/// Address families.
+pub static FAMILY: NameSet = choices!(
+    AF_UNSPEC,
+    AF_UNIX,
+    AF_INET,
+    AF_AX25,
+    AF_IPX,
+    AF_INET6,
+    AF_NETLINK,
+    AF_PACKET,
+    AF_RDS,
+    AF_CAN,
+    AF_TIPC,
+    AF_BLUETOOTH,
+    AF_ALG,
+    AF_VSOCK,
+    AF_XDP
+);
+
+/// Socket types, with the flags that `socket` and `socketpair` take with them.
+pub static SOCKET: NameSet = flags!(0xf [SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET,
+    SOCK_DCCP] SOCK_CLOEXEC, SOCK_NONBLOCK);
+
+/// `accept4`.
+pub static ACCEPT: NameSet = flags!(SOCK_CLOEXEC, SOCK_NONBLOCK);
+
+/// `shutdown`.
+pub static SHUTDOWN: NameSet = choices!(SHUT_RD, SHUT_WR, SHUT_RDWR);
+
+/// `send` and `recv`.
+pub static MESSAGE: NameSet = flags!(
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_DONTROUTE,
+    MSG_CTRUNC,
+    MSG_PROBE = 0x10,
+    MSG_TRUNC,
+    MSG_DONTWAIT,
+    MSG_EOR,
+    MSG_WAITALL,
+    MSG_FIN,
+    MSG_SYN,
+    MSG_CONFIRM,
+    MSG_RST,
+    MSG_ERRQUEUE,
+    MSG_NOSIGNAL,
+    MSG_MORE,
+    MSG_WAITFORONE,
+    MSG_BATCH = 0x40000,
+    MSG_ZEROCOPY = 0x400_0000,
+    MSG_FASTOPEN,
+    MSG_CMSG_CLOEXEC
+);
+
+/// Levels of socket options and of control messages.
+pub static LEVEL: NameSet = choices!(
+    SOL_IP,
+    SOL_SOCKET,
+    SOL_TCP,
+    SOL_UDP,
+    SOL_IPV6,
+    SOL_RAW,
+    SOL_PACKET,
+    SOL_NETLINK,
+    SOL_ALG,
+    SOL_TLS,
+    SOL_ICMPV6 = 58,
+    SOL_SCTP = 132,
+    SOL_VSOCK = 287,
+    SOL_XDP
+);
+
+/// Options at SOL_SOCKET.
+pub static SOCKET_OPTION: NameSet = choices!(
+    SO_DEBUG,
+    SO_REUSEADDR,
+    SO_TYPE,
+    SO_ERROR,
+    SO_DONTROUTE,
+    SO_BROADCAST,
+    SO_SNDBUF,
+    SO_RCVBUF,
+    SO_KEEPALIVE,
+    SO_OOBINLINE,
+    SO_NO_CHECK,
+    SO_PRIORITY,
+    SO_LINGER,
+    SO_BSDCOMPAT,
+    SO_REUSEPORT,
+    SO_PASSCRED,
+    SO_PEERCRED,
+    SO_RCVLOWAT,
+    SO_SNDLOWAT,
+    SO_RCVTIMEO,
+    SO_SNDTIMEO,
+    SO_BINDTODEVICE,
+    SO_ATTACH_FILTER,
+    SO_DETACH_FILTER,
+    SO_PEERNAME,
+    SO_TIMESTAMP,
+    SO_ACCEPTCONN,
+    SO_PEERSEC,
+    SO_SNDBUFFORCE,
+    SO_RCVBUFFORCE,
+    SO_PASSSEC,
+    SO_TIMESTAMPNS,
+    SO_MARK,
+    SO_TIMESTAMPING,
+    SO_PROTOCOL,
+    SO_DOMAIN,
+    SO_RXQ_OVFL,
+    SO_WIFI_STATUS,
+    SO_PEEK_OFF,
+    SO_NOFCS,
+    SO_LOCK_FILTER,
+    SO_SELECT_ERR_QUEUE,
+    SO_BUSY_POLL,
+    SO_MAX_PACING_RATE,
+    SO_BPF_EXTENSIONS,
+    SO_INCOMING_CPU,
+    SO_ATTACH_BPF,
+    SO_ATTACH_REUSEPORT_CBPF,
+    SO_ATTACH_REUSEPORT_EBPF,
+    SO_CNX_ADVICE,
+    SO_MEMINFO,
+    SO_INCOMING_NAPI_ID,
+    SO_COOKIE,
+    SO_PEERGROUPS,
+    SO_ZEROCOPY,
+    SO_TXTIME,
+    SO_BINDTOIFINDEX,
+    SO_PREFER_BUSY_POLL,
+    SO_BUSY_POLL_BUDGET,
+    SO_NETNS_COOKIE = 71,
+    SO_BUF_LOCK = 72,
+    SO_RESERVE_MEM = 73,
+    SO_TXREHASH = 74,
+    SO_RCVMARK = 75,
+    SO_PASSPIDFD = 76,
+    SO_PEERPIDFD = 77
+);
+
+/// Options at SOL_TCP.
+pub static TCP_OPTION: NameSet = choices!(
+    TCP_NODELAY,
+    TCP_MAXSEG,
+    TCP_CORK,
+    TCP_KEEPIDLE,
+    TCP_KEEPINTVL,
+    TCP_KEEPCNT,
+    TCP_SYNCNT,
+    TCP_LINGER2,
+    TCP_DEFER_ACCEPT,
+    TCP_WINDOW_CLAMP,
+    TCP_INFO,
+    TCP_QUICKACK,
+    TCP_CONGESTION,
+    TCP_MD5SIG,
+    TCP_THIN_LINEAR_TIMEOUTS,
+    TCP_THIN_DUPACK,
+    TCP_USER_TIMEOUT,
+    TCP_REPAIR,
+    TCP_REPAIR_QUEUE,
+    TCP_QUEUE_SEQ,
+    TCP_REPAIR_OPTIONS,
+    TCP_FASTOPEN,
+    TCP_TIMESTAMP,
+    TCP_NOTSENT_LOWAT,
+    TCP_CC_INFO,
+    TCP_SAVE_SYN,
+    TCP_SAVED_SYN,
+    TCP_REPAIR_WINDOW,
+    TCP_FASTOPEN_CONNECT,
+    TCP_ULP,
+    TCP_MD5SIG_EXT,
+    TCP_FASTOPEN_KEY,
+    TCP_FASTOPEN_NO_COOKIE,
+    TCP_ZEROCOPY_RECEIVE,
+    TCP_INQ
+);
+
+/// Options at SOL_IP.
+pub static IP_OPTION: NameSet = choices!(
+    IP_TOS,
+    IP_TTL,
+    IP_HDRINCL,
+    IP_OPTIONS,
+    IP_RECVOPTS,
+    IP_RETOPTS,
+    IP_PKTINFO,
+    IP_MTU_DISCOVER,
+    IP_RECVERR,
+    IP_RECVTTL,
+    IP_RECVTOS,
+    IP_MTU,
+    IP_FREEBIND,
+    IP_TRANSPARENT,
+    IP_BIND_ADDRESS_NO_PORT,
+    IP_MULTICAST_IF,
+    IP_MULTICAST_TTL,
+    IP_MULTICAST_LOOP,
+    IP_ADD_MEMBERSHIP,
+    IP_DROP_MEMBERSHIP,
+    IP_MULTICAST_ALL
+);
+
+/// Options at SOL_IPV6.
+pub static IPV6_OPTION: NameSet = choices!(
+    IPV6_V6ONLY,
+    IPV6_UNICAST_HOPS,
+    IPV6_MULTICAST_IF,
+    IPV6_MULTICAST_HOPS,
+    IPV6_MULTICAST_LOOP,
+    IPV6_ADD_MEMBERSHIP,
+    IPV6_DROP_MEMBERSHIP,
+    IPV6_MTU_DISCOVER,
+    IPV6_MTU,
+    IPV6_RECVERR,
+    IPV6_RECVPKTINFO,
+    IPV6_PKTINFO,
+    IPV6_RECVHOPLIMIT,
+    IPV6_HOPLIMIT,
+    IPV6_RECVTCLASS,
+    IPV6_TCLASS,
+    IPV6_FREEBIND,
+    IPV6_TRANSPARENT
+);
+
+/// Control messages at SOL_SOCKET.
+pub static CONTROL: NameSet = choices!(
+    SCM_RIGHTS,
+    SCM_CREDENTIALS,
+    SCM_SECURITY = 3,
+    SCM_PIDFD = 4,
+    SCM_TIMESTAMP,
+    SCM_TIMESTAMPNS,
+    SCM_TIMESTAMPING
+);
+
+/// Protocols of AF_INET and AF_INET6 sockets.
+pub static PROTOCOL: NameSet = choices!(
+    IPPROTO_IP,
+    IPPROTO_ICMP,
+    IPPROTO_IGMP,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    IPPROTO_IPV6,
+    IPPROTO_ICMPV6,
+    IPPROTO_SCTP,
+    IPPROTO_UDPLITE,
+    IPPROTO_RAW,
+    IPPROTO_MPTCP
+);
+
+/// Protocols of AF_NETLINK sockets.
+pub static NETLINK_PROTOCOL: NameSet = choices!(
+    NETLINK_ROUTE,
+    NETLINK_USERSOCK,
+    NETLINK_SOCK_DIAG,
+    NETLINK_NFLOG,
+    NETLINK_XFRM,
+    NETLINK_SELINUX,
+    NETLINK_AUDIT,
+    NETLINK_CONNECTOR,
+    NETLINK_NETFILTER,
+    NETLINK_KOBJECT_UEVENT,
+    NETLINK_GENERIC,
+    NETLINK_CRYPTO
+);
