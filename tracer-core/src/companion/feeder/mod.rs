@@ -1,0 +1,275 @@
+//! The companion in replay: from the trace to the rings.
+
+mod stream;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::futex::SystemFutex;
+use super::link::{FromCompanion, Outcome, ReplayEnd};
+use super::memory::{ControlMapping, RingMapping, free_slot};
+use super::peers::{self, Heard, Peers};
+use super::process::Process;
+use super::wake::Bell;
+use super::writer::Connections;
+use crate::session::{Report, Slot, slot_state};
+use crate::trace::chunk::Index;
+use crate::trace::files::{ReferencedFile, Resolved, resolve};
+use crate::trace::manifest::{Ended, Manifest, ProcessEnded};
+use crate::trace::{Error, Result, directory};
+
+use stream::Stream;
+
+/// How long the companion sleeps when nobody wakes it.
+const IDLE: Duration = Duration::from_millis(40);
+
+/// Describes a divergence, while the thread that met it still waits: its memory can be read.
+pub type OnDivergence = Box<dyn FnMut(&Report, &mut dyn Write) -> io::Result<()>>;
+
+/// What to replay.
+pub struct Replaying {
+    /// The trace.
+    pub directory: PathBuf,
+    /// A [`check_level`](crate::session::check_level).
+    pub check: u32,
+    /// Writes the report that the user sees. Called in the companion process.
+    pub on_divergence: OnDivergence,
+}
+
+impl Replaying {
+    /// With a path that holds wherever the companion's own current directory is.
+    pub(super) fn absolute(mut self) -> io::Result<Replaying> {
+        self.directory = std::path::absolute(&self.directory)?;
+        Ok(self)
+    }
+}
+
+/// Does the work of a replay's companion, start to end.
+pub(super) fn run(replaying: Replaying, connections: Connections) {
+    let Connections { memory, socket, mut link, control, stderr } = connections;
+    let control = Arc::new(control);
+    let result = Trace::open(&replaying.directory).map_err(io::Error::from).and_then(|trace| {
+        let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
+        let heard = peers::listen(peers, |_, _| ())?;
+        link.send(&FromCompanion::Ready(replaying.directory.clone()))?;
+        Ok((trace, heard))
+    });
+    let (trace, heard) = match result {
+        Ok(parts) => parts,
+        Err(error) => {
+            // Fails only if there is nobody to tell.
+            let _ = link.send(&FromCompanion::Refused(error.to_string()));
+            return;
+        }
+    };
+    let on_divergence = replaying.on_divergence;
+    let mut feeder = Feeder { memory, control, heard, trace, places: Vec::new(), on_divergence, end: None };
+    feeder.work();
+    let end = feeder.end.unwrap_or(ReplayEnd::Finished);
+    if stderr {
+        match &end {
+            ReplayEnd::Finished => {}
+            ReplayEnd::EndsEarly(how) => eprintln!("imitate: the recording ends here: {how}"),
+            ReplayEnd::Diverged(report) => eprint!("{report}"),
+            ReplayEnd::Failed(reason) => eprintln!("imitate: the replay had to stop: {reason}"),
+        }
+    }
+    let _ = link.send(&FromCompanion::Done(Outcome::Replayed(end)));
+}
+
+/// An open trace.
+pub(super) struct Trace {
+    directory: PathBuf,
+    index: Index,
+    manifest: Manifest,
+    /// Files that were needed so far.
+    resolved: HashMap<u64, Rc<Resolved>>,
+}
+
+impl Trace {
+    fn open(path: &Path) -> Result<Trace> {
+        Ok(Trace {
+            manifest: Manifest::load(path)?,
+            index: Index::open(&directory::events_path(path))?,
+            directory: path.to_owned(),
+            resolved: HashMap::new(),
+        })
+    }
+
+    /// The content of the referenced file `id`.
+    fn file(&mut self, id: u64) -> Result<Rc<Resolved>> {
+        if let Some(resolved) = self.resolved.get(&id) {
+            return Ok(resolved.clone());
+        }
+        let known = self.manifest.files.iter().find(|file| file.id == id);
+        let file: &ReferencedFile = known.ok_or_else(|| Error::ReferencedFile {
+            id,
+            path: "a file".into(),
+            what: "the trace's manifest does not name it; the recording was probably cut short".into(),
+        })?;
+        let resolved = Rc::new(resolve(&self.directory, file)?);
+        self.resolved.insert(id, resolved.clone());
+        Ok(resolved)
+    }
+
+    /// How the recording ended, for someone who has just replayed all of it.
+    fn ended(&self) -> String {
+        let first = self.manifest.processes.first().map(|process| &process.ended);
+        match (&self.manifest.ended, first) {
+            (_, Some(ProcessEnded::Signalled(signal))) => {
+                format!("the program was killed by signal {signal}")
+            }
+            (Ended::Early(reason), _) => reason.clone(),
+            (Ended::Recording, _) => "the recorder itself was killed, or is still recording".into(),
+            (Ended::Complete, _) => "nothing more was recorded of the program".into(),
+        }
+    }
+}
+
+/// A slot that is in use.
+struct Place {
+    stream: Stream,
+    process: Process,
+    process_id: u32,
+}
+
+struct Feeder {
+    memory: OwnedFd,
+    control: Arc<ControlMapping>,
+    heard: Arc<Heard>,
+    trace: Trace,
+    places: Vec<Option<Place>>,
+    on_divergence: OnDivergence,
+    /// Set once the replay is over although processes are left; they are killed.
+    end: Option<ReplayEnd>,
+}
+
+impl Feeder {
+    fn work(&mut self) {
+        let futex = SystemFutex::new(IDLE, None);
+        let control = self.control.clone();
+        while !self.heard.program_gone() {
+            if self.visit_all() {
+                continue;
+            }
+            let bell = Bell::of_companion(&control);
+            let armed = bell.arm();
+            if !self.visit_all() && !self.heard.program_gone() {
+                bell.sleep(armed, &futex);
+            }
+        }
+    }
+
+    /// Sees to all slots. Returns whether anything was done.
+    fn visit_all(&mut self) -> bool {
+        let control = self.control.clone();
+        let mut moved = false;
+        for (index, slot) in control.slots.iter().enumerate() {
+            let state = slot.state.load(Ordering::Acquire);
+            if state != slot_state::FREE && state != slot_state::TAKING {
+                moved |= self.visit(index, slot, state);
+            }
+        }
+        moved
+    }
+
+    fn visit(&mut self, index: usize, slot: &Slot, state: u32) -> bool {
+        if state == slot_state::FINISHED {
+            if let Some(place) = self.places.get_mut(index) {
+                *place = None;
+            }
+            free_slot(self.memory.as_fd(), &self.control, index);
+            return true;
+        }
+        if let Err(error) = self.take_up(index, slot) {
+            self.finish(ReplayEnd::Failed(error.to_string()));
+        }
+        let Some(place) = self.places.get_mut(index).and_then(Option::as_mut) else { return false };
+        let id = slot.process.load(Ordering::Acquire);
+        if id != place.process_id {
+            place.process = Process::meet(id);
+            place.process_id = id;
+        }
+        if self.end.is_some() {
+            place.process.kill();
+            return false;
+        }
+        match state {
+            slot_state::DIVERGED if self.control.report_state.load(Ordering::Acquire) == 2 => {
+                let text = self.report();
+                self.finish(ReplayEnd::Diverged(text));
+                true
+            }
+            slot_state::STARVED => {
+                let how = self.trace.ended();
+                self.finish(ReplayEnd::EndsEarly(how));
+                true
+            }
+            slot_state::RESERVED | slot_state::LIVE => match place.stream.fill(slot, &mut self.trace) {
+                Ok(moved) => moved,
+                Err(error) => {
+                    self.finish(ReplayEnd::Failed(error.to_string()));
+                    true
+                }
+            },
+            _ => false,
+        }
+    }
+
+    /// Begins to feed a slot that was given a stream.
+    fn take_up(&mut self, index: usize, slot: &Slot) -> Result<()> {
+        if self.places.len() <= index {
+            self.places.resize_with(index + 1, || None);
+        }
+        if self.places[index].is_none() {
+            let number = slot.stream.load(Ordering::Acquire);
+            let ring = RingMapping::new(self.memory.as_fd(), index).map_err(|source| Error::System {
+                action: "map",
+                path: "the session's memory".into(),
+                source,
+            })?;
+            // SAFETY: the control mapping lives as long as self, the ring as the stream; nobody else produces.
+            let stream = unsafe { Stream::new(number, slot, ring, &self.trace.index) };
+            self.places[index] = Some(Place { stream, process: Process::Unknown, process_id: 0 });
+        }
+        Ok(())
+    }
+
+    /// Ends the replay; from now on every process that is met is killed.
+    fn finish(&mut self, end: ReplayEnd) {
+        self.end.get_or_insert(end);
+        for place in self.places.iter().flatten() {
+            place.process.kill();
+        }
+    }
+
+    /// What the user is told about a divergence.
+    fn report(&mut self) -> String {
+        // SAFETY: state 2 says that its writer is done; nobody writes to it again.
+        let report = unsafe { *self.control.report.get() };
+        let mut text = Vec::new();
+        if let Err(error) = (self.on_divergence)(&report, &mut text) {
+            let said = &report.text[..(report.text_length as usize).min(report.text.len())];
+            let said = String::from_utf8_lossy(said);
+            let _ = write!(text, "{said}\n(the rest of the report failed: {error})\n");
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// Reads all of `target` from `file` at `offset`.
+fn read_exact(resolved: &Resolved, target: &mut [u8], offset: u64) -> Result<()> {
+    let file: &File = &resolved.file;
+    std::os::unix::fs::FileExt::read_exact_at(file, target, offset).map_err(|source| Error::System {
+        action: "read what the recorded program read from",
+        path: resolved.path.clone(),
+        source,
+    })
+}

@@ -1,0 +1,131 @@
+//! The last steps, in the process that becomes the program.
+
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::ptr;
+
+use super::environment::injected_environment;
+use crate::companion::limits::{Limit, Resource};
+use crate::session::Mode;
+
+/// A program and all that decides how the kernel lays it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// The executable's absolute path.
+    pub executable: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Its own environment, each `NAME=value`; what the library needs is added.
+    pub environment: Vec<OsString>,
+    /// Soft and hard RLIMIT_STACK in bytes; `None` keeps this process's.
+    pub stack_limit: Option<[u64; 2]>,
+    /// What the processes do.
+    pub mode: Mode,
+    /// The library's path, padded.
+    pub library: Vec<u8>,
+    /// The value of [`crate::session::environment::SESSION`].
+    pub session: String,
+}
+
+const ADVICE: &str = "a container's seccomp profile usually forbids it: start the container with \
+                      `--security-opt seccomp=unconfined`, or with a profile that allows personality(0x0040000)";
+
+/// Becomes the program. Returns only if that fails, and says why.
+///
+/// Meant for the child after fork; what it changes of the process (personality, stack limit) stays changed on
+/// failure.
+pub fn exec_program(launch: &Launch) -> io::Error {
+    match prepare(launch) {
+        Ok(block) => block.execute(),
+        Err(error) => error,
+    }
+}
+
+/// The arguments of execve.
+struct Block {
+    path: CString,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+}
+
+fn prepare(launch: &Launch) -> io::Result<Block> {
+    let environment =
+        injected_environment(&launch.environment, &launch.library, launch.mode, &launch.session);
+    let block = Block {
+        path: CString::new(launch.executable.as_os_str().as_bytes())?,
+        arguments: strings(&launch.arguments)?,
+        environment: strings(&environment)?,
+    };
+    disable_randomisation()?;
+    if let Some([soft, hard]) = launch.stack_limit {
+        let set = Limit::new(Resource::Stack, soft, hard).apply();
+        // Without privilege the hard limit can only be lowered; the layout depends on the soft one alone.
+        let set = set.or_else(|_| {
+            let present = Limit::of(Resource::Stack)?;
+            Limit::new(Resource::Stack, soft, present.hard).apply()
+        });
+        set.map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!(
+                    "cannot set the stack limit to the recorded {soft} bytes, which decides where the program's \
+                     memory begins: {error}; raise the hard limit (ulimit -H -s)"
+                ),
+            )
+        })?;
+    }
+    Ok(block)
+}
+
+fn strings(list: &[OsString]) -> io::Result<Vec<CString>> {
+    list.iter().map(|string| Ok(CString::new(string.clone().into_vec())?)).collect()
+}
+
+/// Switches address-space randomisation off for the programs that this process executes.
+fn disable_randomisation() -> io::Result<()> {
+    const ASK: libc::c_ulong = 0xffff_ffff;
+    // SAFETY: plain system calls.
+    let is_off = || unsafe { libc::personality(ASK) } & libc::ADDR_NO_RANDOMIZE != 0;
+    if is_off() {
+        return Ok(());
+    }
+    // SAFETY: as above.
+    let set = unsafe {
+        let present = libc::personality(ASK);
+        libc::personality((present | libc::ADDR_NO_RANDOMIZE) as libc::c_ulong)
+    };
+    let error = if set < 0 { Some(io::Error::last_os_error()) } else { None };
+    // Some sandboxes answer success and do nothing.
+    if is_off() {
+        return Ok(());
+    }
+    let reason = error.map_or_else(|| "it had no effect".to_owned(), |error| error.to_string());
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("cannot switch address-space randomisation off (personality): {reason}; {ADVICE}"),
+    ))
+}
+
+impl Block {
+    fn execute(&self) -> io::Error {
+        let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
+            strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+        };
+        let (arguments, environment) = (pointers(&self.arguments), pointers(&self.environment));
+        restore_signals();
+        // SAFETY: the path and all strings end with NUL, the lists with a null pointer, and all outlive the
+        // call.
+        unsafe { libc::execve(self.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+        let error = io::Error::last_os_error();
+        io::Error::new(error.kind(), format!("cannot execute {}: {error}", self.path.to_string_lossy()))
+    }
+}
+
+/// Undoes what Rust's runtime does to SIGPIPE in the tool: a program expects the disposition it would have
+/// had without us.
+fn restore_signals() {
+    // SAFETY: sets a signal's default disposition.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}

@@ -1,0 +1,75 @@
+//! What a trace says about how its program was started.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use crate::companion::objects;
+use crate::trace::chunk::Index;
+use crate::trace::directory::events_path;
+use crate::trace::manifest::Manifest;
+use crate::trace::reader::{Body, Events, Item};
+use crate::trace::{Error, Result};
+
+/// How the first process of a recording was started. A replay starts it in the same way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedStart {
+    /// The executable's absolute path.
+    pub executable: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Its environment as it saw it, each `NAME=value`.
+    pub environment: Vec<OsString>,
+    /// Its current directory.
+    pub directory: PathBuf,
+    /// Soft and hard RLIMIT_STACK in bytes.
+    pub stack_limit: [u64; 2],
+}
+
+/// Reads how the recording in `directory` was started.
+///
+/// Errors: the trace cannot be read, or was cut short before its first event.
+pub fn recorded_start(directory: &Path) -> Result<RecordedStart> {
+    let path = events_path(directory);
+    let index = Index::open(&path)?;
+    let refuse = |what: &str| Error::Refused { path: path.clone(), what: what.into() };
+    let empty = "the recording ended before the program began; there is nothing to replay";
+    let stream = index.stream(0).ok_or_else(|| refuse(empty))?;
+    let event = Events::new(0, stream).next().ok_or_else(|| refuse(empty))??;
+    let Body::Start { items } = &event.body else {
+        return Err(Error::Event {
+            stream: 0,
+            event: 0,
+            what: format!("expected the start of a program, found an event of kind {:?}", event.kind),
+        });
+    };
+    let mut start = RecordedStart {
+        executable: PathBuf::new(),
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        directory: PathBuf::new(),
+        stack_limit: [0; 2],
+    };
+    let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    for item in items.iter() {
+        match item {
+            Item::Executable { path } => start.executable = PathBuf::from(OsStr::from_bytes(path)),
+            Item::Arguments { strings } => start.arguments = strings.map(owned).collect(),
+            Item::Environment { strings } => start.environment = strings.map(owned).collect(),
+            Item::Directory { path } => start.directory = PathBuf::from(OsStr::from_bytes(path)),
+            Item::Identity { identity } => start.stack_limit = identity.stack_limit,
+            _ => {}
+        }
+    }
+    if start.executable.as_os_str().is_empty() || start.stack_limit[0] == 0 {
+        let what = "the program's start lacks its executable or its identity".into();
+        return Err(Error::Event { stream: 0, event: 0, what });
+    }
+    Ok(start)
+}
+
+/// Checks that every file that the recorded programs ran is what it was. The messages, one for each file that
+/// is not, say which and how it differs.
+pub fn changed_objects(manifest: &Manifest) -> Vec<String> {
+    manifest.objects.iter().filter_map(|object| objects::verify(object).err()).collect()
+}

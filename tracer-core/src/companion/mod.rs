@@ -1,0 +1,128 @@
+//! The process beside the program. While recording it is the *writer*: it moves the streams from their rings to
+//! the trace on disk. In replay it is the *feeder*: it moves them from disk into the rings. Being a process of
+//! its own, it outlives whatever happens to the program.
+//!
+//! * [`start`] makes a [`session`] and forks the companion ([`writer`], [`feeder`]);
+//! * [`launch`] is everything between a command line and the program's first instruction;
+//! * [`wake`] is how the two sides of a ring sleep and wake each other, and the one part of this module that
+//!   also runs inside the program.
+//!
+//! Used by the tool, and by the library itself when it is preloaded without the tool.
+
+mod daemon;
+pub mod feeder;
+pub mod futex;
+pub mod launch;
+pub mod limits;
+mod link;
+pub mod memory;
+pub mod objects;
+mod peers;
+mod process;
+pub mod session;
+pub mod wake;
+pub mod writer;
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
+
+pub use link::{Outcome, ReplayEnd, Summary};
+
+use crate::session::Mode;
+use daemon::Daemon;
+use link::{FromCompanion, Link, ToCompanion};
+use session::{ProgramDescriptors, Session};
+
+/// What a companion is to do.
+pub enum Role {
+    /// Write a trace.
+    Record(writer::Recording),
+    /// Feed a trace to the program.
+    Replay(feeder::Replaying),
+}
+
+/// Who hears how it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever holds [`Started`] until [`Started::wait_done`].
+    Launcher,
+    /// Nobody waits: what the user must know goes to stderr.
+    StandardError,
+}
+
+/// A companion at work.
+pub struct Started {
+    /// For the program. `None` them once the program has inherited them: while anyone else holds the socket,
+    /// the companion believes that the program runs.
+    pub program: Option<ProgramDescriptors>,
+    /// The trace that is written or read.
+    pub directory: PathBuf,
+    link: Link,
+}
+
+/// Starts a companion. When this returns, the trace is open and the program can be started.
+///
+/// To be called while this process has one thread: it forks.
+///
+/// Errors: no session or process could be made, or the companion refused; the message says on what, and why.
+pub fn start(role: Role, audience: Audience) -> io::Result<Started> {
+    let (mode, check, role) = match role {
+        Role::Record(recording) => (Mode::Record, recording.check, Role::Record(recording.absolute()?)),
+        Role::Replay(replaying) => (Mode::Replay, replaying.check, Role::Replay(replaying.absolute()?)),
+    };
+    let Session { memory, socket, control, program } = Session::create(mode, check)?;
+    let (mut ours, theirs) = Link::pair()?;
+    let keep = [memory.as_raw_fd(), socket.as_raw_fd(), theirs.descriptor()];
+    let stderr = audience == Audience::StandardError;
+    // The closure below takes the session's own mapping with it.
+    let shared = memory::ControlMapping::new(memory.as_fd())?;
+    let daemon = Daemon {
+        name: if mode == Mode::Record { c"imitate-writer" } else { c"imitate-feeder" },
+        keep: &keep,
+        stderr,
+        process: &shared.companion,
+    };
+    let connections = writer::Connections { memory, socket, link: theirs, control, stderr };
+    daemon::spawn(&daemon, || match role {
+        Role::Record(recording) => writer::run(&recording, connections),
+        Role::Replay(replaying) => feeder::run(replaying, connections),
+    })?;
+    match ours.receive()? {
+        Some(FromCompanion::Ready(directory)) => {
+            Ok(Started { program: Some(program), directory, link: ours })
+        }
+        Some(FromCompanion::Refused(reason)) => Err(io::Error::other(reason)),
+        Some(FromCompanion::Done(_)) | None => {
+            Err(io::Error::other("the process that keeps the trace ended at once; is memory short?"))
+        }
+    }
+}
+
+impl Started {
+    /// Tells the companion the first process's wait status. Without it, a trace cannot tell which signal
+    /// killed the program.
+    pub fn root_ended(&mut self, wait_status: i32) -> io::Result<()> {
+        self.link.send(&ToCompanion::RootEnded(wait_status))
+    }
+
+    /// Lets go of the program's descriptors and blocks until the companion has done its work, or until it says
+    /// that the first process has ended but others still run ([`Summary::still_running`]); it can be called
+    /// again then.
+    ///
+    /// Errors: the companion was killed.
+    pub fn wait_done(&mut self) -> io::Result<Outcome> {
+        self.program = None;
+        loop {
+            match self.link.receive()? {
+                Some(FromCompanion::Done(outcome)) => return Ok(outcome),
+                Some(_) => {}
+                None => {
+                    return Err(io::Error::other(
+                        "the process that keeps the trace was killed; the trace ends where it was then",
+                    ));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Files that are mapped executable: which they are, and whether they still are what they were.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use object::Object;
+
+use crate::trace::byte_string::ByteString;
+use crate::trace::files::Identity;
+use crate::trace::manifest::MappedObject;
+
+/// Describes the file at `path`. Errors: it cannot be opened or looked at.
+pub fn describe(path: ByteString) -> io::Result<MappedObject> {
+    let file = File::open(path.as_path())?;
+    let Identity { device, inode, size, modified } = Identity::from(&file.metadata()?);
+    Ok(MappedObject { build_id: build_id(&file).unwrap_or_default(), path, size, modified, device, inode })
+}
+
+/// GNU build id of an ELF file in hexadecimal, `None` if it has none or is none.
+pub fn build_id(file: &File) -> Option<String> {
+    // Only headers and notes are read. A cache of pieces rather than a mapping: a file that is truncated
+    // meanwhile is an error then, not a SIGBUS.
+    let cache = object::ReadCache::new(file);
+    let parsed = object::File::parse(&cache).ok()?;
+    let id = parsed.build_id().ok()??;
+    Some(id.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Compares the file that is at a recorded object's path now with what was recorded. The error says what
+/// differs.
+pub fn verify(recorded: &MappedObject) -> Result<(), String> {
+    let path: &Path = recorded.path.as_path();
+    let now = describe(recorded.path.clone())
+        .map_err(|error| format!("{} was part of the recorded program, but {error}", path.display()))?;
+    if (now.size, now.modified) == (recorded.size, recorded.modified) && now.build_id == recorded.build_id {
+        return Ok(());
+    }
+    // The same build, installed again.
+    if !recorded.build_id.is_empty() && now.build_id == recorded.build_id && now.size == recorded.size {
+        return Ok(());
+    }
+    let what = |object: &MappedObject| {
+        let id = if object.build_id.is_empty() { "none" } else { &object.build_id };
+        format!("build id {id}, {} bytes, modified at {} ns", object.size, object.modified)
+    };
+    Err(format!(
+        "{} is not the file that the recorded program ran: recorded {}; now {}. Put the recorded version back, \
+         or record again",
+        path.display(),
+        what(recorded),
+        what(&now)
+    ))
+}

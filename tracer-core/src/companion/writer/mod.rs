@@ -1,0 +1,358 @@
+//! The companion while recording: from the rings to the trace.
+
+mod facts;
+mod files;
+mod host;
+mod scanner;
+mod slots;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::futex::SystemFutex;
+use super::link::{FromCompanion, Link, Outcome, Summary};
+use super::memory::ControlMapping;
+use super::objects;
+use super::peers::{self, Heard, Peers};
+use super::wake::Bell;
+use crate::trace::byte_string::ByteString;
+use crate::trace::directory::{self, TraceDirectory};
+use crate::trace::files::Policy;
+use crate::trace::manifest::{Ended, Manifest, MappedObject, Recorder};
+use crate::trace::{Error, chunk};
+
+use facts::StreamEnd;
+use files::FileThread;
+use slots::Slots;
+
+/// How long the companion sleeps when nobody wakes it: rings that are less than a quarter full are emptied then.
+const IDLE: Duration = Duration::from_millis(40);
+/// How long other processes may outlive the first one before the launcher is told that they go on.
+const GRACE: Duration = Duration::from_millis(150);
+
+/// Why a stream is cut short when nobody knows better.
+const KILLED: &str = "its process was killed";
+
+/// What to record, and where.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// Where the trace goes.
+    pub place: Place,
+    /// The program's executable, after which a trace in a [`Place::Library`] is called.
+    pub executable: PathBuf,
+    /// The command line.
+    pub command: Vec<OsString>,
+    /// The directory in which it is started.
+    pub directory: PathBuf,
+    /// This imitate, for the manifest.
+    pub recorder: Recorder,
+    /// The order's name, for the manifest.
+    pub order: String,
+    /// What a replay must know, for the manifest.
+    pub options: BTreeMap<String, String>,
+    /// How to keep files that the program reads.
+    pub policy: Policy,
+    /// A [`check_level`](crate::session::check_level).
+    pub check: u32,
+}
+
+/// Where a trace goes.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// Into this directory, which must not exist or be empty.
+    At(PathBuf),
+    /// Into a new directory, named after the executable, in this one, which need not exist.
+    Library(PathBuf),
+}
+
+/// What the companion process works with.
+pub(super) struct Connections {
+    pub memory: OwnedFd,
+    pub socket: OwnedFd,
+    pub link: Link,
+    pub control: ControlMapping,
+    /// Whether messages for the user go to stderr, since nobody waits for the outcome.
+    pub stderr: bool,
+}
+
+/// Does the work of a recording's companion, start to end.
+pub(super) fn run(recording: &Recording, connections: Connections) {
+    let Connections { memory, socket, mut link, control, stderr } = connections;
+    let control = Arc::new(control);
+    let result = open(recording).and_then(|(directory, events)| {
+        let files = FileThread::start(directory.path(), recording.policy)?;
+        let inbox = files.inbox();
+        let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
+        let heard = peers::listen(peers, move |message, file| inbox.send(message, file))?;
+        link.send(&FromCompanion::Ready(directory.path().to_owned()))?;
+        Ok((directory, events, files, heard))
+    });
+    let (directory, events, files, heard) = match result {
+        Ok(parts) => parts,
+        Err(error) => {
+            // Fails only if there is nobody to tell.
+            let _ = link.send(&FromCompanion::Refused(error.to_string()));
+            return;
+        }
+    };
+    let mut manifest = Manifest::begin(
+        recording.recorder.clone(),
+        recording.command.iter().cloned().map(ByteString::from).collect(),
+        ByteString::from(recording.directory.clone()),
+        host::describe(),
+        &recording.order,
+    );
+    manifest.options = recording.options.clone();
+    let mut writer = Writer {
+        slots: Slots::new(memory, control.clone()),
+        control,
+        heard,
+        link,
+        directory,
+        events: Some(events),
+        files: Some(files),
+        manifest,
+        stopped: None,
+        root_seen: None,
+        background_told: false,
+    };
+    writer.store_manifest();
+    writer.work();
+    let summary = writer.finish();
+    if stderr {
+        tell_user(&summary);
+    }
+    let _ = writer.link.send(&FromCompanion::Done(Outcome::Recorded(summary)));
+}
+
+fn open(recording: &Recording) -> io::Result<(TraceDirectory, chunk::Writer)> {
+    let directory = match &recording.place {
+        Place::At(path) => TraceDirectory::create_at(path)?,
+        Place::Library(root) => directory::create_in(root, &recording.executable)?,
+    };
+    let events = chunk::Writer::create(&directory::events_path(directory.path()))?;
+    Ok((directory, events))
+}
+
+fn tell_user(summary: &Summary) {
+    let early = summary.ends_early.iter().map(|reason| format!("the trace ends early: {reason}"));
+    for message in early.chain(summary.warnings.iter().cloned()) {
+        eprintln!("imitate: {}: {message}", summary.directory.display());
+    }
+}
+
+/// A recording in progress.
+struct Writer {
+    slots: Slots,
+    control: Arc<ControlMapping>,
+    heard: Arc<Heard>,
+    link: Link,
+    directory: TraceDirectory,
+    /// `None` when nothing more is written.
+    events: Option<chunk::Writer>,
+    files: Option<FileThread>,
+    manifest: Manifest,
+    /// Why recording stopped before the program ended.
+    stopped: Option<String>,
+    /// When the first process's end was heard of.
+    root_seen: Option<Instant>,
+    background_told: bool,
+}
+
+impl Writer {
+    /// Moves bytes until no process is left.
+    fn work(&mut self) {
+        let futex = SystemFutex::new(IDLE, None);
+        loop {
+            // Read before draining: what the last process published is then seen by it.
+            let gone = self.heard.program_gone();
+            if self.drain() && !gone {
+                continue;
+            }
+            if gone && !self.heard.awaits_root_status() {
+                return;
+            }
+            self.tell_launcher_of_background();
+            let control = self.control.clone();
+            let bell = Bell::of_companion(&control);
+            let armed = bell.arm();
+            if !self.drain() && self.heard.program_gone() == gone {
+                bell.sleep(armed, &futex);
+            }
+            self.bury_dead();
+        }
+    }
+
+    /// Ends the streams whose processes were killed.
+    fn bury_dead(&mut self) {
+        let dead = self.slots.dead();
+        self.cut_short(&dead, |_| KILLED.into());
+    }
+
+    /// Ends the streams in `slots`, each for a reason.
+    fn cut_short(&mut self, slots: &[usize], reason: impl Fn(usize) -> String) {
+        for &slot in slots {
+            let Some(events) = &mut self.events else { return };
+            if let Err(error) = self.slots.cut_short(slot, &reason(slot), events) {
+                self.stop(&error);
+            }
+        }
+    }
+
+    /// Empties all rings. Returns whether there was anything.
+    fn drain(&mut self) -> bool {
+        if self.files.as_ref().is_some_and(FileThread::has_failed) {
+            let report = self.files.take().map(FileThread::finish).unwrap_or_default();
+            if let Some(error) = report.error {
+                self.stop(&error);
+            }
+        }
+        let Some(events) = &mut self.events else { return false };
+        match self.slots.drain(events) {
+            Ok(moved) => moved,
+            Err(error) => {
+                self.stop(&error);
+                false
+            }
+        }
+    }
+
+    /// The trace cannot be written any more: the program goes on without.
+    fn stop(&mut self, error: &Error) {
+        self.stopped = Some(error.to_string());
+        self.control.stopped.store(1, Ordering::SeqCst);
+        self.slots.wake_all();
+        self.close_events();
+        self.manifest.end(Ended::Early(error.to_string()));
+        self.store_manifest();
+    }
+
+    /// Ends the `events` file, with what is in the streams' buffers if there was no error before.
+    fn close_events(&mut self) {
+        let _ = self.directory.release_reserve();
+        if let Some(events) = self.events.take() {
+            self.manifest.totals.stream_bytes = events.bytes_appended();
+            self.manifest.totals.events_file_bytes = events.bytes_written();
+            if let Err(error) = events.finish() {
+                self.stopped.get_or_insert(error.to_string());
+            }
+        }
+    }
+
+    fn store_manifest(&mut self) {
+        if let Err(error) = self.manifest.store(self.directory.path()) {
+            self.stopped.get_or_insert(error.to_string());
+        }
+    }
+
+    /// The files that were mapped executable.
+    fn describe_objects(&mut self) -> Vec<MappedObject> {
+        let mut described = Vec::new();
+        for path in self.slots.facts.objects() {
+            match objects::describe(ByteString::from(path)) {
+                Ok(object) => described.push(object),
+                Err(error) => {
+                    let path = String::from_utf8_lossy(path);
+                    self.manifest.notes.push(format!("{path} was mapped, but cannot be looked at: {error}"));
+                }
+            }
+        }
+        described
+    }
+
+    fn tell_launcher_of_background(&mut self) {
+        let Some(status) = self.heard.root_status() else { return };
+        let since = *self.root_seen.get_or_insert_with(Instant::now);
+        if !self.background_told && since.elapsed() > GRACE && !self.heard.program_gone() {
+            self.background_told = true;
+            self.slots.facts.root_ended(status);
+            let summary = self.summary(true);
+            let _ = self.link.send(&FromCompanion::Done(Outcome::Recorded(summary)));
+        }
+    }
+
+    /// Completes the trace.
+    fn finish(&mut self) -> Summary {
+        if let Some(status) = self.heard.root_status() {
+            self.slots.facts.root_ended(status);
+        }
+        let signal = self
+            .heard
+            .root_status()
+            .filter(|&status| libc::WIFSIGNALED(status))
+            .map(|status| libc::WTERMSIG(status));
+        let rest = self.slots.used();
+        self.cut_short(&rest, |slot| match signal {
+            Some(signal) if slot == 0 => format!("its process was killed by signal {signal}"),
+            _ => KILLED.into(),
+        });
+        let report = self.files.take().map(FileThread::finish).unwrap_or_default();
+        if let Some(error) = report.error {
+            self.stopped.get_or_insert(error.to_string());
+        }
+        self.manifest.totals.kept_bytes = report.kept_bytes;
+        self.manifest.files = report.files;
+        self.manifest.objects = self.describe_objects();
+        self.close_events();
+
+        let facts = &self.slots.facts;
+        self.manifest.processes = facts.processes();
+        self.manifest.notes.extend_from_slice(facts.notes());
+        self.manifest.totals.streams = u64::from(facts.streams());
+        self.manifest.totals.events = facts.events();
+        let early = self.ends_early();
+        self.manifest.end(early.map_or(Ended::Complete, Ended::Early));
+        self.store_manifest();
+        self.summary(false)
+    }
+
+    /// Why the trace does not hold all of the program's run.
+    fn ends_early(&self) -> Option<String> {
+        let cut = || {
+            let (stream, reason) = self.slots.facts.first_cut()?;
+            Some(format!("stream {stream} was cut short: {reason}"))
+        };
+        self.stopped.clone().or_else(cut)
+    }
+
+    fn summary(&self, still_running: bool) -> Summary {
+        let facts = &self.slots.facts;
+        let totals = &self.manifest.totals;
+        let unavailable = self.manifest.files.iter().filter_map(|file| match &file.kept {
+            crate::trace::files::Kept::Unavailable(reason) => {
+                Some(format!("{} cannot be read in replay: {reason}", file.path.to_text()))
+            }
+            _ => None,
+        });
+        Summary {
+            directory: self.directory.path().to_owned(),
+            still_running,
+            root_status: self.heard.root_status(),
+            ends_early: self.ends_early(),
+            events: facts.events(),
+            bytes: self.events.as_ref().map_or(totals.stream_bytes, chunk::Writer::bytes_appended),
+            bytes_returned: facts.bytes_returned(),
+            streams: facts.streams(),
+            warnings: facts.notes().iter().cloned().chain(unavailable).collect(),
+        }
+    }
+}
+
+impl Recording {
+    /// With paths that hold wherever the companion's own current directory is.
+    pub(super) fn absolute(mut self) -> io::Result<Recording> {
+        let make = |path: &Path| std::path::absolute(path);
+        self.place = match &self.place {
+            Place::At(path) => Place::At(make(path)?),
+            Place::Library(path) => Place::Library(make(path)?),
+        };
+        Ok(self)
+    }
+}
