@@ -1,0 +1,59 @@
+//! Compiles the programs in `examples/programs`, each a single file, on first use.
+
+use crate::settings::target_directory;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The directory of the sources.
+pub fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("programs")
+}
+
+/// The executable for `source` (a path below [`sources`]) compiled with `flags`, separated by spaces. It is
+/// compiled only if there is none that is newer than the source. An error has the compiler's messages.
+pub fn executable(source: &str, flags: &str) -> Result<PathBuf> {
+    let path = sources().join(source);
+    let directory = target_directory()?.join("example-programs");
+    let stem: String = format!("{source} {flags}")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
+        .collect();
+    let finished = directory.join(&stem);
+    if is_newer(&finished, &path)? {
+        return Ok(finished);
+    }
+    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    // Several tests may want the same program at once: each compiles its own and the last one stays.
+    let unfinished = tempfile::Builder::new().prefix(&stem).tempdir_in(&directory)?;
+    let compiled = unfinished.path().join("program");
+    let mut command = compiler(&path)?;
+    command.args(flags.split_whitespace()).arg("-o").arg(&compiled).arg(&path);
+    let output = command.output().with_context(|| format!("cannot run the compiler: {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    fs::rename(&compiled, &finished).with_context(|| format!("cannot rename to {}", finished.display()))?;
+    Ok(finished)
+}
+
+fn is_newer(executable: &Path, source: &Path) -> Result<bool> {
+    let written = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
+    let source = written(source).with_context(|| format!("there is no program {}", source.display()))?;
+    Ok(written(executable).is_ok_and(|executable| executable > source))
+}
+
+fn compiler(source: &Path) -> Result<Command> {
+    let extension = source.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    // No warnings: much of what the programs show is what compilers warn of.
+    let words: &[&str] = match extension {
+        "c" => &["cc", "-std=gnu17", "-O1", "-g", "-w", "-D_GNU_SOURCE"],
+        "cc" => &["c++", "-std=c++17", "-O1", "-g", "-w"],
+        "rs" => &["rustc", "--edition=2024", "-O"],
+        _ => bail!("no compiler is known for {}", source.display()),
+    };
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    Ok(command)
+}

@@ -1,0 +1,241 @@
+//! Records a case, destroys its circumstances, replays it and compares.
+
+use crate::case::{Case, Command, Expected, Input, Output};
+use crate::difference;
+use crate::programs;
+use crate::recorder::Recorder;
+use crate::run::{End, Launch, Outcome, Running};
+use crate::settings::Settings;
+use anyhow::{Context, Result, bail, ensure};
+use std::ffi::OsString;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Checks all that `case` says. An error has what a reader of the test's log needs; the trace is kept then.
+pub fn prove(case: &Case, settings: &Settings) -> Result<()> {
+    for (command, package) in &case.needs {
+        ensure!(is_installed(command), "{command} is not installed: run `apt-get install {package}`");
+    }
+    let place = Place::new(case)?;
+    let native = match case.end {
+        Expected::Refused(_) => None,
+        _ => Some(place.run_natively(case).context("natively, before any recording")?),
+    };
+    if settings.native_only {
+        // A second native run shows whether what the row says about its output is true.
+        return match &native {
+            Some(native) => check_recording(case, native, &place.run_natively(case)?),
+            None => Ok(()),
+        };
+    }
+    let recorder = Recorder { tool: settings.tool.clone() };
+    let proven = place.record_and_replay(case, &recorder, native.as_ref(), settings.replays);
+    if proven.is_err() {
+        let kept = place.root.keep();
+        return proven
+            .with_context(|| format!("{:?}\nthe trace is kept in {}", case.command, kept.display()));
+    }
+    Ok(())
+}
+
+/// Where one case is played out.
+struct Place {
+    root: TempDir,
+    /// The directory that the command runs in, the same for the native and the recorded run.
+    work: PathBuf,
+    words: Vec<OsString>,
+    port: String,
+}
+
+impl Place {
+    fn new(case: &Case) -> Result<Place> {
+        let root = tempfile::Builder::new().prefix("imitate-test-").tempdir()?;
+        // The port is free again when the listener is dropped, and the kernel hands out others for a while.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+        let in_words = |words: &str| {
+            words
+                .split_whitespace()
+                .map(|word| word.replace("{port}", &port).into())
+                .collect::<Vec<OsString>>()
+        };
+        let words = match case.command {
+            Command::Own { source, compiler_flags, arguments } => {
+                let mut words = vec![programs::executable(source, compiler_flags)?.into_os_string()];
+                words.extend(in_words(arguments));
+                words
+            }
+            Command::Words(words) => in_words(words),
+            Command::Script(text) => {
+                vec!["bash".into(), "-c".into(), text.replace("{port}", &port).into()]
+            }
+        };
+        let work = root.path().join("work");
+        Ok(Place { root, work, words, port })
+    }
+
+    fn run_natively(&self, case: &Case) -> Result<Outcome> {
+        self.prepare(case)?;
+        let outcome = self.run_in_its_place(case, self.words.clone())?;
+        ensure!(
+            ended_as_expected(case.end, outcome.end),
+            "expected {:?}, got {}\nstdout: {}\nstderr: {}",
+            case.end,
+            outcome.end,
+            difference::tail(&outcome.stdout),
+            difference::tail(&outcome.stderr)
+        );
+        Ok(outcome)
+    }
+
+    fn record_and_replay(
+        &self,
+        case: &Case,
+        recorder: &Recorder,
+        native: Option<&Outcome>,
+        replays: u32,
+    ) -> Result<()> {
+        let trace = self.root.path().join("trace");
+        self.prepare(case)?;
+        let recorded = self.run_in_its_place(case, recorder.record(&self.words, &trace))?;
+        match (case.end, native) {
+            (Expected::Refused(words), _) => return check_refusal(words, &recorded),
+            (_, Some(native)) => check_recording(case, native, &recorded)?,
+            (_, None) => {}
+        }
+        self.destroy()?;
+        for number in 1..=replays {
+            let elsewhere = self.root.path().join(format!("somewhere-else-{number}"));
+            fs::create_dir(&elsewhere)?;
+            let replayed =
+                Running::start(&replay_launch(case, recorder.replay(&trace), &elsewhere))?.finish()?;
+            if let Some(difference) = difference::between(&recorded, &replayed) {
+                bail!(
+                    "replay {number} of {replays} is not the recorded run:\n{difference}\n\
+                     the replay's stderr:\n{}",
+                    difference::tail(&replayed.stderr)
+                );
+            }
+            ensure!(
+                fs::read_dir(&elsewhere)?.next().is_none() && !self.work.exists(),
+                "replay {number} of {replays} has made files in {} or {}",
+                elsewhere.display(),
+                self.work.display()
+            );
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, case: &Case) -> Result<()> {
+        self.destroy()?;
+        fs::create_dir(&self.work)?;
+        (case.prepare)(&self.work).context("cannot make the inputs")
+    }
+
+    /// Inputs and outputs: all that the run could find on disk again.
+    fn destroy(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.work) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot delete {}", self.work.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn run_in_its_place(&self, case: &Case, words: Vec<OsString>) -> Result<Outcome> {
+        let launch = |words: Vec<OsString>, input: Input| Launch {
+            words,
+            directory: self.work.clone(),
+            environment: environment(&self.work),
+            input,
+            without_network: false,
+        };
+        let command = launch(words, case.input);
+        let Some(partner) = case.partner else { return Running::start(&command)?.finish() };
+        let script = partner.script.replace("{port}", &self.port);
+        let beside = launch(vec!["bash".into(), "-c".into(), script.into()], Input::Nothing);
+        let [first, second] = if partner.starts_first { [&beside, &command] } else { [&command, &beside] };
+        let mut first = Running::start(first)?;
+        if let Err(error) = first.wait_for_output() {
+            first.kill()?;
+            return Err(error.context("waiting for the first of two programs to print something"));
+        }
+        let second = Running::start(second)?;
+        let (command, mut beside) = if partner.starts_first { (second, first) } else { (first, second) };
+        let outcome = command.finish();
+        beside.kill()?;
+        outcome
+    }
+}
+
+/// The environment of native and recorded runs: nothing of the test's own.
+fn environment(home: &Path) -> Vec<(String, OsString)> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let mut variables: Vec<(String, OsString)> =
+        [("LANG", "C.UTF-8"), ("LC_ALL", "C.UTF-8"), ("TERM", "vt100"), ("TZ", "UTC")]
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .into();
+    variables.push(("PATH".to_owned(), path));
+    variables.extend(["HOME", "TMPDIR"].map(|name| (name.to_owned(), home.into())));
+    variables
+}
+
+/// A replay gets other circumstances than the recording had: directory, environment, input, network.
+fn replay_launch(case: &Case, words: Vec<OsString>, directory: &Path) -> Launch {
+    let input = match case.input {
+        Input::Terminal(_) => Input::Terminal(&[]),
+        Input::Nothing | Input::Bytes(_) => Input::Nothing,
+    };
+    let environment = [("PATH", "/usr/bin:/bin"), ("TZ", "Pacific/Chatham"), ("SOMETHING_ELSE", "a replay")]
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .into();
+    Launch { words, directory: directory.into(), environment, input, without_network: true }
+}
+
+fn ended_as_expected(expected: Expected, end: End) -> bool {
+    match expected {
+        Expected::Exit(status) => end == End::Exit(status),
+        Expected::Signal(signal) => end == End::Signal(signal),
+        Expected::Refused(_) => false,
+    }
+}
+
+fn check_recording(case: &Case, native: &Outcome, recorded: &Outcome) -> Result<()> {
+    let difference = difference::between(native, recorded);
+    match case.output {
+        Output::Steady => {
+            if let Some(difference) = difference {
+                bail!("it does not do what it does natively:\n{difference}");
+            }
+        }
+        Output::Varies => ensure!(
+            native.stdout != recorded.stdout,
+            "it printed the same in two runs, so a replay of it would show nothing"
+        ),
+        Output::Either => {}
+    }
+    ensure!(
+        ended_as_expected(case.end, recorded.end),
+        "recorded: expected {:?}, got {}\nstderr: {}",
+        case.end,
+        recorded.end,
+        difference::tail(&recorded.stderr)
+    );
+    Ok(())
+}
+
+fn check_refusal(words: &str, refused: &Outcome) -> Result<()> {
+    let message = String::from_utf8_lossy(&refused.stderr);
+    ensure!(
+        refused.end != End::Exit(0) && refused.stdout.is_empty() && message.contains(words),
+        "expected a refusal that says {words:?}, got {} and: {message}",
+        refused.end
+    );
+    Ok(())
+}
+
+fn is_installed(command: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.contains('/') || std::env::split_paths(&path).any(|directory| directory.join(command).is_file())
+}

@@ -1,0 +1,34 @@
+//! How the tool is called: the only place that knows.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The `imitate` under test.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    /// Its executable.
+    pub tool: PathBuf,
+}
+
+impl Recorder {
+    /// The command that runs `words` and records them in the directory `trace`.
+    pub fn record(&self, words: &[OsString], trace: &Path) -> Vec<OsString> {
+        let mut command = self.command("record", &["-o"]);
+        command.extend([trace.into(), "--".into()]);
+        command.extend_from_slice(words);
+        command
+    }
+
+    /// The command that replays `trace`.
+    pub fn replay(&self, trace: &Path) -> Vec<OsString> {
+        let mut command = self.command("replay", &[]);
+        command.push(trace.into());
+        command
+    }
+
+    fn command(&self, subcommand: &str, options: &[&str]) -> Vec<OsString> {
+        let mut words = vec![self.tool.clone().into_os_string(), subcommand.into()];
+        words.extend(options.iter().map(OsString::from));
+        words
+    }
+}

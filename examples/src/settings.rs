@@ -1,0 +1,57 @@
+//! What a test run can be told from outside, all by environment variables.
+
+use anyhow::{Context, Result, bail};
+use std::env;
+use std::path::PathBuf;
+
+/// The settings of one test run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `IMITATE_TEST_TOOL`: the `imitate` to test; by default the release build beside the tests.
+    pub tool: PathBuf,
+    /// `IMITATE_TEST_REPLAYS`: how often each recording is replayed; 3 by default, 20 for the whole proof.
+    pub replays: u32,
+    /// `IMITATE_TEST_LOAD=1`: two busy loops run beside, so that the scheduler interferes.
+    pub under_load: bool,
+    /// `IMITATE_TEST_NATIVE=1`: nothing is recorded; only checks that the cases do what they say natively.
+    pub native_only: bool,
+}
+
+impl Settings {
+    /// Reads the environment. An error names the variable or the tool that is missing.
+    pub fn from_environment() -> Result<Settings> {
+        let native_only = switch("IMITATE_TEST_NATIVE");
+        let tool = match env::var_os("IMITATE_TEST_TOOL") {
+            Some(path) => PathBuf::from(path),
+            None => target_directory()?.join("release/imitate"),
+        };
+        if !native_only && !tool.is_file() {
+            bail!(
+                "{} does not exist: run `cargo build --release -p preload -p replayer` first, \
+                 or set IMITATE_TEST_TOOL to the imitate to test",
+                tool.display()
+            );
+        }
+        let replays = match env::var("IMITATE_TEST_REPLAYS") {
+            Ok(text) => text.parse().with_context(|| {
+                format!("IMITATE_TEST_REPLAYS is {text:?}; it must be a number of replays")
+            })?,
+            Err(_) => 3,
+        };
+        Ok(Settings { tool, replays, under_load: switch("IMITATE_TEST_LOAD"), native_only })
+    }
+}
+
+fn switch(name: &str) -> bool {
+    env::var(name).is_ok_and(|value| value != "0" && !value.is_empty())
+}
+
+/// Cargo's target directory, found from the running test or benchmark, which Cargo has put below it.
+pub fn target_directory() -> Result<PathBuf> {
+    let executable = env::current_exe().context("cannot find the path of the running program")?;
+    executable
+        .ancestors()
+        .find(|directory| directory.join("CACHEDIR.TAG").is_file())
+        .map(PathBuf::from)
+        .with_context(|| format!("{} is not below a Cargo target directory", executable.display()))
+}
