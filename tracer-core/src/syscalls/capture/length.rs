@@ -9,7 +9,7 @@ const PAGE: u64 = 4096;
 const CAPABILITY_VERSIONS: [(u64, u64); 3] = [(0x1998_0330, 12), (0x2007_1026, 24), (0x2008_0522, 24)];
 
 /// One call, with all that lengths depend on.
-pub(super) struct Call<'a, M> {
+pub(in super::super) struct Call<'a, M> {
     pub s: &'a Syscall,
     pub a: &'a [u64; 6],
     pub before: &'a Before,

@@ -2,13 +2,13 @@
 
 mod inputs;
 mod length;
-mod messages;
+pub(super) mod messages;
 mod outputs;
 mod texts;
 
 pub use inputs::inputs;
+pub(super) use length::Call;
 pub use outputs::outputs;
-pub(super) use texts::text_length;
 
 use super::Syscall;
 use super::commands::ioctl;
