@@ -2,7 +2,7 @@
 //!
 //! | entry | module |
 //! | --- | --- |
-//! | `events`: the chunks of all streams, in the order they were written | [`chunk`] |
+//! | `events`: the chunks of all streams, in the order they were written | [`chunk`], [`transform`] |
 //! | `manifest.json`: what was recorded, where, and how it ended | [`manifest`] |
 //! | `files/<id>`: contents of files that the program read, where a reference would not last | [`files`] |
 //! | `lock`: held for as long as the trace is being recorded | [`directory`] |
@@ -21,5 +21,6 @@ pub mod files;
 pub mod manifest;
 pub mod memory;
 pub mod reader;
+pub mod transform;
 
 pub use error::{Error, Result};

@@ -118,7 +118,7 @@ pub(super) fn check_header(header: Header) -> Result<Kind, String> {
 }
 
 /// How many 8-byte numbers a body begins with.
-fn fixed_words(kind: Kind, flags: u8) -> usize {
+pub(in crate::trace) fn fixed_words(kind: Kind, flags: u8) -> usize {
     match kind {
         Kind::Call | Kind::Entry => 1 + usize::from(flags & flags::ARGUMENTS),
         Kind::Clock | Kind::Check => 3,
@@ -129,7 +129,7 @@ fn fixed_words(kind: Kind, flags: u8) -> usize {
 }
 
 /// Whether items follow those numbers.
-fn has_items(kind: Kind) -> bool {
+pub(in crate::trace) fn has_items(kind: Kind) -> bool {
     matches!(kind, Kind::Start | Kind::Call | Kind::Entry | Kind::Signal | Kind::Note)
 }
 

@@ -8,6 +8,7 @@ mod body;
 mod item;
 
 pub use body::{Arguments, Body};
+pub(super) use body::{fixed_words, has_items};
 pub use item::{Item, Items, Strings};
 
 use std::io::{self, Read};

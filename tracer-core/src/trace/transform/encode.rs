@@ -1,0 +1,141 @@
+//! From events to columns.
+
+use std::collections::HashMap;
+
+use super::texts::{Texts, shared};
+use super::{Group, KEY_AND_COUNT, Key, PREAMBLE};
+use crate::event::{Header, ItemHeader, Kind, Tag, padded};
+use crate::trace::reader::{fixed_words, has_items};
+
+/// The rearranging side, with memory that is used again for each chunk.
+#[derive(Default)]
+pub struct Encoder {
+    groups: HashMap<Group, usize>,
+    /// Where in the chunk the records of each group begin. Only the first `groups.len()` are of this chunk.
+    records: Vec<(Group, Vec<u32>)>,
+    keys: Vec<u8>,
+    prefixes: Vec<u8>,
+    suffixes: Vec<u8>,
+    verbatim: Vec<u8>,
+}
+
+/// Something that is no event, or one that an encoder need not bother with.
+struct NoEvent;
+
+impl Encoder {
+    /// Rearranges `bytes` into `target`, replacing what is there. At most 4 GiB.
+    pub fn encode(&mut self, bytes: &[u8], target: &mut Vec<u8>) {
+        self.groups.clear();
+        for column in [&mut self.keys, &mut self.prefixes, &mut self.suffixes, &mut self.verbatim] {
+            column.clear();
+        }
+        let mut texts = Texts::new();
+        let mut offset = 0;
+        while let Ok((header, items)) = event_at(bytes, offset) {
+            self.event(bytes, offset, header, items, &mut texts);
+            offset += Header::SIZE + header.length as usize;
+        }
+        self.verbatim.extend_from_slice(&bytes[offset..]);
+        self.write(bytes, target);
+    }
+
+    /// Takes in the event at `offset`, which was checked.
+    fn event(&mut self, bytes: &[u8], offset: usize, header: Header, items: u16, texts: &mut Texts) {
+        let [kind, flags, low, high, ..] = header.to_bytes();
+        let key: Key = [kind, flags, low, high];
+        self.keys.extend_from_slice(&key);
+        self.keys.extend_from_slice(&items.to_le_bytes());
+        let words = Kind::from_byte(kind).map_or(0, |kind| fixed_words(kind, flags));
+        let mut at = offset + Header::SIZE;
+        if words > 0 {
+            self.record(Group::fixed(key, words), at);
+            at += words * 8;
+        }
+        for position in 0..items.into() {
+            self.record(Group::header(key, position), at);
+            let item = item_at(bytes, at);
+            at += ItemHeader::SIZE;
+            let length = padded(item.length as usize);
+            if item.tag == Tag::Text as u8 {
+                let place = at..at + item.length as usize;
+                let before = texts.replace(item.value, place.clone());
+                let prefix = shared(&bytes[before], &bytes[place.clone()]);
+                self.prefixes.push(prefix);
+                self.suffixes.extend_from_slice(&bytes[place][prefix.into()..]);
+            } else if let Some(group) = Group::data(key, position, length) {
+                self.record(group, at);
+            } else {
+                self.verbatim.extend_from_slice(&bytes[at..at + length]);
+            }
+            at += length;
+        }
+    }
+
+    fn record(&mut self, group: Group, at: usize) {
+        let next = self.groups.len();
+        let index = *self.groups.entry(group).or_insert(next);
+        if index == next {
+            match self.records.get_mut(next) {
+                Some(unused) => {
+                    unused.0 = group;
+                    unused.1.clear();
+                }
+                None => self.records.push((group, Vec::new())),
+            }
+        }
+        self.records[index].1.push(at as u32);
+    }
+
+    fn write(&self, bytes: &[u8], target: &mut Vec<u8>) {
+        let groups = &self.records[..self.groups.len()];
+        let size: usize = groups.iter().map(|(group, records)| usize::from(group.length) * records.len()).sum();
+        let events = self.keys.len() / KEY_AND_COUNT;
+        let preamble: [usize; PREAMBLE] =
+            [events, groups.len(), size, self.prefixes.len(), self.suffixes.len()];
+        target.clear();
+        for number in preamble.into_iter().chain(groups.iter().map(|(_, records)| records.len())) {
+            target.extend_from_slice(&(number as u32).to_le_bytes());
+        }
+        for byte in 0..KEY_AND_COUNT {
+            target.extend(self.keys.iter().skip(byte).step_by(KEY_AND_COUNT));
+        }
+        for (group, records) in groups {
+            let unit = group.unit();
+            for at in (0..group.length.into()).step_by(unit) {
+                for &record in records {
+                    target.extend_from_slice(&bytes[record as usize + at..][..unit]);
+                }
+            }
+        }
+        target.extend_from_slice(&self.prefixes);
+        target.extend_from_slice(&self.suffixes);
+        target.extend_from_slice(&self.verbatim);
+    }
+}
+
+fn item_at(bytes: &[u8], at: usize) -> ItemHeader {
+    ItemHeader::from_bytes(std::array::from_fn(|i| bytes[at + i]))
+}
+
+/// The header and the number of items of the event at `offset`, if its bytes can be told from these and what
+/// the decoder is given of its items.
+fn event_at(bytes: &[u8], offset: usize) -> Result<(Header, u16), NoEvent> {
+    let (header, rest) = bytes[offset..].split_first_chunk().ok_or(NoEvent)?;
+    let header = Header::from_bytes(*header);
+    let body = rest.get(..header.length as usize).ok_or(NoEvent)?;
+    let kind = Kind::from_byte(header.kind).ok_or(NoEvent)?;
+    let mut rest = body.get(fixed_words(kind, header.flags) * 8..).ok_or(NoEvent)?;
+    let mut items = 0_u16;
+    while !rest.is_empty() {
+        let (item, data) = rest.split_first_chunk().ok_or(NoEvent)?;
+        let item = ItemHeader::from_bytes(*item);
+        let length = item.length as usize;
+        let (data, behind) = data.split_at_checked(padded(length)).ok_or(NoEvent)?;
+        if item.tag == Tag::Text as u8 && data[length..].iter().any(|&byte| byte != 0) {
+            return Err(NoEvent);
+        }
+        rest = behind;
+        items = items.checked_add(1).ok_or(NoEvent)?;
+    }
+    if items > 0 && !has_items(kind) { Err(NoEvent) } else { Ok((header, items)) }
+}

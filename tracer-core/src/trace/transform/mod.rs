@@ -1,0 +1,99 @@
+//! Rearranging a chunk's events before compression, so that alike bytes come to lie side by side.
+//!
+//! `ls -lR` calls statx a hundred thousand times: the same header, the same pointers, structures of which a
+//! few words differ. Event after event, zstd must describe every repetition anew; with the same field of all
+//! events in a row it describes one for all. So all records of one shape (the arguments of one system call,
+//! the headers of its first items, their data if it is small) are gathered as a [`Group`] and transposed.
+//! Strings are stored without the beginning that they share with an earlier one. All else stays as it is.
+//!
+//! The result is, with 4-byte little-endian numbers:
+//!
+//! | part | size |
+//! | --- | --- |
+//! | number of events, groups, bytes of groups, texts, bytes of suffixes | 5 numbers |
+//! | records of each group, in the order in which the groups first occur | a number each |
+//! | [`Key`] and number of items of each event, transposed by bytes | 6 bytes an event |
+//! | the groups' records, transposed by the group's unit | as said above |
+//! | how many bytes each text shares with the one that it is compared to | 1 byte a text |
+//! | the texts' other bytes | as said above |
+//! | data of items that are too large for a group, then what is no whole event | the rest |
+//!
+//! Nothing depends on a chunk's being whole events: bytes that are none, or only look like some, survive too.
+
+mod decode;
+mod encode;
+mod texts;
+
+pub use decode::decode;
+pub use encode::Encoder;
+
+use crate::event::ItemHeader;
+
+/// What [`crate::trace::chunk::ChunkHeader::transform`] says of bytes that were rearranged as described here.
+pub const COLUMNS: u16 = 1;
+
+/// Numbers in front of everything.
+const PREAMBLE: usize = 5;
+
+/// Items with more bytes of (padded) data are not gathered: they are contents rather than structures.
+const LARGEST_RECORD: usize = 512;
+
+/// Items behind this many in their event count as one position: they are elements of a list.
+const POSITIONS: usize = 7;
+
+/// Most bytes that [`Encoder::encode`] makes of `length` bytes: each number of a group goes with a record of at
+/// least 8 bytes, each text's byte with an item's header of 16.
+pub fn encoded_bound(length: usize) -> usize {
+    2 * length + 4 * PREAMBLE
+}
+
+/// The first four bytes of an event's header: kind, flags, number.
+type Key = [u8; 4];
+
+/// Bytes of a [`Key`] and the number of items.
+const KEY_AND_COUNT: usize = 6;
+
+/// Records of one shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Group {
+    key: Key,
+    part: Part,
+    /// Bytes of a record.
+    length: u16,
+}
+
+/// Which part of an event a record is. The positions are at most [`POSITIONS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    /// The numbers in front of the items.
+    Fixed,
+    /// An item's header.
+    Header(u8),
+    /// An item's data with padding.
+    Data(u8),
+}
+
+impl Group {
+    fn fixed(key: Key, words: usize) -> Group {
+        Group { key, part: Part::Fixed, length: (words * 8) as u16 }
+    }
+
+    fn header(key: Key, position: usize) -> Group {
+        Group { key, part: Part::Header(position.min(POSITIONS) as u8), length: ItemHeader::SIZE as u16 }
+    }
+
+    /// The group of an item's `length` bytes of padded data, `None` if they are too many or none.
+    fn data(key: Key, position: usize, length: usize) -> Option<Group> {
+        let part = Part::Data(position.min(POSITIONS) as u8);
+        (1..=LARGEST_RECORD).contains(&length).then_some(Group { key, part, length: length as u16 })
+    }
+
+    /// How many bytes stay together when the records are transposed. Headers and arguments are mostly equal,
+    /// and single bytes tell best where they are not; words of structures recur as a whole.
+    fn unit(&self) -> usize {
+        match self.part {
+            Part::Fixed | Part::Header(_) => 1,
+            Part::Data(_) => 8,
+        }
+    }
+}
