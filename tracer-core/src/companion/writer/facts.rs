@@ -35,8 +35,10 @@ struct Origin {
 pub enum StreamEnd {
     /// Its thread said so.
     Orderly,
-    /// For this reason, in mid-program.
-    CutShort(String),
+    /// Its process ended without saying so: it was killed.
+    Killed,
+    /// Its bytes are no events any more, for this reason.
+    Damaged(String),
 }
 
 #[derive(Default)]
@@ -120,12 +122,9 @@ impl Facts {
         self.streams.entry(stream).or_default().end = Some(end);
     }
 
-    /// Why the first stream that was cut short was.
-    pub fn first_cut(&self) -> Option<(u32, &str)> {
-        self.streams.iter().find_map(|(&number, stream)| match &stream.end {
-            Some(StreamEnd::CutShort(reason)) => Some((number, &**reason)),
-            _ => None,
-        })
+    /// The first stream that was cut short, and why.
+    pub fn first_cut(&self) -> Option<(u32, String)> {
+        self.streams.iter().find_map(|(&number, stream)| Some((number, stream.cut_short()?)))
     }
 
     /// Notes how the first process ended, as the launcher was told by the kernel.
@@ -226,11 +225,24 @@ impl StreamFacts {
                 return ProcessEnded::Exited(libc::WEXITSTATUS(status) as u8);
             }
         }
-        match (self.exit_status, &self.end) {
-            (Some(status), _) => ProcessEnded::Exited(status),
-            (None, Some(StreamEnd::CutShort(reason))) => ProcessEnded::CutShort(reason.clone()),
-            (None, Some(StreamEnd::Orderly)) => ProcessEnded::CutShort("it ended without saying how".into()),
-            (None, None) => ProcessEnded::CutShort("it was still running".into()),
+        match (self.exit_status, self.cut_short(), &self.end) {
+            (Some(status), ..) => ProcessEnded::Exited(status),
+            (None, Some(reason), _) => ProcessEnded::CutShort(reason),
+            (None, None, Some(_)) => ProcessEnded::CutShort("it ended without saying how".into()),
+            (None, None, None) => ProcessEnded::CutShort("it was still running".into()),
+        }
+    }
+
+    /// Why the stream was cut short, if it was.
+    fn cut_short(&self) -> Option<String> {
+        let signal = self.wait_status.filter(|&status| libc::WIFSIGNALED(status));
+        match (&self.end, signal) {
+            (Some(StreamEnd::Killed), Some(status)) => {
+                Some(format!("its process was killed by signal {}", libc::WTERMSIG(status)))
+            }
+            (Some(StreamEnd::Killed), None) => Some("its process was killed".into()),
+            (Some(StreamEnd::Damaged(reason)), _) => Some(reason.clone()),
+            (Some(StreamEnd::Orderly) | None, _) => None,
         }
     }
 }

@@ -28,7 +28,6 @@ use crate::trace::files::Policy;
 use crate::trace::manifest::{Ended, Manifest, MappedObject, Recorder};
 use crate::trace::{Error, chunk};
 
-use facts::StreamEnd;
 use files::FileThread;
 use slots::Slots;
 
@@ -36,9 +35,6 @@ use slots::Slots;
 const IDLE: Duration = Duration::from_millis(40);
 /// How long other processes may outlive the first one before the launcher is told that they go on.
 const GRACE: Duration = Duration::from_millis(150);
-
-/// Why a stream is cut short when nobody knows better.
-const KILLED: &str = "its process was killed";
 
 /// What to record, and where.
 #[derive(Clone, Debug)]
@@ -87,14 +83,17 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
     let Connections { memory, socket, mut link, control, stderr } = connections;
     let control = Arc::new(control);
     let result = open(recording).and_then(|(directory, events)| {
+        let manifest = first_manifest(recording);
+        // Before the program starts: whatever kills us then, the trace is one that can be read.
+        manifest.store(directory.path())?;
         let files = FileThread::start(directory.path(), recording.policy)?;
         let inbox = files.inbox();
         let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
         let heard = peers::listen(peers, move |message, file| inbox.send(message, file))?;
         link.send(&FromCompanion::Ready(directory.path().to_owned()))?;
-        Ok((directory, events, files, heard))
+        Ok((directory, events, manifest, files, heard))
     });
-    let (directory, events, files, heard) = match result {
+    let (directory, events, manifest, files, heard) = match result {
         Ok(parts) => parts,
         Err(error) => {
             // Fails only if there is nobody to tell.
@@ -102,14 +101,6 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
             return;
         }
     };
-    let mut manifest = Manifest::begin(
-        recording.recorder.clone(),
-        recording.command.iter().cloned().map(ByteString::from).collect(),
-        ByteString::from(recording.directory.clone()),
-        host::describe(),
-        &recording.order,
-    );
-    manifest.options = recording.options.clone();
     let mut writer = Writer {
         slots: Slots::new(memory, control.clone()),
         control,
@@ -123,7 +114,6 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
         root_seen: None,
         background_told: false,
     };
-    writer.store_manifest();
     writer.work();
     let summary = writer.finish();
     if stderr {
@@ -139,6 +129,18 @@ fn open(recording: &Recording) -> io::Result<(TraceDirectory, chunk::Writer)> {
     };
     let events = chunk::Writer::create(&directory::events_path(directory.path()))?;
     Ok((directory, events))
+}
+
+fn first_manifest(recording: &Recording) -> Manifest {
+    let mut manifest = Manifest::begin(
+        recording.recorder.clone(),
+        recording.command.iter().cloned().map(ByteString::from).collect(),
+        ByteString::from(recording.directory.clone()),
+        host::describe(),
+        &recording.order,
+    );
+    manifest.options = recording.options.clone();
+    manifest
 }
 
 fn tell_user(summary: &Summary) {
@@ -186,21 +188,16 @@ impl Writer {
             if !self.drain() && self.heard.program_gone() == gone {
                 bell.sleep(armed, &futex);
             }
-            self.bury_dead();
+            let dead = self.slots.dead();
+            self.cut_short(&dead);
         }
     }
 
-    /// Ends the streams whose processes were killed.
-    fn bury_dead(&mut self) {
-        let dead = self.slots.dead();
-        self.cut_short(&dead, |_| KILLED.into());
-    }
-
-    /// Ends the streams in `slots`, each for a reason.
-    fn cut_short(&mut self, slots: &[usize], reason: impl Fn(usize) -> String) {
+    /// Ends the streams in `slots`, whose processes were killed.
+    fn cut_short(&mut self, slots: &[usize]) {
         for &slot in slots {
             let Some(events) = &mut self.events else { return };
-            if let Err(error) = self.slots.cut_short(slot, &reason(slot), events) {
+            if let Err(error) = self.slots.cut_short(slot, events) {
                 self.stop(&error);
             }
         }
@@ -283,16 +280,9 @@ impl Writer {
         if let Some(status) = self.heard.root_status() {
             self.slots.facts.root_ended(status);
         }
-        let signal = self
-            .heard
-            .root_status()
-            .filter(|&status| libc::WIFSIGNALED(status))
-            .map(|status| libc::WTERMSIG(status));
+        // Nobody is left who could have said more.
         let rest = self.slots.used();
-        self.cut_short(&rest, |slot| match signal {
-            Some(signal) if slot == 0 => format!("its process was killed by signal {signal}"),
-            _ => KILLED.into(),
-        });
+        self.cut_short(&rest);
         let report = self.files.take().map(FileThread::finish).unwrap_or_default();
         if let Some(error) = report.error {
             self.stopped.get_or_insert(error.to_string());

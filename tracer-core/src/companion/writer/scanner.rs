@@ -69,11 +69,6 @@ impl Scanner {
         self.boundary
     }
 
-    /// Events that began.
-    pub fn events(&self) -> u64 {
-        self.events
-    }
-
     /// Goes on through `bytes`. On error, says what is wrong with the event that begins at
     /// [`Scanner::boundary`]; the scanner is of no use any more.
     pub fn feed(&mut self, mut bytes: &[u8], sink: &mut impl Sink) -> Result<(), String> {
@@ -284,7 +279,6 @@ mod tests {
                 scanner.feed(piece, &mut seen).unwrap();
             }
             assert_eq!(scanner.boundary(), bytes.len() as u64, "in pieces of {size}");
-            assert_eq!(scanner.events(), 6);
             assert_eq!(seen.events, [1, 4, 2, 2, 7, 9]);
             assert_eq!(seen.calls, [(0, 9, vec![3, 4]), (39, 12, vec![])]);
             let expected: [(u8, u64, &[u8]); 4] =

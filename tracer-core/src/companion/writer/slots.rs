@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::StreamEnd;
-use super::facts::Facts;
+use super::facts::{Facts, StreamEnd};
 use super::stream::Stream;
 use crate::companion::futex::SystemFutex;
 use crate::companion::memory::{ControlMapping, RingMapping, free_slot};
@@ -92,7 +91,7 @@ impl Slots {
     fn finish_slot(&mut self, index: usize, end: StreamEnd, events: &mut chunk::Writer) -> Result<()> {
         let Some(place) = self.places.get_mut(index).and_then(Option::as_mut) else { return Ok(()) };
         let Some(stream) = place.stream.take() else { return Ok(()) };
-        let end = stream.damage().map_or(end, |damage| StreamEnd::CutShort(damage.to_owned()));
+        let end = stream.damage().map_or(end, |damage| StreamEnd::Damaged(damage.to_owned()));
         self.facts.end_stream(stream.number(), end.clone());
         stream.finish(end == StreamEnd::Orderly, events)?;
         free_slot(self.memory.as_fd(), &self.control, index);
@@ -112,15 +111,15 @@ impl Slots {
         places.filter(|(_, place)| place.as_ref().is_some_and(is_dead)).map(|(index, _)| index).collect()
     }
 
-    /// Completes the stream in slot number `index`, whose owner cannot: what it published is kept.
-    pub fn cut_short(&mut self, index: usize, reason: &str, events: &mut chunk::Writer) -> Result<()> {
+    /// Completes the stream in slot number `index`, whose owner was killed: what it published is kept.
+    pub fn cut_short(&mut self, index: usize, events: &mut chunk::Writer) -> Result<()> {
         let control = self.control.clone();
         let slot = &control.slots[index];
         self.drain_slot(index, slot, events)?;
         // It may have ended in an orderly way between the look at its state and the look at its owner.
         let end = match slot.state.load(Ordering::Acquire) {
             slot_state::FINISHED => StreamEnd::Orderly,
-            _ => StreamEnd::CutShort(reason.into()),
+            _ => StreamEnd::Killed,
         };
         self.finish_slot(index, end, events)
     }

@@ -1,0 +1,6 @@
+//! The companion with real processes: writer, feeder, and programs that write and read events.
+
+mod isolation;
+mod producer;
+mod record;
+mod replay;

@@ -1,0 +1,355 @@
+//! The writer.
+
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use tracer_core::companion::memory::ControlMapping;
+use tracer_core::companion::writer::{Place, Recording};
+use tracer_core::companion::{Audience, Outcome, Role, Started, Summary, start};
+use tracer_core::event::{Kind, Tag};
+use tracer_core::session::check_level;
+use tracer_core::trace::chunk::Index;
+use tracer_core::trace::directory::events_path;
+use tracer_core::trace::manifest::{Ended, Manifest, ProcessEnded};
+
+use crate::isolation::{fork, in_own_process, kill, wait};
+use crate::producer::{Program, call, event, exit_call, item, noise, read_call, reserve, words};
+
+/// A new directory for one test's trace.
+pub fn scratch(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("companion-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+pub fn record_at(path: &Path) -> Started {
+    let recording = Recording {
+        place: Place::At(path.to_owned()),
+        executable: "/bin/true".into(),
+        command: vec!["true".into()],
+        directory: "/".into(),
+        recorder: Default::default(),
+        order: "serial".into(),
+        options: Default::default(),
+        policy: Default::default(),
+        check: check_level::CHEAP,
+    };
+    start(Role::Record(recording), Audience::Launcher).unwrap()
+}
+
+/// Runs `program` as the first process of a recording at `path`; gives back the outcome, and what is passed
+/// on to `look` is the child's id, while it runs.
+pub fn record(
+    path: &Path,
+    program: impl FnOnce(&tracer_core::companion::session::ProgramDescriptors, &ControlMapping) -> i32,
+    look: impl FnOnce(libc::pid_t, &ControlMapping),
+) -> (Summary, i32) {
+    let mut started = record_at(path);
+    let descriptors = started.program.take().unwrap();
+    let control = ControlMapping::new(descriptors.memory.as_fd()).unwrap();
+    let child = fork(|| program(&descriptors, &control));
+    drop(descriptors);
+    look(child, &control);
+    let status = wait(child);
+    started.root_ended(status).unwrap();
+    match started.wait_done().unwrap() {
+        Outcome::Recorded(summary) => (summary, status),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn stream(path: &Path, number: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let index = Index::open(&events_path(path)).unwrap();
+    index.stream(number).unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn streams_arrive_as_they_were_written() {
+    in_own_process("record::streams_arrive_as_they_were_written", || {
+        let path = scratch("plain").join("trace");
+        // Many times around the ring, with events of all sizes, one of them several times as long as the ring.
+        let mut bytes = crate::producer::start("/bin/true", b"true\0-v\0", 0);
+        for size in [0, 1, 8, 4095, 70_000, 5_000_000, 3, 900_000, 1 << 20, 17].repeat(3) {
+            bytes.extend(read_call(&noise(size, size as u64)));
+            bytes.extend(event(Kind::Clock, 0, libc::SYS_clock_gettime, &words(&[0, 1, 2])));
+        }
+        bytes.extend(exit_call(3));
+        let (summary, status) = record(
+            &path,
+            |descriptors, control| {
+                let program = Program::live(descriptors, control, 0);
+                let mut producer = program.producer();
+                for piece in bytes.chunks(333_333) {
+                    program.write(&mut producer, piece).unwrap();
+                }
+                program.finish();
+                3
+            },
+            |_, _| (),
+        );
+        assert_eq!(libc::WEXITSTATUS(status), 3);
+        assert_eq!(stream(&path, 0), bytes);
+        assert_eq!(summary.root_status, Some(status));
+        assert_eq!((summary.streams, summary.events, summary.ends_early), (1, 62, None));
+        assert_eq!(summary.bytes, bytes.len() as u64);
+
+        let manifest = Manifest::load(&path).unwrap();
+        assert_eq!(manifest.ended, Ended::Complete);
+        let process = &manifest.processes[0];
+        assert_eq!(process.executable.to_text(), "/bin/true");
+        assert_eq!(process.arguments, ["true".into(), "-v".into()]);
+        assert_eq!((process.process_id, process.events), (4242, 62));
+        assert_eq!(process.ended, ProcessEnded::Exited(3));
+        assert_eq!(manifest.objects[0].path.to_text(), "/bin/true");
+        assert!(!manifest.objects[0].build_id.is_empty());
+    });
+}
+
+#[test]
+fn what_was_published_survives_sigkill() {
+    in_own_process("record::what_was_published_survives_sigkill", || {
+        let path = scratch("killed").join("trace");
+        let whole = [crate::producer::start("/bin/true", b"true\0", 0), read_call(&noise(100, 1))].concat();
+        let half = &read_call(&noise(100, 2))[..60];
+        let (summary, status) = record(
+            &path,
+            |descriptors, control| {
+                let program = Program::live(descriptors, control, 0);
+                let mut producer = program.producer();
+                program.write(&mut producer, &whole).unwrap();
+                program.write(&mut producer, half).unwrap();
+                loop {
+                    std::thread::park();
+                }
+            },
+            |child, control| {
+                let published = (whole.len() + half.len()) as u64;
+                while control.slots[0].head.0.load(Ordering::Acquire) < published {
+                    std::thread::yield_now();
+                }
+                kill(child);
+            },
+        );
+        assert_eq!(libc::WTERMSIG(status), libc::SIGKILL);
+        assert_eq!(stream(&path, 0), [&whole, half].concat());
+        assert!(summary.ends_early.unwrap().contains("signal 9"));
+        let manifest = Manifest::load(&path).unwrap();
+        assert_eq!(manifest.processes[0].ended, ProcessEnded::Signalled(9));
+        let index = Index::open(&events_path(&path)).unwrap();
+        assert!(!index.streams().next().unwrap().complete);
+    });
+}
+
+#[test]
+fn thousands_of_short_children_share_the_slots() {
+    in_own_process("record::thousands_of_short_children_share_the_slots", || {
+        const CHILDREN: usize = 2000;
+        let path = scratch("bomb").join("trace");
+        let (summary, status) = record(
+            &path,
+            |descriptors, control| {
+                let program = Program::live(descriptors, control, 0);
+                let mut producer = program.producer();
+                program.write(&mut producer, &crate::producer::start("/bin/true", b"true\0", 0)).unwrap();
+                let mut children = Vec::new();
+                for number in 0..CHILDREN {
+                    let (slot, stream) = reserve(control);
+                    let child = fork(|| {
+                        let program = Program::live(descriptors, control, slot);
+                        let mut producer = program.producer();
+                        program.write(&mut producer, &read_call(&noise(number, stream.into()))).unwrap();
+                        if number % 7 == 0 {
+                            // SAFETY: a plain system call.
+                            unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+                        }
+                        program.write(&mut producer, &exit_call(number as u64 % 256)).unwrap();
+                        program.finish();
+                        0
+                    });
+                    let created = item(Tag::Stream, 0, stream.into(), &[]);
+                    let fork_call = call(Kind::Call, libc::SYS_fork, child.into(), &[], &created);
+                    program.write(&mut producer, &fork_call).unwrap();
+                    children.push(child);
+                    if children.len() == 50 {
+                        children.drain(..).for_each(|child| {
+                            wait(child);
+                        });
+                    }
+                }
+                children.drain(..).for_each(|child| {
+                    wait(child);
+                });
+                program.write(&mut producer, &exit_call(0)).unwrap();
+                program.finish();
+                0
+            },
+            |_, _| (),
+        );
+        assert_eq!(status, 0);
+        assert_eq!(summary.streams as usize, CHILDREN + 1);
+        for number in 0..CHILDREN {
+            let stream_number = number as u32 + 1;
+            let mut expected = read_call(&noise(number, stream_number.into()));
+            if number % 7 != 0 {
+                expected.extend(exit_call(number as u64 % 256));
+            }
+            assert_eq!(stream(&path, stream_number), expected, "stream {stream_number}");
+        }
+        let manifest = Manifest::load(&path).unwrap();
+        assert_eq!(manifest.processes.len(), CHILDREN + 1);
+        let killed = |ended: &ProcessEnded| matches!(ended, ProcessEnded::CutShort(_));
+        assert_eq!(
+            manifest.processes.iter().filter(|process| killed(&process.ended)).count(),
+            CHILDREN.div_ceil(7)
+        );
+        assert!(manifest.processes.iter().all(|process| process.executable.to_text() == "/bin/true"));
+        assert_eq!(manifest.processes[2].ended, ProcessEnded::Exited(1));
+        assert_eq!(manifest.processes[2].parent_stream, Some(0));
+    });
+}
+
+#[test]
+fn a_program_goes_on_when_the_writer_is_killed() {
+    in_own_process("record::a_program_goes_on_when_the_writer_is_killed", || {
+        let path = scratch("orphan").join("trace");
+        let mut started = record_at(&path);
+        let descriptors = started.program.take().unwrap();
+        let control = ControlMapping::new(descriptors.memory.as_fd()).unwrap();
+        let child = fork(|| {
+            let program = Program::live(&descriptors, &control, 0);
+            let mut producer = program.producer();
+            let event = read_call(&noise(100_000, 1));
+            // Until the writer is gone, and the ring full.
+            while program.write(&mut producer, &event).is_ok() {}
+            9
+        });
+        kill(control.companion.load(Ordering::Acquire) as libc::pid_t);
+        assert_eq!(libc::WEXITSTATUS(wait(child)), 9);
+        drop(descriptors);
+        assert!(started.wait_done().unwrap_err().to_string().contains("killed"));
+        assert_eq!(Manifest::load(&path).unwrap().ended, Ended::Recording);
+    });
+}
+
+#[test]
+fn a_full_disk_stops_the_recording_but_not_the_program() {
+    in_own_process("record::a_full_disk_stops_the_recording_but_not_the_program", || {
+        let mount = scratch("full");
+        let target = std::ffi::CString::new(mount.to_str().unwrap()).unwrap();
+        // SAFETY: all strings end with NUL.
+        let mounted = unsafe {
+            libc::mount(c"none".as_ptr(), target.as_ptr(), c"tmpfs".as_ptr(), 0, c"size=2m".as_ptr().cast())
+        };
+        assert_eq!(mounted, 0, "this test mounts a tmpfs: {}", std::io::Error::last_os_error());
+        let path = mount.join("trace");
+        let (summary, status) = record(
+            &path,
+            |descriptors, control| {
+                let program = Program::live(descriptors, control, 0);
+                let mut producer = program.producer();
+                program.write(&mut producer, &crate::producer::start("/bin/true", b"true\0", 0)).unwrap();
+                let mut number = 0;
+                while program.write(&mut producer, &read_call(&noise(100_000, number))).is_ok() {
+                    number += 1;
+                }
+                5
+            },
+            |_, _| (),
+        );
+        let manifest = Manifest::load(&path);
+        let index =
+            Index::open(&events_path(&path)).map(|index| index.streams().next().map(|stream| stream.bytes));
+        // SAFETY: the path ends with NUL.
+        unsafe { libc::umount(target.as_ptr()) };
+        assert_eq!(libc::WEXITSTATUS(status), 5);
+        let early = summary.ends_early.unwrap();
+        assert!(early.contains("No space left on device") && early.contains("events"), "{early}");
+        assert_eq!(manifest.unwrap().ended, Ended::Early(early));
+        assert!(index.unwrap().is_some_and(|bytes| bytes > 100_000));
+    });
+}
+
+#[test]
+fn background_processes_are_reported_and_waited_for() {
+    in_own_process("record::background_processes_are_reported_and_waited_for", || {
+        let path = scratch("background").join("trace");
+        let mut started = record_at(&path);
+        let descriptors = started.program.take().unwrap();
+        let control = ControlMapping::new(descriptors.memory.as_fd()).unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let child = fork(|| {
+            let (slot, _) = reserve(&control);
+            fork(|| {
+                drop(writer.try_clone());
+                let program = Program::live(&descriptors, &control, slot);
+                let mut byte = [0; 1];
+                // Until the test says so.
+                // SAFETY: reads into a local.
+                unsafe { libc::read(reader.as_raw_fd(), byte.as_mut_ptr().cast(), 1) };
+                program.write(&mut program.producer(), &exit_call(0)).unwrap();
+                program.finish();
+                0
+            });
+            let program = Program::live(&descriptors, &control, 0);
+            program.write(&mut program.producer(), &exit_call(0)).unwrap();
+            program.finish();
+            0
+        });
+        drop(descriptors);
+        started.root_ended(wait(child)).unwrap();
+        let Outcome::Recorded(first) = started.wait_done().unwrap() else { panic!() };
+        assert!(first.still_running);
+        std::io::Write::write_all(&mut &writer, b"x").unwrap();
+        let Outcome::Recorded(last) = started.wait_done().unwrap() else { panic!() };
+        assert!(!last.still_running);
+        assert_eq!((last.streams, last.ends_early), (2, None));
+    });
+}
+
+#[test]
+fn a_scribbled_ring_is_noticed() {
+    in_own_process("record::a_scribbled_ring_is_noticed", || {
+        let path = scratch("scribble").join("trace");
+        let good = [crate::producer::start("/bin/true", b"true\0", 0), read_call(b"abc")].concat();
+        let (summary, _) = record(
+            &path,
+            |descriptors, control| {
+                let program = Program::live(descriptors, control, 0);
+                let mut producer = program.producer();
+                program.write(&mut producer, &good).unwrap();
+                program.write(&mut producer, &[0xee; 4000]).unwrap();
+                program.finish();
+                0
+            },
+            |_, _| (),
+        );
+        assert!(summary.ends_early.unwrap().contains("overwrote"));
+        assert_eq!(stream(&path, 0), good);
+    });
+}
+
+#[test]
+fn a_place_that_is_taken_is_refused_before_the_program_starts() {
+    in_own_process("record::a_place_that_is_taken_is_refused_before_the_program_starts", || {
+        let path = scratch("taken");
+        std::fs::write(path.join("something"), "").unwrap();
+        let recording = Recording {
+            place: Place::At(path.clone()),
+            executable: "/bin/true".into(),
+            command: vec![],
+            directory: "/".into(),
+            recorder: Default::default(),
+            order: "serial".into(),
+            options: Default::default(),
+            policy: Default::default(),
+            check: check_level::CHEAP,
+        };
+        let error = start(Role::Record(recording), Audience::Launcher).err().unwrap().to_string();
+        assert!(error.contains("not empty") && error.contains(path.to_str().unwrap()), "{error}");
+    });
+}
