@@ -284,4 +284,10 @@ pub struct ImageIdentity {
     pub stream: u32,
     /// Soft and hard RLIMIT_STACK: they decide where the kernel starts mappings.
     pub stack_limit: [u64; 2],
+    /// Signals that were ignored when the image began, bit `n - 1` for signal `n`.
+    pub ignored_signals: u64,
+    /// Signals that were blocked when the image began.
+    pub blocked_signals: u64,
+    /// The 16 random bytes that the kernel gave the image (AT_RANDOM): stack canary and pointer guard.
+    pub random: [u64; 2],
 }

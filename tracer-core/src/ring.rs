@@ -19,6 +19,9 @@ pub trait Wait {
     fn wake(&self, slot: &Slot);
 }
 
+/// How many consumed bytes a consumer can put back.
+pub const REWIND: usize = 64;
+
 /// The side that appends.
 pub struct Producer {
     slot: *const Slot,
@@ -60,12 +63,13 @@ impl Producer {
     /// Free bytes, looking at the consumer's progress only if fewer than `wanted` are known to be free.
     #[inline]
     pub fn free(&mut self, wanted: usize) -> usize {
-        let known = RING_SIZE - (self.head - self.known_tail) as usize;
+        let known = (RING_SIZE - REWIND).saturating_sub((self.head - self.known_tail) as usize);
         if known >= wanted {
             return known;
         }
         self.known_tail = self.slot().tail.0.load(Ordering::Acquire);
-        RING_SIZE - (self.head - self.known_tail) as usize
+        // The consumer may have put bytes back since, which leaves less than nothing.
+        (RING_SIZE - REWIND).saturating_sub((self.head - self.known_tail) as usize)
     }
 
     /// Room for `length` contiguous bytes, waiting for it; `None` if it is more than the ring or the consumer
@@ -81,7 +85,7 @@ impl Producer {
 
     #[cold]
     fn wait_for(&mut self, length: usize, wait: &impl Wait) -> bool {
-        if length > RING_SIZE {
+        if length > RING_SIZE - REWIND {
             return false;
         }
         while self.free(length) < length {
@@ -181,7 +185,7 @@ impl Consumer {
 
     #[cold]
     fn wait_for(&mut self, length: usize, wait: &impl Wait) -> bool {
-        if length > RING_SIZE {
+        if length > RING_SIZE - REWIND {
             return false;
         }
         while self.available(length) < length {
@@ -202,6 +206,14 @@ impl Consumer {
         if self.known_head - self.tail < RING_SIZE as u64 / 2 {
             wait.wake(slot);
         }
+    }
+
+    /// Puts back the last `length` bytes that were removed but whose room the producer has not been given yet
+    /// to overwrite: it never fills more than [`RING_SIZE`] less [`REWIND`] bytes.
+    pub fn rewind(&mut self, length: usize) {
+        debug_assert!(length <= REWIND);
+        self.tail -= length as u64;
+        self.slot().tail.0.store(self.tail, Ordering::Release);
     }
 
     /// Removes `length` bytes into `target`, in pieces if they are more than the ring.

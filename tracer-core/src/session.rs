@@ -54,6 +54,8 @@ pub mod slot_state {
     /// Replay: the owner asked for something else than its next event; [`super::Report`] says what. It waits
     /// to be killed.
     pub const DIVERGED: u32 = 4;
+    /// Taken from FREE by one that will name the stream and make it RESERVED; the companion leaves it alone.
+    pub const TAKING: u32 = 6;
     /// Replay: the stream has ended although the thread has not (the recording was cut short there).
     pub const STARVED: u32 = 5;
 }
@@ -181,6 +183,9 @@ pub mod environment {
     pub const MODE: &str = "IMITATE_MODE";
     /// Set by the launcher: `MMMM,SSSS,IIII`: memfd, socket and slot as four hexadecimal digits each.
     pub const SESSION: &str = "IMITATE_SESSION";
+    /// Set by the library for the images that recorded processes execute: which descriptors are the
+    /// recording's stdout and stderr, as two bit sets of sixteen hexadecimal digits.
+    pub const OUTPUTS: &str = "IMITATE_OUTPUTS";
     /// Set by the user: where the trace goes or comes from when the library is used without the tool.
     pub const TRACE: &str = "IMITATE_TRACE";
 }

@@ -1,0 +1,113 @@
+//! FPU and vector state in a signal frame: an XSAVE area that says its own size.
+//!
+//! Layout (arch/x86/kernel/fpu/signal.c): the legacy 512 bytes with a `struct _fpx_sw_bytes` at offset 464,
+//! the XSAVE header, the components, and a closing magic number.
+
+use core::arch::asm;
+use core::arch::x86_64::{__cpuid_count, _xgetbv};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+const SOFTWARE_BYTES: usize = 464;
+const MAGIC1: u32 = 0x4650_5853;
+const MAGIC2: u32 = 0x4650_5845;
+
+static FEATURES: AtomicU64 = AtomicU64::new(0);
+static SIZE: AtomicU64 = AtomicU64::new(0);
+
+/// Asks the processor once, before `cpuid` is trapped.
+///
+/// # Safety
+/// The kernel has enabled XSAVE, as every one that has Syscall User Dispatch does where the processor has it.
+#[target_feature(enable = "xsave")]
+pub fn initialise() {
+    // SAFETY: register 0 (XCR0) exists wherever XSAVE is enabled, which the caller's contract says.
+    let features = unsafe { _xgetbv(0) };
+    let size = __cpuid_count(0xd, 0).ebx as u64;
+    FEATURES.store(features, Ordering::Relaxed);
+    SIZE.store(size, Ordering::Relaxed);
+}
+
+/// Bytes of the area, closing magic number included.
+pub fn size() -> usize {
+    SIZE.load(Ordering::Relaxed) as usize + 4
+}
+
+/// Saves the current state to `area`, as the kernel would for a signal frame.
+///
+/// # Safety
+/// `area` is 64-byte aligned and has [`size`] writable bytes.
+pub unsafe fn save(area: *mut u8) {
+    let features = FEATURES.load(Ordering::Relaxed);
+    let length = SIZE.load(Ordering::Relaxed) as usize;
+    // SAFETY: xsave writes at most `length` bytes (CPUID leaf 0xd, sub-leaf 0) at an aligned address; the
+    // header must be zero before, as it merges into XSTATE_BV.
+    unsafe {
+        core::ptr::write_bytes(area, 0, size());
+        asm!("xsave64 [{}]", in(reg) area, in("eax") features as u32, in("edx") (features >> 32) as u32,
+             options(nostack, preserves_flags));
+        let software = area.add(SOFTWARE_BYTES);
+        software.cast::<u32>().write_unaligned(MAGIC1);
+        software.add(4).cast::<u32>().write_unaligned(length as u32 + 4);
+        software.add(8).cast::<u64>().write_unaligned(features);
+        software.add(16).cast::<u32>().write_unaligned(length as u32);
+        area.add(length).cast::<u32>().write_unaligned(MAGIC2);
+    }
+}
+
+/// Size of an area found in a frame, 0 if it is only the legacy 512 bytes' worth.
+///
+/// # Safety
+/// 512 bytes at `area` are readable.
+pub unsafe fn size_of_area(area: *const u8) -> usize {
+    // SAFETY: within the 512 bytes.
+    unsafe {
+        let software = area.add(SOFTWARE_BYTES);
+        if software.cast::<u32>().read_unaligned() != MAGIC1 {
+            return 512;
+        }
+        software.add(4).cast::<u32>().read_unaligned() as usize
+    }
+}
+
+/// Loads xmm0 to xmm15.
+///
+/// # Safety
+/// The caller's compiler-visible vector registers are dead, as after a call.
+#[inline]
+pub unsafe fn load_vectors(vectors: &[u128; 16]) {
+    // SAFETY: reads 256 valid bytes; all written registers are declared.
+    unsafe {
+        asm!(
+            "movups xmm0, [{0}]", "movups xmm1, [{0} + 16]", "movups xmm2, [{0} + 32]",
+            "movups xmm3, [{0} + 48]", "movups xmm4, [{0} + 64]", "movups xmm5, [{0} + 80]",
+            "movups xmm6, [{0} + 96]", "movups xmm7, [{0} + 112]", "movups xmm8, [{0} + 128]",
+            "movups xmm9, [{0} + 144]", "movups xmm10, [{0} + 160]", "movups xmm11, [{0} + 176]",
+            "movups xmm12, [{0} + 192]", "movups xmm13, [{0} + 208]", "movups xmm14, [{0} + 224]",
+            "movups xmm15, [{0} + 240]",
+            in(reg) vectors.as_ptr(),
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
+            out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+            options(nostack, readonly, preserves_flags)
+        );
+    }
+}
+
+/// Saves the state of a program that is in the hook: its xmm registers from `vectors`, all else as it is in
+/// the processor.
+///
+/// # Safety
+/// As for [`save`].
+pub unsafe fn save_with_vectors(area: *mut u8, vectors: &[u128; 16]) {
+    // The xmm registers live at offset 160 of the legacy area.
+    const VECTORS: usize = 160;
+    const SSE: u64 = 1 << 1;
+    // SAFETY: the caller gives a complete area. The components' presence bits are at offset 512; marking SSE
+    // present makes the copied registers count even if they had their initial values when saved.
+    unsafe {
+        save(area);
+        core::ptr::copy_nonoverlapping(vectors.as_ptr().cast::<u8>(), area.add(VECTORS), 256);
+        let present = area.add(512).cast::<u64>();
+        present.write_unaligned(present.read_unaligned() | SSE);
+    }
+}

@@ -1,0 +1,109 @@
+//! The functions in the vDSO: a small ELF shared object that the kernel maps into every process (vdso(7)).
+
+use core::ffi::CStr;
+
+/// Offsets and sizes of the 64-bit ELF structures (elf(5)).
+const PROGRAM_HEADER_TABLE: u64 = 32;
+const PROGRAM_HEADER_COUNT: u64 = 56;
+const PROGRAM_HEADER: u64 = 56;
+const SYMBOL: u64 = 24;
+const PT_LOAD: u32 = 1;
+const PT_DYNAMIC: u32 = 2;
+const DT_NULL: u64 = 0;
+const DT_STRTAB: u64 = 5;
+const DT_SYMTAB: u64 = 6;
+const DT_HASH: u64 = 4;
+const DT_GNU_HASH: u64 = 0x6fff_fef5;
+
+/// The symbol table of a loaded vDSO.
+pub struct Functions {
+    bias: u64,
+    symbols: u64,
+    strings: u64,
+    count: u64,
+}
+
+/// # Safety
+/// A value of type T is mapped at `address`.
+unsafe fn load<T: Copy>(address: u64) -> T {
+    // SAFETY: see above; alignment is not assumed.
+    unsafe { (address as *const T).read_unaligned() }
+}
+
+impl Functions {
+    /// Reads the headers of the vDSO at `base`.
+    ///
+    /// # Safety
+    /// `base` is the address in AT_SYSINFO_EHDR.
+    pub unsafe fn at(base: u64) -> Functions {
+        let mut functions = Functions { bias: base, symbols: 0, strings: 0, count: 0 };
+        // SAFETY: the kernel's own image is well-formed: every address below is inside it.
+        unsafe {
+            let table = base + load::<u64>(base + PROGRAM_HEADER_TABLE);
+            let headers = (0..load::<u16>(base + PROGRAM_HEADER_COUNT) as u64).map(|i| table + i * PROGRAM_HEADER);
+            let mut dynamic = 0;
+            for header in headers {
+                match load::<u32>(header) {
+                    PT_LOAD => functions.bias = base.wrapping_sub(load::<u64>(header + 16)),
+                    PT_DYNAMIC => dynamic = load::<u64>(header + 16),
+                    _ => {}
+                }
+            }
+            let mut entry = functions.bias.wrapping_add(dynamic);
+            let (mut hash, mut gnu_hash) = (0, 0);
+            loop {
+                let [tag, value] = load::<[u64; 2]>(entry);
+                let address = functions.bias.wrapping_add(value);
+                match tag {
+                    DT_NULL => break,
+                    DT_STRTAB => functions.strings = address,
+                    DT_SYMTAB => functions.symbols = address,
+                    DT_HASH => hash = address,
+                    DT_GNU_HASH => gnu_hash = address,
+                    _ => {}
+                }
+                entry += 16;
+            }
+            functions.count = match (hash, gnu_hash) {
+                (0, 0) => 0,
+                (0, table) => gnu_symbol_count(table),
+                (table, _) => load::<u32>(table + 4) as u64,
+            };
+        }
+        functions
+    }
+
+    /// The address of a function by name.
+    pub fn find(&self, name: &[u8]) -> Option<u64> {
+        (0..self.count).map(|i| self.symbols + i * SYMBOL).find_map(|symbol| {
+            // SAFETY: `count` symbols lie at `symbols`; names are NUL-terminated in the string table.
+            unsafe {
+                let value = load::<u64>(symbol + 8);
+                let own = CStr::from_ptr((self.strings + load::<u32>(symbol) as u64) as *const _);
+                (value != 0 && own.to_bytes() == name).then(|| self.bias.wrapping_add(value))
+            }
+        })
+    }
+}
+
+/// The number of symbols that a GNU hash table covers: one more than the last index in any chain.
+///
+/// # Safety
+/// `table` is the address of a well-formed GNU hash table.
+unsafe fn gnu_symbol_count(table: u64) -> u64 {
+    // SAFETY: the layout is buckets, first symbol, bloom words, shift; then bloom, buckets, chains.
+    unsafe {
+        let [buckets, first, bloom, _] = load::<[u32; 4]>(table);
+        let bucket_table = table + 16 + 8 * bloom as u64;
+        let chains = bucket_table + 4 * buckets as u64;
+        let last = (0..buckets as u64).map(|i| load::<u32>(bucket_table + 4 * i)).max().unwrap_or(0);
+        if last < first {
+            return first as u64;
+        }
+        let mut index = last;
+        while load::<u32>(chains + 4 * (index - first) as u64) & 1 == 0 {
+            index += 1;
+        }
+        index as u64 + 1
+    }
+}

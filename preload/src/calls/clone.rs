@@ -1,0 +1,321 @@
+//! fork, vfork, clone: a new process or thread with a stream of its own.
+//!
+//! The parent reserves the child's slot and stream before the child exists, and logs the stream's number, so
+//! that replay gives the same stream to the same child. A child that shares memory starts on a hook stack and
+//! thread state of its own: its parent's frames, in a vfork, are still in use.
+
+use super::{generic, refuse};
+use crate::process::{self, Child};
+use crate::signals::kernel_side;
+use crate::thread::{self, Thread};
+use crate::{divergence, kernel, log, playback};
+use core::sync::atomic::Ordering;
+use kmod_shim::arch::native::{entry, frame::Frame, raw};
+use tracer_core::event::{Kind, Tag};
+use tracer_core::session::{Mode, SLOTS, slot_state};
+use tracer_core::syscalls::Syscall;
+
+const VM: u64 = libc::CLONE_VM as u64;
+const VFORK: u64 = libc::CLONE_VFORK as u64;
+const THREAD: u64 = libc::CLONE_THREAD as u64;
+const PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
+const CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
+const CHILD_CLEARTID: u64 = libc::CLONE_CHILD_CLEARTID as u64;
+const PIDFD: u64 = libc::CLONE_PIDFD as u64;
+/// What replay passes on: sharing and thread-local storage, no namespaces, no ids.
+const KEPT_IN_REPLAY: u64 = VM
+    | VFORK
+    | THREAD
+    | (libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_SYSVSEM | libc::CLONE_SETTLS) as u64;
+
+/// A clone, whichever call it came by.
+#[derive(Clone, Copy)]
+struct Request {
+    flags: u64,
+    stack: u64,
+    parent_tid: u64,
+    child_tid: u64,
+    tls: u64,
+}
+
+impl Request {
+    fn from(number: i64, arguments: &[u64; 6]) -> Request {
+        let plain = |flags| Request { flags, stack: 0, parent_tid: 0, child_tid: 0, tls: 0 };
+        match number {
+            libc::SYS_fork => plain(libc::SIGCHLD as u64),
+            libc::SYS_vfork => plain(VM | VFORK | libc::SIGCHLD as u64),
+            _ => Request {
+                flags: arguments[0],
+                stack: arguments[1],
+                parent_tid: arguments[2],
+                child_tid: arguments[3],
+                tls: arguments[4],
+            },
+        }
+    }
+}
+
+/// clone3(2): refused, so that callers fall back to clone, which has all that glibc needs.
+pub fn refuse_clone3(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    refuse(thread, frame, syscall, libc::ENOSYS, false);
+}
+
+/// clone(2), fork(2), vfork(2).
+pub fn clone(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    let arguments = frame.arguments();
+    let request = Request::from(syscall.number as i64, &arguments);
+    match process::get().mode {
+        Mode::Record => record(thread, frame, syscall, &arguments, request),
+        Mode::Replay => replay(thread, frame, syscall, &arguments, request),
+    }
+}
+
+fn record(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall, arguments: &[u64; 6], request: Request) {
+    let control = process::control();
+    let stream = control.next_stream.fetch_add(1, Ordering::Relaxed);
+    let Some(slot) = reserve_slot(stream) else {
+        kernel::complain(&[b"more than 4096 threads and processes at once: fork refused with EAGAIN"]);
+        return refuse(thread, frame, syscall, libc::EAGAIN, false);
+    };
+    if request.flags & THREAD == 0 {
+        control.live_processes.fetch_add(1, Ordering::Relaxed);
+    }
+    let result = start(thread, frame, request, slot, 0);
+    if result == 0 {
+        return;
+    }
+    if result < 0 {
+        control.slots[slot].state.store(slot_state::FREE, Ordering::Release);
+        if request.flags & THREAD == 0 {
+            control.live_processes.fetch_sub(1, Ordering::Relaxed);
+        }
+    } else {
+        thread.items.push(Tag::Stream, 0, stream as u64, core::ptr::null(), 0);
+        if request.flags & PIDFD != 0 {
+            let address = request.parent_tid;
+            thread.items.push(Tag::Output, 2, address, address as *const u8, size_of::<i32>());
+        }
+    }
+    log::call(thread, Kind::Call, syscall, arguments, result, 0);
+    frame.rax = result as u64;
+}
+
+fn replay(
+    thread: &mut Thread,
+    frame: &mut Frame,
+    syscall: &'static Syscall,
+    arguments: &[u64; 6],
+    mut request: Request,
+) {
+    let outcome = playback::outcome(thread, Kind::Call, syscall, arguments);
+    let mut stream = None;
+    playback::items(thread, syscall, outcome.items, |thread, item| {
+        if item.tag == Tag::Stream as u8 {
+            stream = Some(item.value as u32);
+        } else {
+            generic::ignore_item(thread, item);
+        }
+    });
+    frame.rax = outcome.result as u64;
+    let Some(stream) = stream else { return };
+    let recorded = outcome.result as u32;
+    if request.flags & PARENT_SETTID != 0 && !log::write_program(request.parent_tid, &recorded.to_le_bytes()) {
+        divergence::unwritable(thread, request.parent_tid, 4);
+    }
+    let Some(slot) = reserve_slot(stream) else {
+        divergence::impossible(thread, "find a free slot for", b"a new thread or process", libc::EAGAIN)
+    };
+    thread::wake_companion();
+    let sets_child_tid = request.flags & CHILD_SETTID != 0;
+    let signal = if request.flags & THREAD != 0 { 0 } else { libc::SIGCHLD as u64 };
+    request.flags = request.flags & KEPT_IN_REPLAY | signal;
+    request.parent_tid = 0;
+    if !sets_child_tid {
+        request.child_tid = 0;
+    }
+    let result = start(thread, frame, request, slot, recorded);
+    if result == 0 {
+        return;
+    }
+    if result < 0 {
+        divergence::impossible(thread, "create", b"a thread or process", -result as i32);
+    }
+    if request.flags & THREAD == 0 {
+        process::get().children.push(Child { recorded, real: result as u32, slot });
+    }
+    frame.rax = recorded as u64;
+}
+
+/// Takes a free slot and names its stream.
+fn reserve_slot(stream: u32) -> Option<usize> {
+    let slots = &process::control().slots;
+    (0..SLOTS).find(|&index| {
+        let slot = &slots[index];
+        let free = slot.state.load(Ordering::Relaxed) == slot_state::FREE
+            && slot
+                .state
+                .compare_exchange(slot_state::FREE, slot_state::TAKING, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok();
+        if free {
+            slot.stream.store(stream, Ordering::Relaxed);
+            slot.process.store(0, Ordering::Relaxed);
+            slot.thread.store(0, Ordering::Relaxed);
+            slot.at_end.store(0, Ordering::Relaxed);
+            slot.state.store(slot_state::RESERVED, Ordering::Release);
+        }
+        free
+    })
+}
+
+/// Creates the child. In the child of a fork this returns 0; a child that shares memory begins elsewhere
+/// ([`imitate_child_start`]).
+fn start(thread: &mut Thread, frame: &mut Frame, request: Request, slot: usize, recorded: u32) -> i64 {
+    if request.flags & VM != 0 {
+        return start_sharing(thread, frame, request, slot, recorded);
+    }
+    let arguments = [request.flags, 0, request.parent_tid, request.child_tid, request.tls, 0];
+    // SAFETY: a plain fork: the child has a copy of everything, this stack included.
+    let result = unsafe { raw::call(libc::SYS_clone, arguments) };
+    if result == 0 {
+        frame.rax = 0;
+        if request.stack != 0 {
+            frame.rsp = request.stack;
+        }
+        become_process(thread, slot, recorded);
+        if recorded != 0 && request.child_tid != 0 {
+            log::write_program(request.child_tid, &recorded.to_le_bytes());
+        }
+    }
+    result
+}
+
+/// The child of a fork takes up its own stream.
+fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
+    let (real, real_thread) = kernel::real_ids();
+    let process = process::get();
+    process.real_id = real;
+    process.id = if recorded != 0 { recorded } else { real };
+    process.children.clear();
+    process.threads = 1;
+    thread.id = process.id;
+    thread.pending = crate::signals::Pending::NONE;
+    thread.register.signals_pending = 0;
+    // SAFETY: the parent's ring, mapped here too, is not used by this process.
+    let attached = unsafe { thread::attach_ring(thread, thread.area, slot) };
+    if attached.is_err() {
+        process::end_recording(b"cannot map the ring of a child");
+    }
+    announce(slot, real, real_thread);
+    arm();
+}
+
+/// Makes the slot ours.
+fn announce(slot: usize, process: u32, thread: u32) {
+    let slot = &process::control().slots[slot];
+    slot.process.store(process, Ordering::Relaxed);
+    slot.thread.store(thread, Ordering::Relaxed);
+    slot.state.store(slot_state::LIVE, Ordering::Release);
+}
+
+/// Syscall User Dispatch does not survive clone.
+fn arm() {
+    if kmod_shim::dispatch::arm().is_err() {
+        process::end_recording(b"Syscall User Dispatch cannot be armed in a child");
+    }
+}
+
+/// What a vfork child changes in memory that it shares, but its parent's kernel state is not changed by.
+struct Snapshot {
+    actions: [crate::signals::Action; 65],
+    outputs: crate::output::Outputs,
+    id: u32,
+    real_id: u32,
+}
+
+fn start_sharing(thread: &mut Thread, frame: &mut Frame, request: Request, slot: usize, recorded: u32) -> i64 {
+    let process = process::get();
+    let area = process.free_areas.pop().unwrap_or_else(|| {
+        process.next_area += 1;
+        process.next_area - 1
+    });
+    let child = match thread::prepare_area(area) {
+        Ok(child) => child,
+        Err(libc::EEXIST) => thread::state_of(area),
+        Err(error) => return -error as i64,
+    };
+    // SAFETY: the area is not in use by any thread, and its parts are mapped.
+    let child_frame = unsafe {
+        if let Err(error) = thread::attach_ring(child, area, slot) {
+            return -error as i64;
+        }
+        thread::initialise(child, area, recorded);
+        (*child).blocked = thread.blocked;
+        if request.flags & (VFORK | THREAD) == VFORK {
+            (*child).signal_stack = thread.signal_stack;
+        }
+        (*child).clear_tid = if request.flags & CHILD_CLEARTID != 0 { request.child_tid } else { 0 };
+        let place = thread::frame_of(area);
+        place.write(frame.clone());
+        (*place).rax = 0;
+        if request.stack != 0 {
+            (*place).rsp = request.stack;
+        }
+        place
+    };
+    if recorded != 0 && request.child_tid != 0 {
+        log::write_program(request.child_tid, &recorded.to_le_bytes());
+    }
+    let flags = request.flags & !CHILD_CLEARTID;
+    let snapshot = Snapshot {
+        actions: process.actions,
+        outputs: process.outputs,
+        id: process.id,
+        real_id: process.real_id,
+    };
+    // The child finds its state by what is below its frame's end; it cannot get it in a register, since all
+    // belong to the program.
+    // SAFETY: the child's frame is on a stack of its own.
+    let result = unsafe {
+        raw::clone_sharing_memory(flags, child_frame as u64, request.parent_tid, request.child_tid, request.tls)
+    };
+    if request.flags & VFORK != 0 || result < 0 {
+        // The child has left our memory.
+        let process = process::get();
+        process.actions = snapshot.actions;
+        process.outputs = snapshot.outputs;
+        process.id = snapshot.id;
+        process.real_id = snapshot.real_id;
+        process.files.forget_range(0, usize::MAX);
+        process.free_areas.push(area);
+    }
+    result
+}
+
+/// Where a child that shares memory begins, on its own hook stack, with gs still its parent's.
+///
+/// # Safety
+/// Called by the clone assembly only, with the frame prepared for the child.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
+    let child = thread::state_of(thread::area_of_frame(frame));
+    // SAFETY: the state was prepared by the parent and belongs to this thread from here on.
+    let thread = unsafe {
+        entry::set_thread_register(child.cast());
+        &mut *child
+    };
+    let (real, real_thread) = kernel::real_ids();
+    if thread.id == 0 {
+        thread.id = real_thread;
+    }
+    let process = process::get();
+    if real != process.real_id {
+        process.real_id = real;
+        process.id = thread.id;
+    }
+    kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
+    if process.mode == Mode::Record {
+        kernel_side::block(thread.blocked);
+    }
+    announce(thread.slot, real, real_thread);
+    arm();
+}

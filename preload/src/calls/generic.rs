@@ -1,0 +1,129 @@
+//! Calls that their description says everything about.
+
+use crate::log::{self, ProgramMemory};
+use crate::thread::Thread;
+use crate::{divergence, output, playback, process};
+use kmod_shim::arch::native::{frame::Frame, raw};
+use tracer_core::event::{ItemHeader, Kind, Tag, flags};
+use tracer_core::session::Mode;
+use tracer_core::syscalls::{self, Syscall};
+
+/// Result of a call that a handler interrupted.
+pub const INTERRUPTED: i64 = -(libc::EINTR as i64);
+
+/// Records the call with what it read and wrote; replays it from the log without making it.
+#[inline]
+pub fn emulate(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    match process::get().mode {
+        Mode::Record => record(thread, frame, syscall),
+        Mode::Replay => {
+            replay(thread, frame, syscall, ignore_item);
+        }
+    }
+}
+
+/// Makes the call in both modes; its result must be the same.
+pub fn execute(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    let arguments = frame.arguments();
+    // SAFETY: it is the program's own call, on its own memory.
+    let result = unsafe { raw::call(syscall.number as i64, arguments) };
+    super::conclude(thread, frame, syscall, &arguments, result, 0);
+}
+
+/// Makes the call and logs it.
+#[inline]
+pub fn record(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    let arguments = frame.arguments();
+    let before = syscalls::before(syscall, &arguments, &ProgramMemory);
+    let written = syscalls::written_descriptor(syscall, &arguments);
+    let output_flag = written.map_or(0, |descriptor| process::get().outputs.flag(descriptor));
+    let mut ticket = None;
+    let result = if output_flag != 0 {
+        let (turn, place) = output::begin(output_flag);
+        ticket = Some(place);
+        let result = perform(thread, syscall, arguments);
+        drop(turn);
+        result
+    } else {
+        perform(thread, syscall, arguments)
+    };
+    let again = restarts(thread, syscall, result);
+    log::push_outputs(thread, syscall, &arguments, &before, result);
+    log::push_inputs(thread, syscall, &arguments, result);
+    if let Some(ticket) = ticket {
+        thread.items.push(Tag::Ticket, 0, ticket, core::ptr::null(), 0);
+    }
+    let restart = if again { flags::RESTART } else { 0 };
+    log::call(thread, Kind::Call, syscall, &arguments, result, output_flag | restart);
+    finish(frame, result, again);
+}
+
+/// Sets the result, or makes the program make the call again after the handler.
+fn finish(frame: &mut Frame, result: i64, again: bool) {
+    if again {
+        frame.rip -= crate::signals::deliver::SYSCALL_LENGTH;
+    } else {
+        frame.rax = result as u64;
+    }
+}
+
+/// The call itself. One that may sleep can be interrupted by a signal, as it would be without us.
+#[inline]
+pub fn perform(thread: &mut Thread, syscall: &Syscall, arguments: [u64; 6]) -> i64 {
+    if !syscall.blocks {
+        // SAFETY: it is the program's own call, on its own memory.
+        return unsafe { raw::call(syscall.number as i64, arguments) };
+    }
+    if !thread.trap.is_null() {
+        // In a SIGSYS handler everything is blocked; the program's mask must rule while it sleeps.
+        crate::signals::kernel_side::block(thread.blocked);
+    }
+    // SAFETY: as above; gs is set.
+    unsafe { raw::call_interruptible(syscall.number as i64, arguments) }
+}
+
+/// Whether the kernel would restart the call after the handler that is about to run: it was interrupted, it is
+/// of a kind that restarts, and the handler's flags allow it (signal(7)).
+fn restarts(thread: &mut Thread, syscall: &Syscall, result: i64) -> bool {
+    if result != INTERRUPTED || thread.register.signals_pending == 0 {
+        return false;
+    }
+    let Some(signal) = thread.pending.first(thread.blocked) else { return false };
+    let action = process::get().actions[signal as usize];
+    let harmless = !action.is_function();
+    syscall.restarts && (action.flags & libc::SA_RESTART as u64 != 0 || harmless)
+}
+
+/// Takes the call's outcome from the log.
+#[inline]
+pub fn replay(
+    thread: &mut Thread,
+    frame: &mut Frame,
+    syscall: &'static Syscall,
+    mut other: impl FnMut(&mut Thread, &ItemHeader),
+) -> i64 {
+    let arguments = frame.arguments();
+    let outcome = playback::outcome(thread, Kind::Call, syscall, &arguments);
+    let mut ticket = None;
+    playback::items(thread, syscall, outcome.items, |thread, item| {
+        if item.tag == Tag::Ticket as u8 {
+            ticket = Some(item.value);
+        } else {
+            other(thread, item);
+        }
+    });
+    let output_flag = outcome.flags & (flags::STDOUT | flags::STDERR);
+    if output_flag != 0 {
+        output::reproduce(thread, syscall.number, &arguments, outcome.result, output_flag, ticket);
+    }
+    finish(frame, outcome.result, outcome.flags & flags::RESTART != 0);
+    outcome.result
+}
+
+/// For calls whose events have no items beyond inputs and outputs.
+pub fn ignore_item(thread: &mut Thread, item: &ItemHeader) {
+    if item.tag != Tag::Ticket as u8 {
+        divergence::damaged(thread, b"an event has an item that its call cannot have");
+    }
+    playback::skip(thread, item.length as usize);
+}

@@ -1,0 +1,101 @@
+//! wait4 and waitid: the log has what they reported; replay also waits for the child that really runs, so that
+//! what the child writes comes before what its parent does next.
+
+use super::generic;
+use crate::process::{self, Child};
+use crate::thread::Thread;
+use crate::{kernel, log};
+use core::sync::atomic::Ordering;
+use kmod_shim::arch::native::frame::Frame;
+use tracer_core::session::Mode;
+use tracer_core::syscalls::Syscall;
+
+const OPTION_STOPPED: u64 = 2;
+const OPTION_CONTINUED: u64 = 8;
+const OPTION_NO_REAP: u64 = 0x0100_0000;
+/// Offset of `si_pid` in a siginfo_t of SIGCHLD.
+const SENDER: u64 = 12;
+
+/// wait4(2) and waitid(2).
+pub fn wait(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    let arguments = frame.arguments();
+    generic::emulate(thread, frame, syscall);
+    if process::get().mode == Mode::Replay {
+        let ended = match syscall.number as i64 {
+            libc::SYS_wait4 => ended_by_wait4(&arguments, frame.rax as i64),
+            _ => ended_by_waitid(&arguments, frame.rax as i64),
+        };
+        if let Some(recorded) = ended {
+            reap(recorded);
+        }
+    }
+}
+
+/// The child that a wait4 reported as ended.
+fn ended_by_wait4(arguments: &[u64; 6], result: i64) -> Option<u32> {
+    if result <= 0 {
+        return None;
+    }
+    let stopped_too = arguments[2] & (OPTION_STOPPED | OPTION_CONTINUED) != 0;
+    let status = log::read_value::<u32>(arguments[1]);
+    let ended = match status {
+        Some(status) => status & 0xff != 0x7f && status != 0xffff,
+        None => !stopped_too,
+    };
+    ended.then_some(result as u32)
+}
+
+/// The child that a waitid reported as ended.
+fn ended_by_waitid(arguments: &[u64; 6], result: i64) -> Option<u32> {
+    const ENDED: core::ops::RangeInclusive<i32> = 1..=3;
+    if result != 0 || arguments[2] == 0 || arguments[3] & OPTION_NO_REAP != 0 {
+        return None;
+    }
+    let code = log::read_value::<i32>(arguments[2] + 8)?;
+    let child = log::read_value::<u32>(arguments[2] + SENDER)?;
+    (child != 0 && ENDED.contains(&code)).then_some(child)
+}
+
+/// Waits for the real child. One that was killed from outside in the recording may run on in replay, with its
+/// stream used up: it is killed here.
+fn reap(recorded: u32) {
+    let children = &mut process::get().children;
+    let Some(index) = children.iter().position(|child| child.recorded == recorded) else { return };
+    let child = children.swap_remove(index);
+    let mut exhausted = 0;
+    loop {
+        let options = (libc::WNOHANG | libc::__WALL) as u64;
+        // SAFETY: no status is asked for.
+        match unsafe { kernel::call(libc::SYS_wait4, [child.real as u64, 0, options, 0, 0, 0]) } {
+            Ok(0) | Err(libc::EINTR) => {}
+            _ => return,
+        }
+        // Twice: what it took last may still be on its way to the output.
+        exhausted = if is_exhausted(&child) { exhausted + 1 } else { 0 };
+        if exhausted == 3 {
+            // SAFETY: it is our child, not yet waited for, so the id is still its own.
+            let _ = unsafe { kernel::call(libc::SYS_kill, [child.real as u64, libc::SIGKILL as u64, 0, 0, 0, 0]) };
+        }
+        pause_for_child(&child);
+    }
+}
+
+/// Whether the child has taken all of its stream without having ended by itself.
+fn is_exhausted(child: &Child) -> bool {
+    let slot = &process::control().slots[child.slot];
+    slot.process.load(Ordering::Relaxed) == child.real
+        && slot.at_end.load(Ordering::Acquire) != 0
+        && slot.head.0.load(Ordering::Acquire) == slot.tail.0.load(Ordering::Acquire)
+}
+
+/// Sleeps until the child has ended, at most 20 ms.
+fn pause_for_child(child: &Child) {
+    // SAFETY: pidfd_open touches no memory.
+    let Ok(descriptor) = (unsafe { kernel::call(libc::SYS_pidfd_open, [child.real as u64, 0, 0, 0, 0, 0]) }) else {
+        return;
+    };
+    let mut poll = libc::pollfd { fd: descriptor as i32, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one valid pollfd.
+    let _ = unsafe { kernel::call(libc::SYS_poll, [&raw mut poll as u64, 1, 20, 0, 0, 0]) };
+    kernel::close(descriptor as i32);
+}

@@ -1,0 +1,82 @@
+//! State hashes: what makes a replay proven and not merely quiet.
+//!
+//! Every call folds the registers that it does not pass (those it passes are compared one by one) into a
+//! running hash. Every [`INTERVAL`] calls and at the end the hash goes into the stream, with one over the top
+//! of the stack, or with `--check full` over all of the program's writable memory.
+
+use crate::thread::Thread;
+use crate::{arena, divergence, log, playback, process};
+use core::sync::atomic::Ordering;
+use kmod_shim::arch::native::frame::Frame;
+use tracer_core::event::Kind;
+use tracer_core::session::{Mode, check_level};
+
+/// Calls between checks.
+const INTERVAL: u64 = 256;
+/// Bytes of the stack that a cheap check covers.
+const STACK_TOP: u64 = 256;
+/// Odd constants that spread bits (of the golden ratio and of pi).
+const SPREAD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0x2438_6a3f_6a88_85a3 | 1];
+
+/// Folds in the registers, and checks when it is time.
+#[inline]
+pub fn before_call(thread: &mut Thread, frame: &Frame) {
+    let first = frame.rbx ^ frame.rbp.rotate_left(11) ^ frame.r12.rotate_left(23);
+    let second = frame.r13 ^ frame.r14.rotate_left(31) ^ frame.r15.rotate_left(47) ^ frame.rsp;
+    let hash = (thread.registers_hash ^ first).wrapping_mul(SPREAD[0]);
+    thread.registers_hash = (hash.rotate_left(32) ^ second).wrapping_mul(SPREAD[1]);
+    if thread.calls.is_multiple_of(INTERVAL) {
+        check(thread, frame);
+    }
+}
+
+/// Logs or verifies the state now.
+#[cold]
+pub fn check(thread: &mut Thread, frame: &Frame) {
+    let registers = thread.registers_hash;
+    let memory = match process::control().check.load(Ordering::Relaxed) {
+        check_level::FULL => whole_memory(frame.rsp),
+        _ => stack_top(frame.rsp),
+    };
+    let body = [registers, memory, thread.calls];
+    match process::get().mode {
+        Mode::Record => log::words(thread, Kind::Check, 0, 0, &body),
+        Mode::Replay => {
+            playback::plain(thread, Kind::Check, 0, b"a state check");
+            let logged: [u64; 3] = playback::value(thread);
+            if logged[0] != registers {
+                divergence::other_state(thread, "registers", logged[0], registers);
+            }
+            if logged[1] != memory {
+                divergence::other_state(thread, "memory", logged[1], memory);
+            }
+        }
+    }
+}
+
+fn stack_top(rsp: u64) -> u64 {
+    let mut length = STACK_TOP;
+    while length > 0 {
+        if let Some(hash) = log::hash_program(rsp, length) {
+            return hash;
+        }
+        length /= 2;
+    }
+    0
+}
+
+/// Hash over all writable private memory of the program, what lies below its stack pointer excepted.
+fn whole_memory(rsp: u64) -> u64 {
+    let Ok(maps) = crate::kernel::read_file(c"/proc/self/maps") else { return 0 };
+    let mut hash = 0u64;
+    for mapping in crate::start::maps::parse(&maps) {
+        let ours = arena::RANGE.contains(&(mapping.begin as usize)) || crate::start::is_our_memory(mapping.begin);
+        if !mapping.writable || !mapping.readable || mapping.shared || ours {
+            continue;
+        }
+        let begin = if (mapping.begin..mapping.end).contains(&rsp) { rsp - 128 } else { mapping.begin };
+        let piece = log::hash_program(begin, mapping.end - begin).unwrap_or(0);
+        hash = (hash ^ piece ^ begin).wrapping_mul(SPREAD[0]).rotate_left(29);
+    }
+    hash
+}

@@ -1,0 +1,263 @@
+//! The end of a replay that is not identical: say what was expected and what happened, and stop.
+//!
+//! The report goes to the session's memory; the companion, which may use libraries and has a working
+//! standard error, reads our registers and memory, adds a backtrace, prints, and ends all processes.
+
+use crate::start::maps::Mapping;
+use crate::thread::{self, Thread};
+use crate::{kernel, process};
+use core::fmt::Write;
+use core::sync::atomic::Ordering;
+use tracer_core::event::{Header, ItemHeader, Kind};
+use tracer_core::session::{Report, slot_state};
+use tracer_core::syscalls::{self, Syscall};
+
+/// Text in the report, cut where it is full.
+struct Text<'a> {
+    report: &'a mut Report,
+}
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        for byte in text.bytes() {
+            let at = self.report.text_length as usize;
+            if at < self.report.text.len() {
+                self.report.text[at] = byte;
+                self.report.text_length += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stops the replay with a report whose text `write` composes.
+fn report(thread: &mut Thread, write: impl FnOnce(&mut dyn Write) -> core::fmt::Result) -> ! {
+    let control = process::control();
+    if control.report_state.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        // SAFETY: the exchange made us the only writer; readers wait for state 2.
+        let report = unsafe { &mut *control.report.get() };
+        let (real_process, real_thread) = kernel::real_ids();
+        report.stream = thread.stream;
+        report.process = real_process;
+        report.thread = real_thread;
+        report.event = thread.events.saturating_sub(1);
+        report.text_length = 0;
+        // SAFETY: the frame is set for as long as a hook runs.
+        if let Some(frame) = unsafe { thread.frame.as_ref() } {
+            report.registers = [
+                frame.rax,
+                frame.rdi,
+                frame.rsi,
+                frame.rdx,
+                frame.r10,
+                frame.r8,
+                frame.r9,
+                frame.rbx,
+                frame.rbp,
+                frame.r12,
+                frame.r13,
+                frame.r14,
+                frame.r15,
+                frame.rsp,
+                frame.rip,
+                frame.rflags,
+            ];
+        }
+        let _ = write(&mut Text { report });
+        control.report_state.store(2, Ordering::Release);
+    }
+    wait_for_the_end(thread, slot_state::DIVERGED)
+}
+
+/// Tells the companion and stays until it kills us. Without a companion there is nobody to be told.
+fn wait_for_the_end(thread: &mut Thread, state: u32) -> ! {
+    let slot = &process::control().slots[thread.slot];
+    slot.state.store(state, Ordering::Release);
+    loop {
+        thread::wake_companion();
+        if kernel::hung_up(process::get().socket) {
+            kernel::exit(125);
+        }
+        let seen = slot.program_wake.0.load(Ordering::SeqCst);
+        kernel::futex_wait(&slot.program_wake.0, seen, 250);
+    }
+}
+
+/// The stream ends here although the thread goes on: the recording was cut short.
+pub fn ends_early(thread: &mut Thread) -> ! {
+    if thread.stream != 0 {
+        // A process that its recording's end found alive was killed there; its parent's log says how.
+        process::die_by_signal(libc::SIGKILL);
+    }
+    wait_for_the_end(thread, slot_state::STARVED)
+}
+
+fn kind_name(header: &Header) -> &'static str {
+    match Kind::from_byte(header.kind) {
+        Some(Kind::Start) => "the start of a program image",
+        Some(Kind::Call) => "system call",
+        Some(Kind::Entry) => "final system call",
+        Some(Kind::Clock) => "clock read",
+        Some(Kind::Instruction) => "trapped instruction",
+        Some(Kind::Signal) => "signal",
+        Some(Kind::Check) => "state check",
+        Some(Kind::Turn) => "hand-over",
+        Some(Kind::Note) => "note",
+        None => "an unknown event",
+    }
+}
+
+fn call_name(number: u16) -> &'static str {
+    syscalls::lookup(number as u64).map_or("?", |syscall| syscall.name)
+}
+
+fn write_call(text: &mut dyn Write, syscall: &Syscall, arguments: &[u64; 6]) -> core::fmt::Result {
+    write!(text, "{}(", syscall.name)?;
+    for (i, argument) in syscall.arguments.iter().enumerate() {
+        write!(text, "{}{}={:#x}", if i == 0 { "" } else { ", " }, argument.name, arguments[i])?;
+    }
+    writeln!(text, ")")
+}
+
+/// The program makes a call, but another event is next.
+pub fn other_event(thread: &mut Thread, next: Header, syscall: &Syscall, arguments: &[u64; 6]) -> ! {
+    let arguments = *arguments;
+    report(thread, |text| {
+        write!(text, "expected: {}", kind_name(&next))?;
+        if matches!(Kind::from_byte(next.kind), Some(Kind::Call | Kind::Entry | Kind::Clock)) {
+            write!(text, " {}", call_name(next.number))?;
+        } else {
+            write!(text, " {}", next.number)?;
+        }
+        write!(text, "\nhappened: ")?;
+        write_call(text, syscall, &arguments)
+    })
+}
+
+/// The right call with other arguments.
+pub fn other_arguments(
+    thread: &mut Thread,
+    syscall: &Syscall,
+    arguments: &[u64; 6],
+    logged: &[u64; 6],
+    result: i64,
+) -> ! {
+    let (arguments, logged) = (*arguments, *logged);
+    report(thread, |text| {
+        write!(text, "expected: ")?;
+        write_call(text, syscall, &logged)?;
+        writeln!(text, "          = {result}")?;
+        write!(text, "happened: ")?;
+        write_call(text, syscall, &arguments)
+    })
+}
+
+/// The right call, made with another string.
+pub fn other_text(thread: &mut Thread, syscall: &Syscall, argument: u8, logged: &[u8], present: &[u8]) -> ! {
+    let (mut expected, mut happened) = ([0u8; 256], [0u8; 256]);
+    expected[..logged.len()].copy_from_slice(logged);
+    happened[..present.len()].copy_from_slice(present);
+    let length = logged.len();
+    report(thread, |text| {
+        writeln!(text, "expected: {}, argument {argument} = \"{}\"", syscall.name, expected[..length].escape_ascii())?;
+        writeln!(text, "happened: {}, argument {argument} = \"{}\"", syscall.name, happened[..length].escape_ascii())
+    })
+}
+
+/// The right call, made with other data.
+pub fn other_input(thread: &mut Thread, syscall: &Syscall, item: &ItemHeader, bytes: u64, prefix: &[u8]) -> ! {
+    let mut expected = [0u8; 32];
+    let length = prefix.len().min(expected.len());
+    expected[..length].copy_from_slice(&prefix[..length]);
+    let mut present = [0u8; 32];
+    let readable = tracer_core::syscalls::Memory::read(
+        &crate::log::ProgramMemory,
+        item.value,
+        &mut present[..length],
+    );
+    let (address, argument) = (item.value, item.argument);
+    report(thread, |text| {
+        writeln!(
+            text,
+            "expected: {}, argument {argument}: {bytes} bytes at {address:#x} beginning \"{}\"",
+            syscall.name,
+            expected[..length].escape_ascii()
+        )?;
+        if readable {
+            writeln!(text, "happened: other bytes, beginning \"{}\"", present[..length].escape_ascii())
+        } else {
+            writeln!(text, "happened: these bytes cannot be read")
+        }
+    })
+}
+
+/// Something that is not a call happens, but another event is next.
+pub fn other_kind(thread: &mut Thread, next: Header, what: &[u8]) -> ! {
+    let mut happened = [0u8; 96];
+    let length = what.len().min(happened.len());
+    happened[..length].copy_from_slice(&what[..length]);
+    report(thread, |text| {
+        writeln!(text, "expected: {} {} ({})", kind_name(&next), next.number, call_name(next.number))?;
+        writeln!(text, "happened: {}", happened[..length].escape_ascii())
+    })
+}
+
+/// The outcome of an executed call is not the recorded one.
+pub fn other_result(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], logged: i64, now: i64) -> ! {
+    let arguments = *arguments;
+    report(thread, |text| {
+        write!(text, "call:     ")?;
+        write_call(text, syscall, &arguments)?;
+        writeln!(text, "expected: {logged:#x}")?;
+        writeln!(text, "happened: {now:#x}")
+    })
+}
+
+/// A state hash differs.
+pub fn other_state(thread: &mut Thread, what: &'static str, logged: u64, now: u64) -> ! {
+    report(thread, |text| {
+        writeln!(text, "expected: {what} with hash {logged:016x}")?;
+        writeln!(text, "happened: {what} with hash {now:016x}")
+    })
+}
+
+/// The program's memory is not as it was: a logged output has nowhere to go.
+pub fn unwritable(thread: &mut Thread, address: u64, length: usize) -> ! {
+    report(thread, |text| {
+        writeln!(text, "expected: {length} writable bytes at {address:#x}, where the kernel wrote")?;
+        writeln!(text, "happened: they cannot be written")
+    })
+}
+
+/// The trace itself is wrong.
+pub fn damaged(thread: &mut Thread, what: &'static [u8]) -> ! {
+    report(thread, |text| writeln!(text, "the trace is damaged: {}", what.escape_ascii()))
+}
+
+/// Replay needs something that it cannot have here.
+pub fn impossible(thread: &mut Thread, what: &'static str, detail: &[u8], error: i32) -> ! {
+    let mut copy = [0u8; 256];
+    let length = detail.len().min(copy.len());
+    copy[..length].copy_from_slice(&detail[..length]);
+    report(thread, |text| writeln!(text, "cannot {what} {}: errno {error}", copy[..length].escape_ascii()))
+}
+
+/// Something is mapped elsewhere than in the recording.
+pub fn other_layout(thread: &mut Thread, logged: Option<Mapping>, present: Option<Mapping>) -> ! {
+    let line = |text: &mut dyn Write, what: &str, mapping: Option<Mapping>| match mapping {
+        Some(mapping) => {
+            writeln!(
+                text,
+                "{what} {:#x}-{:#x} {}",
+                mapping.begin,
+                mapping.end,
+                mapping.name.escape_ascii()
+            )
+        }
+        None => writeln!(text, "{what} no further mapping"),
+    };
+    report(thread, |text| {
+        line(text, "expected:", logged)?;
+        line(text, "happened:", present)
+    })
+}

@@ -1,0 +1,32 @@
+//! rdtsc, rdtscp and cpuid: executed and logged, or answered from the log.
+
+use crate::thread::Thread;
+use crate::{log, playback, process};
+use kmod_shim::arch::native::{
+    signal_frame::MachineContext,
+    trap::{self, Trapped},
+};
+use tracer_core::event::{Instruction, Kind};
+use tracer_core::session::Mode;
+
+/// Performs a trapped instruction for the program.
+pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineContext) {
+    let number = match trapped {
+        Trapped::Rdtsc => Instruction::Rdtsc,
+        Trapped::Rdtscp => Instruction::Rdtscp,
+        Trapped::Cpuid => Instruction::Cpuid,
+    } as u16;
+    let results = match process::get().mode {
+        Mode::Record => {
+            let results = trap::execute(trapped, [machine.rax, machine.rbx, machine.rcx, machine.rdx]);
+            log::words(thread, Kind::Instruction, 0, number, &results);
+            results
+        }
+        Mode::Replay => {
+            playback::plain(thread, Kind::Instruction, number, b"a trapped instruction");
+            playback::value(thread)
+        }
+    };
+    [machine.rax, machine.rbx, machine.rcx, machine.rdx] = results;
+    machine.rip += trapped.length();
+}

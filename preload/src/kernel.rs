@@ -1,0 +1,216 @@
+//! The few system calls that the library makes for itself, on the hook path and at start.
+
+use core::sync::atomic::AtomicU32;
+use kmod_shim::arch::native::raw;
+
+/// A negative errno as a positive number.
+pub type Errno = i32;
+
+/// Makes a call for ourselves: Ok(result) or Err(errno).
+///
+/// # Safety
+/// As dangerous as the call itself.
+pub unsafe fn call(number: i64, arguments: [u64; 6]) -> Result<u64, Errno> {
+    // SAFETY: the caller vouches for the call.
+    let result = unsafe { raw::call(number, arguments) };
+    if (-4095..0).contains(&result) { Err(-result as Errno) } else { Ok(result as u64) }
+}
+
+/// Maps zeroed, writable memory at exactly `address`.
+pub fn map_anonymous(address: usize, length: usize) -> Result<(), Errno> {
+    map(address, length, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0)
+}
+
+/// mmap(2) at exactly `address`, where nothing may be yet.
+pub fn map(
+    address: usize,
+    length: usize,
+    protection: i32,
+    flags: i32,
+    descriptor: i32,
+    offset: usize,
+) -> Result<(), Errno> {
+    let flags = flags | libc::MAP_FIXED_NOREPLACE;
+    let arguments =
+        [address as u64, length as u64, protection as u64, flags as u64, descriptor as i64 as u64, offset as u64];
+    // SAFETY: MAP_FIXED_NOREPLACE never touches an existing mapping.
+    unsafe { call(libc::SYS_mmap, arguments) }.map(drop)
+}
+
+/// mmap(2) at exactly `address`, over our own mapping there.
+///
+/// # Safety
+/// What is mapped there now is ours and no longer used.
+pub unsafe fn remap_shared(address: usize, length: usize, descriptor: i32, offset: usize) -> Result<(), Errno> {
+    let protection = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+    let flags = (libc::MAP_SHARED | libc::MAP_FIXED) as u64;
+    let arguments = [address as u64, length as u64, protection, flags, descriptor as u64, offset as u64];
+    // SAFETY: the caller gives up what is there.
+    unsafe { call(libc::SYS_mmap, arguments) }.map(drop)
+}
+
+/// Writes all of `bytes` to a descriptor; gives up on errors other than EINTR.
+pub fn write_all(descriptor: i32, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        // SAFETY: the slice is valid.
+        match unsafe {
+            call(libc::SYS_write, [descriptor as u64, bytes.as_ptr() as u64, bytes.len() as u64, 0, 0, 0])
+        } {
+            Ok(written) => bytes = &bytes[written as usize..],
+            Err(libc::EINTR) => {}
+            Err(libc::EAGAIN) => wait_writable(descriptor),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn wait_writable(descriptor: i32) {
+    let mut poll = libc::pollfd { fd: descriptor, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one valid pollfd.
+    let _ = unsafe { call(libc::SYS_poll, [&raw mut poll as u64, 1, u64::MAX, 0, 0, 0]) };
+}
+
+/// Whether the other end of our session socket is gone.
+pub fn hung_up(descriptor: i32) -> bool {
+    let mut poll = libc::pollfd { fd: descriptor, events: 0, revents: 0 };
+    // SAFETY: one valid pollfd; a timeout of 0 never sleeps.
+    let ready = unsafe { call(libc::SYS_poll, [&raw mut poll as u64, 1, 0, 0, 0, 0]) };
+    ready == Ok(1) && poll.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
+}
+
+/// Sleeps while `word` is `expected`, at most `milliseconds`. Shared between processes.
+pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) {
+    let timeout = libc::timespec {
+        tv_sec: (milliseconds / 1000) as i64,
+        tv_nsec: (milliseconds % 1000 * 1_000_000) as i64,
+    };
+    // SAFETY: the word and the timeout are valid.
+    let _ = unsafe {
+        call(
+            libc::SYS_futex,
+            [word.as_ptr() as u64, libc::FUTEX_WAIT as u64, expected as u64, &raw const timeout as u64, 0, 0],
+        )
+    };
+}
+
+/// Wakes all sleepers on `word`.
+pub fn futex_wake(word: &AtomicU32) {
+    // SAFETY: the word is valid.
+    let _ = unsafe {
+        call(libc::SYS_futex, [word.as_ptr() as u64, libc::FUTEX_WAKE as u64, i32::MAX as u64, 0, 0, 0])
+    };
+}
+
+/// Opens `path` (NUL-terminated) for reading, close-on-exec.
+pub fn open(path: &core::ffi::CStr) -> Result<i32, Errno> {
+    let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
+    // SAFETY: the path is valid.
+    unsafe { call(libc::SYS_openat, [libc::AT_FDCWD as i64 as u64, path.as_ptr() as u64, flags, 0, 0, 0]) }
+        .map(|descriptor| descriptor as i32)
+}
+
+/// Closes a descriptor of our own.
+pub fn close(descriptor: i32) {
+    // SAFETY: closes only what the caller names.
+    let _ = unsafe { call(libc::SYS_close, [descriptor as u64, 0, 0, 0, 0, 0]) };
+}
+
+/// Reads up to `target.len()` bytes.
+pub fn read(descriptor: i32, target: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the slice is valid and writable.
+    unsafe {
+        call(libc::SYS_read, [descriptor as u64, target.as_mut_ptr() as u64, target.len() as u64, 0, 0, 0])
+    }
+    .map(|count| count as usize)
+}
+
+/// Reads a whole small file.
+pub fn read_file(path: &core::ffi::CStr) -> Result<alloc::vec::Vec<u8>, Errno> {
+    let descriptor = open(path)?;
+    let mut bytes = alloc::vec::Vec::with_capacity(16 << 10);
+    loop {
+        let length = bytes.len();
+        bytes.resize(length + (8 << 10), 0);
+        match read(descriptor, &mut bytes[length..]) {
+            Ok(0) => {
+                bytes.truncate(length);
+                break;
+            }
+            Ok(count) => bytes.truncate(length + count),
+            Err(error) => {
+                close(descriptor);
+                return Err(error);
+            }
+        }
+    }
+    close(descriptor);
+    Ok(bytes)
+}
+
+/// Target of the symbolic link `path`, in `buffer`.
+pub fn read_link<'a>(path: &core::ffi::CStr, buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+    // SAFETY: both are valid.
+    let length = unsafe {
+        call(libc::SYS_readlink, [path.as_ptr() as u64, buffer.as_mut_ptr() as u64, buffer.len() as u64, 0, 0, 0])
+    }?;
+    Ok(&buffer[..length as usize])
+}
+
+/// fstat(2).
+pub fn status(descriptor: i32) -> Result<libc::stat, Errno> {
+    let mut status = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the kernel fills the structure when it reports success.
+    unsafe {
+        call(libc::SYS_fstat, [descriptor as u64, status.as_mut_ptr() as u64, 0, 0, 0, 0])?;
+        Ok(status.assume_init())
+    }
+}
+
+/// A path such as /proc/self/fd/N as a C string in a fixed buffer.
+pub fn descriptor_path(descriptor: i32, buffer: &mut [u8; 40]) -> &core::ffi::CStr {
+    const PREFIX: &[u8] = b"/proc/self/fd/";
+    buffer[..PREFIX.len()].copy_from_slice(PREFIX);
+    let mut digits = [0u8; 10];
+    let mut count = 0;
+    let mut rest = descriptor.max(0) as u32;
+    loop {
+        digits[count] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        count += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    for i in 0..count {
+        buffer[PREFIX.len() + i] = digits[count - 1 - i];
+    }
+    buffer[PREFIX.len() + count] = 0;
+    core::ffi::CStr::from_bytes_until_nul(buffer).unwrap_or(c"")
+}
+
+/// Our process id and thread id, as the kernel has them.
+pub fn real_ids() -> (u32, u32) {
+    // SAFETY: neither touches memory.
+    unsafe { (raw::call(libc::SYS_getpid, [0; 6]) as u32, raw::call(libc::SYS_gettid, [0; 6]) as u32) }
+}
+
+/// A message of ours for the user, on the program's standard error.
+pub fn complain(parts: &[&[u8]]) {
+    let mut line = [0u8; 1024];
+    let mut length = 0;
+    for part in [&b"imitate: "[..]].iter().chain(parts).chain(&[&b"\n"[..]]) {
+        let take = part.len().min(line.len() - length);
+        line[length..length + take].copy_from_slice(&part[..take]);
+        length += take;
+    }
+    let _ = write_all(2, &line[..length]);
+}
+
+/// Ends the process at once.
+pub fn exit(status: i32) -> ! {
+    loop {
+        // SAFETY: does not return.
+        unsafe { raw::call(libc::SYS_exit_group, [status as u64, 0, 0, 0, 0, 0]) };
+    }
+}

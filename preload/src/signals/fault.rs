@@ -1,0 +1,90 @@
+//! Signals that an instruction of the program caused: they happen again, at the same place, in replay.
+
+use super::{Information, bit, deliver, kernel_side};
+use crate::thread::Thread;
+use crate::{divergence, instruction, kernel, log, playback, process};
+use kmod_shim::arch::native::{signal_frame::UserContext, trap::Trapped, user_memory};
+use tracer_core::event::{Kind, Tag};
+use tracer_core::session::{Mode, slot_state};
+
+/// Bits of `Header::flags` in `Signal` events.
+pub mod flags {
+    /// Delivered before the next call is made; otherwise after the call before it.
+    pub const AT_ENTRY: u8 = 1;
+    /// Caused by an instruction.
+    pub const FAULT: u8 = 2;
+    /// No handler: the process ends.
+    pub const FATAL: u8 = 4;
+}
+
+/// `si_code` of a fault that has no page behind it, such as a privileged or trapped instruction.
+const SI_KERNEL: i32 = 0x80;
+
+/// Decides what a fault means.
+pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, context: &mut UserContext) {
+    let machine = &mut context.machine;
+    if matches!(signal, libc::SIGSEGV | libc::SIGBUS)
+        && let Some(elsewhere) = user_memory::recover(machine.rip)
+    {
+        // `rep movsb` has rcx left in either way of copying.
+        machine.rip = elsewhere;
+        return;
+    }
+    if crate::start::is_our_code(machine.rip) {
+        kernel::complain(&[b"internal error: a fault inside the library; please report it"]);
+        kernel_side::set_default(signal);
+        return;
+    }
+    if signal == libc::SIGSEGV
+        && super::code_of(information) == SI_KERNEL
+        && let Some(code) = log::read_value::<[u8; 3]>(machine.rip)
+        && let Some(trapped) = Trapped::decode(code)
+    {
+        instruction::perform(thread, trapped, machine);
+        return;
+    }
+    program_fault(thread, signal, information, context);
+}
+
+/// The program's own fault.
+fn program_fault(thread: &mut Thread, signal: i32, information: &Information, context: &mut UserContext) {
+    let action = process::get().actions[signal as usize];
+    let handled = action.is_function() && thread.blocked & bit(signal) == 0;
+    let flags = flags::FAULT | if handled { 0 } else { flags::FATAL };
+    match process::get().mode {
+        Mode::Record => {
+            thread.items.clear();
+            thread.items.push_copy(Tag::Output, 0, 0, information);
+            log::items_only(thread, Kind::Signal, flags, signal as u16);
+        }
+        Mode::Replay => {
+            let header = playback::plain(thread, Kind::Signal, signal as u16, b"a fault");
+            let logged = deliver::logged_information(thread, &header);
+            if header.flags != flags || logged[..32] != information[..32] {
+                divergence::other_kind(thread, header, b"a fault of another kind or at another address");
+            }
+        }
+    }
+    if !handled {
+        process::control().slots[thread.slot]
+            .state
+            .store(slot_state::FINISHED, core::sync::atomic::Ordering::Release);
+        crate::thread::wake_companion();
+        // Returning makes the instruction fault again, with nobody to catch it: the same death, the same core.
+        kernel_side::set_default(signal);
+        return;
+    }
+    let source = deliver::State { machine: &context.machine, vectors: None };
+    let Some(entry) = deliver::push_frame(thread, signal, information, &source) else {
+        process::die_by_signal(libc::SIGSEGV)
+    };
+    let machine = &mut context.machine;
+    machine.rip = entry.rip;
+    machine.rsp = entry.rsp;
+    machine.rdi = signal as u64;
+    machine.rsi = entry.information;
+    machine.rdx = entry.context;
+    machine.rax = 0;
+    machine.rflags &= !deliver::CLEARED_FLAGS;
+    context.mask = kernel_side::mask_for(thread.blocked);
+}

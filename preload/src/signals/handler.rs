@@ -1,0 +1,84 @@
+//! The one handler that the kernel knows.
+
+use super::{Information, SYNCHRONOUS, bit, code_of, fault, kernel_side};
+use crate::calls;
+use crate::process;
+use crate::thread::{self, Thread};
+use kmod_shim::arch::native::{entry, frame::Frame, raw, signal_frame::UserContext};
+use kmod_shim::dispatch::SYS_USER_DISPATCH;
+use tracer_core::session::Mode;
+
+/// Where xmm0 lies in the extended state of a signal frame.
+const VECTORS: u64 = 160;
+
+/// Called by the kernel, on our stack, with everything blocked.
+pub extern "C" fn imitate_signal_handler(signal: i32, information: *mut Information, context: *mut UserContext) {
+    let thread = thread::current();
+    // SAFETY: the kernel passes valid pointers into the frame that it built on our stack.
+    let (information, context) = unsafe { (&mut *information, &mut *context) };
+    if signal == libc::SIGSYS && code_of(information) == SYS_USER_DISPATCH {
+        return system_call(thread, context);
+    }
+    // The kernel marks what instructions cause with positive codes; kill and its relatives have 0 or less.
+    if SYNCHRONOUS & bit(signal) != 0 && code_of(information) > 0 {
+        return fault::handle(thread, signal, information, context);
+    }
+    asynchronous(thread, signal, information, context);
+}
+
+/// Syscall User Dispatch stopped the program at a system call.
+fn system_call(thread: &mut Thread, context: &mut UserContext) {
+    let machine = &mut context.machine;
+    if crate::start::is_our_code(machine.rip) {
+        // A library that we link (not the program) called the kernel from within a hook.
+        let arguments = [machine.rdi, machine.rsi, machine.rdx, machine.r10, machine.r8, machine.r9];
+        // SAFETY: it is the call that our own code asked for.
+        machine.rax = unsafe { raw::call(machine.rax as i64, arguments) } as u64;
+        return;
+    }
+    let mut frame = Frame {
+        vectors: [0; 16],
+        rax: machine.rax,
+        rdi: machine.rdi,
+        rsi: machine.rsi,
+        rdx: machine.rdx,
+        r10: machine.r10,
+        r8: machine.r8,
+        r9: machine.r9,
+        rbx: machine.rbx,
+        rbp: machine.rbp,
+        r12: machine.r12,
+        r13: machine.r13,
+        r14: machine.r14,
+        r15: machine.r15,
+        rsp: machine.rsp,
+        rip: machine.rip,
+        rflags: machine.rflags,
+    };
+    // SAFETY: a signal frame's extended state has at least the 512 legacy bytes.
+    frame.vectors = unsafe { *((machine.extended_state + VECTORS) as *const [u128; 16]) };
+    process::get().sites.rewrite(machine.rip);
+    let outer = thread.trap;
+    thread.trap = context;
+    calls::dispatch(thread, &mut frame);
+    thread.trap = outer;
+    context.machine.load_from(&frame);
+    context.mask = kernel_side::mask_for(thread.blocked);
+}
+
+/// A signal from outside: put aside until the next safepoint.
+fn asynchronous(thread: &mut Thread, signal: i32, information: &Information, context: &mut UserContext) {
+    if process::get().mode == Mode::Replay {
+        // Only faults are caught in replay, so this is somebody's kill -SEGV: it means us.
+        process::die_by_signal(signal);
+    }
+    thread.pending.add(signal, information);
+    thread.register.signals_pending = 1;
+    context.mask = !SYNCHRONOUS;
+    let machine = &mut context.machine;
+    if let Some(elsewhere) =
+        raw::interrupted_at(machine.rip).or_else(|| entry::exit_restart(machine.rip))
+    {
+        machine.rip = elsewhere;
+    }
+}

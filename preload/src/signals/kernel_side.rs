@@ -1,0 +1,83 @@
+//! What the kernel is told about signals.
+
+use super::{Action, SYNCHRONOUS, UNBLOCKABLE, bit};
+use kmod_shim::arch::native::raw;
+
+const SA_RESTORER: u64 = 0x0400_0000;
+
+/// rt_sigaction(2), for real.
+fn set(signal: i32, action: &Action) {
+    // SAFETY: the structure is valid; handlers are ours or the two constants.
+    unsafe {
+        raw::call(libc::SYS_rt_sigaction, [signal as u64, action as *const Action as u64, 0, 8, 0, 0]);
+    }
+}
+
+/// The disposition that is really set.
+pub fn current(signal: i32) -> Action {
+    let mut action = Action::DEFAULT;
+    // SAFETY: the structure is valid and writable.
+    unsafe {
+        raw::call(libc::SYS_rt_sigaction, [signal as u64, 0, &raw mut action as u64, 8, 0, 0]);
+    }
+    action
+}
+
+/// Lets our handler have `signal`. Everything is blocked while it runs, it runs on our stack, and calls are
+/// never restarted by the kernel: whether they are is decided when the program's handler is delivered.
+pub fn catch(signal: i32, program_flags: u64) {
+    let kept = program_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT) as u64;
+    let flags = (libc::SA_SIGINFO | libc::SA_ONSTACK) as u64 | SA_RESTORER | kept;
+    let handler = super::handler::imitate_signal_handler as *const () as u64;
+    set(signal, &Action { handler, flags, restorer: raw::restorer(), mask: !0 });
+}
+
+/// Restores the default action.
+pub fn set_default(signal: i32) {
+    set(signal, &Action::DEFAULT);
+}
+
+/// Makes the kernel do what the program's `action` for `signal` needs.
+pub fn follow(signal: i32, action: &Action) {
+    if action.is_function() || SYNCHRONOUS & bit(signal) != 0 {
+        catch(signal, action.flags);
+    } else {
+        set(signal, &Action { restorer: raw::restorer(), flags: action.flags | SA_RESTORER, ..*action });
+    }
+}
+
+/// The mask that is really set for a program that blocks `blocked`.
+pub fn mask_for(blocked: u64) -> u64 {
+    blocked & !(SYNCHRONOUS | UNBLOCKABLE)
+}
+
+/// Sets the mask for a program that blocks `blocked`.
+pub fn block(blocked: u64) {
+    let mask = mask_for(blocked);
+    // SAFETY: the mask is valid.
+    unsafe {
+        raw::call(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK as u64, &raw const mask as u64, 0, 8, 0, 0]);
+    }
+}
+
+/// The mask that is really set.
+pub fn current_mask() -> u64 {
+    let mut mask = 0u64;
+    // SAFETY: the mask is valid and writable.
+    unsafe {
+        raw::call(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK as u64, 0, &raw mut mask as u64, 8, 0, 0]);
+    }
+    mask
+}
+
+/// Gives this thread our alternate stack.
+pub fn use_signal_stack(base: u64) {
+    let stack = kmod_shim::arch::native::signal_frame::SignalStack {
+        base,
+        flags: 0,
+        padding: 0,
+        size: crate::thread::SIGNAL_STACK as u64,
+    };
+    // SAFETY: the stack is ours and stays mapped.
+    unsafe { raw::call(libc::SYS_sigaltstack, [&raw const stack as u64, 0, 0, 0, 0, 0]) };
+}

@@ -1,0 +1,56 @@
+//! /proc/self/maps, read without libc.
+
+/// One line.
+#[derive(Clone, Copy, Debug)]
+pub struct Mapping<'a> {
+    /// First address.
+    pub begin: u64,
+    /// First address after it.
+    pub end: u64,
+    /// `r`.
+    pub readable: bool,
+    /// `w`.
+    pub writable: bool,
+    /// `s`.
+    pub shared: bool,
+    /// Offset in the file.
+    pub offset: u64,
+    /// Path or `[name]`, empty if anonymous.
+    pub name: &'a [u8],
+}
+
+/// The mappings in the text of a maps file; lines that are not understood are left out.
+pub fn parse(text: &[u8]) -> impl Iterator<Item = Mapping<'_>> {
+    text.split(|byte| *byte == b'\n').filter_map(line)
+}
+
+fn line(line: &[u8]) -> Option<Mapping<'_>> {
+    let mut fields = line.splitn(6, |byte| *byte == b' ');
+    let range = fields.next()?;
+    let dash = range.iter().position(|byte| *byte == b'-')?;
+    let rights = fields.next()?;
+    let offset = hexadecimal(fields.next()?)?;
+    let (_device, _inode) = (fields.next()?, fields.next()?);
+    let name = fields.next().unwrap_or(&[]).trim_ascii();
+    let has = |index: usize, letter: u8| rights.get(index) == Some(&letter);
+    Some(Mapping {
+        begin: hexadecimal(&range[..dash])?,
+        end: hexadecimal(&range[dash + 1..])?,
+        readable: has(0, b'r'),
+        writable: has(1, b'w'),
+        shared: has(3, b's'),
+        offset,
+        name,
+    })
+}
+
+/// A number in base 16, `None` if there is anything else or nothing.
+pub fn hexadecimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |value, digit| {
+        let digit = (*digit as char).to_digit(16)?;
+        value.checked_mul(16)?.checked_add(digit as u64)
+    })
+}

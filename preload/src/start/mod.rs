@@ -1,0 +1,184 @@
+//! Taking control: the constructor, before any other library's.
+
+pub mod environment;
+pub mod layout;
+pub mod maps;
+mod normalise;
+mod standalone;
+
+use crate::process::{self, Process};
+use crate::signals::{Action, SYNCHRONOUS, bit, kernel_side};
+use crate::thread::{self, Thread};
+use crate::{arena, clock, files, kernel, sites};
+use core::ffi::{c_char, c_int};
+use core::sync::atomic::{AtomicU64, Ordering};
+use environment::{Attachment, Environment, Wanted};
+use kmod_shim::arch::native::{entry, extended_state, trap};
+use layout::InitialStack;
+use tracer_core::session::{self, CONTROL_SIZE, MAGIC, Mode, slot_state};
+
+/// `-z initfirst` makes the loader call this before the constructors of all other objects.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static CONSTRUCTOR: extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) = start;
+
+/// Our executable segment, and all our mappings.
+static CODE: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+static MEMORY: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+fn within(range: &[AtomicU64; 2], address: u64) -> bool {
+    (range[0].load(Ordering::Relaxed)..range[1].load(Ordering::Relaxed)).contains(&address)
+}
+
+/// Whether `address` is in this library's code.
+pub fn is_our_code(address: u64) -> bool {
+    within(&CODE, address)
+}
+
+/// Whether `address` is in any of this library's segments.
+pub fn is_our_memory(address: u64) -> bool {
+    within(&MEMORY, address)
+}
+
+extern "C" fn start(_: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) {
+    // SAFETY: the loader passes the kernel's arrays.
+    let environment = unsafe { Environment::new(envp) };
+    match environment.wanted() {
+        Wanted::Off => environment.hide(),
+        Wanted::Nonsense => {
+            kernel::complain(&[b"IMITATE_MODE must be record, replay or off; the program runs unrecorded"]);
+            environment.hide();
+        }
+        Wanted::On(mode) => match environment.attachment() {
+            // SAFETY: as above.
+            Some(attachment) => unsafe { take_control(&environment, attachment, argv, envp) },
+            None => standalone::launch(mode.unwrap_or(Mode::Record)),
+        },
+    }
+}
+
+/// Why control could not be taken.
+fn give_up(environment: &Environment, reason: &[u8]) {
+    kernel::complain(&[reason]);
+    if environment.wanted() == Wanted::On(Some(Mode::Replay)) {
+        kernel::exit(125);
+    }
+    environment.hide();
+}
+
+/// # Safety
+/// `argv` and `envp` are the kernel's arrays on the initial stack.
+unsafe fn take_control(
+    environment: &Environment,
+    attachment: Attachment,
+    argv: *mut *mut c_char,
+    envp: *mut *mut c_char,
+) {
+    let shared = libc::MAP_SHARED;
+    let writable = libc::PROT_READ | libc::PROT_WRITE;
+    if kernel::map(arena::BASE, CONTROL_SIZE, writable, shared, attachment.memory, 0).is_err()
+        || process::control().magic.load(Ordering::Acquire) != MAGIC
+        || attachment.slot >= session::SLOTS
+    {
+        return give_up(environment, b"the recording's session is gone; the program runs unrecorded");
+    }
+    let Ok(map_text) = kernel::read_file(c"/proc/self/maps") else {
+        return give_up(environment, b"/proc is not mounted; the program runs unrecorded");
+    };
+    find_ourselves(&map_text);
+    // SAFETY: every x86-64 processor that runs a kernel with Syscall User Dispatch has XSAVE.
+    unsafe { extended_state::initialise() };
+    let mode = match process::control().mode.load(Ordering::Relaxed) {
+        mode if mode == Mode::Replay as u32 => Mode::Replay,
+        _ => Mode::Record,
+    };
+    let (real, real_thread) = kernel::real_ids();
+    process::initialise(Process {
+        mode,
+        memory: attachment.memory,
+        socket: attachment.socket,
+        id: real,
+        real_id: real,
+        actions: [Action::DEFAULT; 65],
+        outputs: environment.outputs(),
+        files: files::Files::new(),
+        children: alloc::vec::Vec::new(),
+        sites: sites::Sites::new(),
+        library: environment.library(),
+        threads: 1,
+        free_areas: alloc::vec::Vec::new(),
+        next_area: 1,
+        filters: crate::calls::seccomp::Filters::NONE,
+    });
+    let Ok(thread) = thread::prepare_area(0) else {
+        return give_up(environment, b"no memory for the recorder; the program runs unrecorded");
+    };
+    // SAFETY: the area was just prepared, and no other thread exists.
+    let thread = unsafe {
+        if thread::attach_ring(thread, 0, attachment.slot).is_err() {
+            return give_up(environment, b"the recording's memory cannot be mapped; the program runs unrecorded");
+        }
+        thread::initialise(thread, 0, real_thread);
+        entry::set_thread_register(thread.cast());
+        &mut *thread
+    };
+    let slot = &process::control().slots[attachment.slot];
+    if slot.state.load(Ordering::Acquire) == slot_state::RESERVED && thread.stream == 0 {
+        process::control().live_processes.fetch_add(1, Ordering::Relaxed);
+    }
+    slot.process.store(real, Ordering::Relaxed);
+    slot.thread.store(real_thread, Ordering::Relaxed);
+    slot.state.store(slot_state::LIVE, Ordering::Release);
+    // SAFETY: the kernel's arrays.
+    let stack = unsafe { InitialStack::read(argv, envp) };
+    let identity = match mode {
+        Mode::Record => {
+            let identity = layout::identity(thread, &stack);
+            layout::record(thread, &stack, &identity, &map_text);
+            identity
+        }
+        Mode::Replay => {
+            let identity = layout::replay(thread, &map_text);
+            normalise::adopt(&stack, &identity);
+            identity
+        }
+    };
+    layout::adopt(thread, &identity);
+    normalise::unregister_restartable_sequences();
+    environment.hide();
+    arm(thread, &stack);
+}
+
+/// Our own segments, by an address of ours.
+fn find_ourselves(map_text: &[u8]) {
+    let here = start as *const () as u64;
+    let own = maps::parse(map_text).find(|mapping| (mapping.begin..mapping.end).contains(&here));
+    let Some(own) = own else { return };
+    CODE[0].store(own.begin, Ordering::Relaxed);
+    CODE[1].store(own.end, Ordering::Relaxed);
+    let mut all = maps::parse(map_text).filter(|mapping| mapping.name == own.name);
+    let begin = all.next().map_or(own.begin, |first| first.begin);
+    MEMORY[0].store(begin, Ordering::Relaxed);
+    MEMORY[1].store(all.last().map_or(own.end, |last| last.end), Ordering::Relaxed);
+}
+
+/// From here on nothing of the program escapes us.
+fn arm(thread: &mut Thread, stack: &InitialStack) {
+    kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
+    for signal in (1..=64).filter(|signal| SYNCHRONOUS & bit(*signal) != 0) {
+        kernel_side::catch(signal, 0);
+    }
+    if process::get().mode == Mode::Record {
+        kernel_side::block(thread.blocked);
+    }
+    clock::redirect(stack);
+    trap::trap_time_stamps(true);
+    trap::trap_cpuid(true);
+    if kmod_shim::dispatch::arm().is_err() {
+        kernel::complain(&[b"this kernel has no Syscall User Dispatch (Linux 5.11 and later have it)"]);
+        process::end_recording(b"system calls cannot be intercepted");
+        if process::get().mode == Mode::Replay {
+            kernel::exit(125);
+        }
+    }
+}

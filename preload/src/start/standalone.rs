@@ -1,0 +1,2 @@
+//! Without the tool.
+pub fn launch(_mode: tracer_core::session::Mode) {}

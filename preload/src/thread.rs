@@ -1,0 +1,201 @@
+//! What the library knows about one thread, found through gs.
+
+use crate::{arena, kernel, process};
+use core::sync::atomic::{AtomicU32, Ordering};
+use kmod_shim::arch::native::{
+    entry::{self, ThreadRegister},
+    frame::Frame,
+    signal_frame::SignalStack,
+};
+use tracer_core::companion::wake::{Futex, ProgramSide};
+use tracer_core::ring::{Consumer, Producer, Wait};
+use tracer_core::session::{self, RING_SIZE, Slot};
+
+/// Bytes of the hook stack.
+const HOOK_STACK: usize = 256 << 10;
+/// Bytes of the stack that our signal handlers run on. A frame with AVX-512 state takes 3 KiB.
+pub const SIGNAL_STACK: usize = 128 << 10;
+/// Pages that are never mapped lie between the parts, so that an overflow faults instead of spreading.
+const GUARD: usize = 4096;
+
+/// Parts of a thread's area, as offsets.
+const STATE: usize = 0;
+const STATE_SIZE: usize = 256 << 10;
+const HOOK: usize = STATE + STATE_SIZE + GUARD;
+const SIGNAL: usize = HOOK + HOOK_STACK + GUARD;
+const RING: usize = 0x10_0000;
+const _: () = assert!(SIGNAL + SIGNAL_STACK <= RING && RING + 2 * RING_SIZE <= arena::THREAD_STRIDE);
+
+/// One thread's state. `register` is first: gs points to it.
+#[repr(C)]
+pub struct Thread {
+    /// What assembly needs.
+    pub register: ThreadRegister,
+    /// Which area this is.
+    pub area: usize,
+    /// The slot in the session.
+    pub slot: usize,
+    /// The stream that it logs to or replays.
+    pub stream: u32,
+    /// The thread id that the program sees.
+    pub id: u32,
+    /// Events so far.
+    pub events: u64,
+    /// System calls so far.
+    pub calls: u64,
+    /// Hash over the registers of all calls so far.
+    pub registers_hash: u64,
+    /// Signals that the program has blocked.
+    pub blocked: u64,
+    /// The alternate stack that the program asked for.
+    pub signal_stack: SignalStack,
+    /// Signals put aside until a safepoint.
+    pub pending: crate::signals::Pending,
+    /// The word that the kernel would clear when the thread ends.
+    pub clear_tid: u64,
+    /// Set while a SIGSYS is being handled: the kernel's frame, which holds the program's registers.
+    pub trap: *mut kmod_shim::arch::native::signal_frame::UserContext,
+    /// The program's registers while a hook runs.
+    pub frame: *mut Frame,
+    /// Log or source of events.
+    pub producer: Producer,
+    /// The same for replay.
+    pub consumer: Consumer,
+    /// Items of the event being built.
+    pub items: crate::log::Items,
+    /// The header of the next event in replay, if it was looked at already.
+    pub next: Option<tracer_core::event::Header>,
+}
+
+const _: () = assert!(size_of::<Thread>() <= STATE_SIZE);
+
+/// This thread.
+///
+/// Only one reference at a time is used: the hook hands it down.
+#[inline]
+pub fn current() -> &'static mut Thread {
+    // SAFETY: gs was set by `attach` before any hook can run on this thread, and the state is ours alone.
+    unsafe { &mut *entry::thread_register().cast::<Thread>() }
+}
+
+/// Where area `area` begins.
+fn area_base(area: usize) -> usize {
+    arena::BASE + arena::THREADS + area * arena::THREAD_STRIDE
+}
+
+/// Maps the stacks and state of a new thread's area.
+pub fn prepare_area(area: usize) -> Result<*mut Thread, kernel::Errno> {
+    let base = area_base(area);
+    kernel::map_anonymous(base + STATE, STATE_SIZE)?;
+    kernel::map_anonymous(base + HOOK, HOOK_STACK)?;
+    kernel::map_anonymous(base + SIGNAL, SIGNAL_STACK)?;
+    Ok((base + STATE) as *mut Thread)
+}
+
+/// The state of an area that was prepared.
+pub fn state_of(area: usize) -> *mut Thread {
+    (area_base(area) + STATE) as *mut Thread
+}
+
+/// The area that `frame`, the top of a hook stack, lies in.
+pub fn area_of_frame(frame: *const Frame) -> usize {
+    (frame as usize - arena::BASE - arena::THREADS) / arena::THREAD_STRIDE
+}
+
+/// Fills in what is the same for every new thread. The ring must be attached already.
+///
+/// # Safety
+/// `thread` is the prepared state of `area`, and no thread uses it.
+pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
+    const SS_DISABLE: i32 = 2;
+    // SAFETY: the caller's state is mapped and writable; nothing in it needs dropping.
+    unsafe {
+        (&raw mut (*thread).register).write(ThreadRegister {
+            this: thread as u64,
+            frame: frame_of(area),
+            signals_pending: 0,
+        });
+        (&raw mut (*thread).area).write(area);
+        (&raw mut (*thread).id).write(id);
+        (&raw mut (*thread).registers_hash).write(0);
+        (&raw mut (*thread).blocked).write(0);
+        (&raw mut (*thread).signal_stack).write(SignalStack { base: 0, flags: SS_DISABLE, padding: 0, size: 0 });
+        (&raw mut (*thread).pending).write(crate::signals::Pending::NONE);
+        (&raw mut (*thread).clear_tid).write(0);
+        (&raw mut (*thread).trap).write(core::ptr::null_mut());
+        (&raw mut (*thread).frame).write(core::ptr::null_mut());
+        (*thread).items.clear();
+    }
+}
+
+/// The frame at the top of an area's hook stack.
+pub fn frame_of(area: usize) -> *mut Frame {
+    (area_base(area) + HOOK + HOOK_STACK - size_of::<Frame>()) as *mut Frame
+}
+
+/// The lowest address of an area's signal stack.
+pub fn signal_stack_of(area: usize) -> u64 {
+    (area_base(area) + SIGNAL) as u64
+}
+
+/// Maps `slot`'s ring into `area` (twice in a row) and takes up the stream.
+///
+/// # Safety
+/// `thread` is the prepared state of `area`; if a ring is mapped there already, nobody uses it any more.
+pub unsafe fn attach_ring(thread: *mut Thread, area: usize, slot: usize) -> Result<(), kernel::Errno> {
+    let memory = process::get().memory;
+    let base = area_base(area) + RING;
+    let offset = session::ring_offset(slot);
+    for half in 0..2 {
+        // SAFETY: the range is the ring part of our own area.
+        unsafe { kernel::remap_shared(base + half * RING_SIZE, RING_SIZE, memory, offset)? };
+    }
+    let place: *const Slot = &process::control().slots[slot];
+    // SAFETY: the caller's thread state is writable; the ring was just mapped and stays.
+    unsafe {
+        (&raw mut (*thread).slot).write(slot);
+        (&raw mut (*thread).stream).write((*place).stream.load(Ordering::Acquire));
+        (&raw mut (*thread).producer).write(Producer::new(place, base as *mut u8));
+        (&raw mut (*thread).consumer).write(Consumer::new(place, base as *const u8));
+        (&raw mut (*thread).events).write(0);
+        (&raw mut (*thread).calls).write(0);
+        (&raw mut (*thread).next).write(None);
+    }
+    Ok(())
+}
+
+/// Sleeping and waking from inside the program, with raw system calls.
+pub struct RawFutex;
+
+impl Futex for RawFutex {
+    fn sleep(&self, word: &AtomicU32, value: u32) {
+        kernel::futex_wait(word, value, 50);
+    }
+
+    fn wake(&self, word: &AtomicU32) {
+        kernel::futex_wake(word);
+    }
+
+    fn peer_lives(&self) -> bool {
+        !kernel::hung_up(process::get().socket)
+    }
+}
+
+/// [`tracer_core::companion::wake`] has the protocol.
+pub struct ProgramWait;
+
+impl Wait for ProgramWait {
+    fn wait(&self, slot: &Slot) -> bool {
+        ProgramSide::new(process::control(), RawFutex).wait(slot)
+    }
+
+    #[inline]
+    fn wake(&self, slot: &Slot) {
+        ProgramSide::new(process::control(), RawFutex).wake(slot);
+    }
+}
+
+/// Tells the companion that a slot's state has changed.
+pub fn wake_companion() {
+    ProgramSide::new(process::control(), RawFutex).state_changed();
+}
