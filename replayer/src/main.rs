@@ -1,1 +1,65 @@
-fn main() {}
+//! `imitate`: record, replay, inspect and manage recordings of Linux programs.
+
+mod arguments;
+mod debugger;
+mod divergence;
+mod doctor;
+mod documents;
+mod inspect;
+mod manage;
+mod run;
+mod status;
+
+use anyhow::Result;
+use arguments::{Command, CommandLine};
+use clap::Parser;
+use run::Recorded;
+use std::process::exit;
+
+fn main() {
+    // As every other tool: `imitate dump | head` ends quietly. Rust's runtime ignores the signal.
+    // SAFETY: sets a signal's default disposition.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    let command = match CommandLine::try_parse() {
+        Ok(line) => line.command,
+        Err(error) => {
+            // Help and version come this way too; they are no failure.
+            let failed = error.use_stderr();
+            let _ = error.print();
+            exit(if failed { status::FAILED } else { 0 })
+        }
+    };
+    match run(command) {
+        Ok(status) => exit(status),
+        Err(error) => {
+            eprintln!("imitate: {error:#}");
+            exit(status::FAILED)
+        }
+    }
+}
+
+/// Carries out a command; gives the exit status, unless this process is to end as a program did.
+fn run(command: Command) -> Result<i32> {
+    match command {
+        Command::Record(options) => match run::record(&options)? {
+            Recorded::Ran(ending) => ending.repeat(),
+            Recorded::NotRun(status) => Ok(status),
+        },
+        Command::Replay(options) => run::replay(&options)?.repeat(),
+        Command::Ls(options) => manage::list(options.json).map(|()| 0),
+        Command::Rm(options) => manage::remove(&options).map(|()| 0),
+        Command::Dump(options) => inspect::dump(&options).map(|()| 0),
+        Command::Stats(options) => {
+            let trace = manage::locate(options.which.trace.as_deref())?;
+            inspect::print_stats(&trace, options.json).map(|()| 0)
+        }
+        Command::Verify(options) => Ok(if run::verify(&options)? { 0 } else { status::NO }),
+        Command::Doctor => Ok(if doctor::examine() { 0 } else { status::NO }),
+        Command::Completions(options) => {
+            documents::print_completions(options.shell);
+            Ok(0)
+        }
+        Command::Man(options) => documents::write_man_pages(&options.out).map(|()| 0),
+        Command::ReplayExec(options) => match run::replay_in_place(&options)? {},
+    }
+}

@@ -7,10 +7,6 @@ use std::process::ExitStatus;
 pub const FAILED: i32 = 125;
 /// A replay failed, and the recorded program itself had ended with [`FAILED`].
 pub const FAILED_INSTEAD_OF_125: i32 = 124;
-/// The program is there but cannot be executed, as shells have it.
-pub const NOT_EXECUTABLE: i32 = 126;
-/// The program was not found, as shells have it.
-pub const NOT_FOUND: i32 = 127;
 /// `verify` and `doctor`: the answer is no.
 pub const NO: i32 = 1;
 

@@ -39,7 +39,10 @@ fn the_archive_works_wherever_it_is_unpacked() {
     let doctor = imitate(&prefix, &["doctor"]);
     let report = String::from_utf8(doctor.stdout).unwrap();
     let library = prefix.join("lib/imitate/libimitate.so");
-    assert!(report.contains(library.to_str().unwrap()), "the library was not found beside the tool:\n{report}");
+    assert!(
+        report.contains(library.to_str().unwrap()),
+        "the library was not found beside the tool:\n{report}"
+    );
 
     let trace = place.path().join("trace");
     let trace = trace.to_str().unwrap();

@@ -78,6 +78,12 @@ const CHECKS: &[Check] = &[
         without: "a filter may be in force, which could explain other failures",
     },
     Check {
+        name: "library",
+        need: Need::Required,
+        find: surroundings::library,
+        without: "nothing can be recorded or replayed",
+    },
+    Check {
         name: "storage",
         need: Need::Required,
         find: surroundings::storage,

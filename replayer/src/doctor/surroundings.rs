@@ -1,6 +1,7 @@
 //! What the machine and the container are.
 
 use super::Finding;
+use crate::run;
 use indicatif::HumanBytes;
 use std::ffi::CString;
 use std::fs;
@@ -32,6 +33,11 @@ pub fn seccomp() -> Finding {
         )),
         None => Ok("the kernel has none".to_owned()),
     }
+}
+
+/// Where libimitate.so is.
+pub fn library() -> Finding {
+    run::library().map(|path| path.display().to_string()).map_err(|error| error.to_string())
 }
 
 /// Where gdb is.

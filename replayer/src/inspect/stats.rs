@@ -1,5 +1,6 @@
 //! `imitate stats`.
 
+use super::dump::{call_name, instruction_name};
 use super::recording::Recording;
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
@@ -8,8 +9,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use tracer_core::event::{Header, Instruction, Kind};
-use tracer_core::syscalls;
+use tracer_core::event::{Header, Kind};
 use tracer_core::trace::directory::events_path;
 use tracer_core::trace::reader::{Body, Event, Item};
 
@@ -112,12 +112,9 @@ pub fn print_stats(directory: &Path, json: bool) -> Result<()> {
 /// What an event is counted as.
 fn sort(event: &Event) -> String {
     match event.kind {
-        Kind::Call | Kind::Entry => syscalls::name(event.number.into()).to_owned(),
-        Kind::Clock => format!("{} (vDSO)", syscalls::name(event.number.into())),
-        Kind::Instruction => match Instruction::from_number(event.number) {
-            Some(instruction) => format!("({instruction:?})").to_lowercase(),
-            None => "(instruction)".to_owned(),
-        },
+        Kind::Call | Kind::Entry => call_name(event.number),
+        Kind::Clock => format!("{} (vDSO)", call_name(event.number)),
+        Kind::Instruction => format!("({})", instruction_name(event.number)),
         other => format!("({other:?})").to_lowercase(),
     }
 }

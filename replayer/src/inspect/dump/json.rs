@@ -1,0 +1,98 @@
+//! An event as a JSON object.
+
+use super::{Place, call_name, instruction_name, text};
+use crate::status::signal_name;
+use serde_json::{Map, Value, json};
+use tracer_core::event::Kind;
+use tracer_core::trace::reader::{Body, Event, Item};
+
+/// The event: what every event has, what its kind has, and its items.
+pub fn event(place: &Place, event: &Event) -> Value {
+    let mut object = Map::new();
+    object.insert("stream".into(), place.stream.into());
+    object.insert("process".into(), place.process.into());
+    object.insert("event".into(), event.index.into());
+    object.insert("kind".into(), format!("{:?}", event.kind).to_lowercase().into());
+    let fields = match &event.body {
+        Body::Start { .. } => json!({}),
+        Body::Call { result, arguments, .. } => json!({
+            "name": call_name(event.number),
+            "arguments": arguments.to_vec(),
+            "result": (event.kind == Kind::Call).then_some(result),
+            "flags": event.flags >> 3,
+        }),
+        Body::Clock { result, seconds, fraction } => json!({
+            "name": call_name(event.number), "result": result, "seconds": seconds, "fraction": fraction,
+        }),
+        Body::Instruction { rax, rbx, rcx, rdx } => json!({
+            "name": instruction_name(event.number), "rax": rax, "rbx": rbx, "rcx": rcx, "rdx": rdx,
+        }),
+        Body::Signal { .. } => json!({ "name": signal_name(event.number.into()) }),
+        Body::Check { registers, memory, calls } => {
+            json!({ "registers": registers, "memory": memory, "calls": calls })
+        }
+        Body::Turn { turn } => json!({ "turn": turn }),
+        Body::Note { items } => json!({ "text": text::note(items) }),
+    };
+    if let Value::Object(fields) = fields {
+        object.extend(fields);
+    }
+    if !matches!(event.kind, Kind::Note) {
+        object.insert("text".into(), text::event(event).into());
+    }
+    let items: Vec<Value> = event.items().iter().map(item).collect();
+    if !items.is_empty() {
+        object.insert("items".into(), items.into());
+    }
+    Value::Object(object)
+}
+
+/// Bytes are a string if they are UTF-8, else an array of numbers.
+fn bytes(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => bytes.into(),
+    }
+}
+
+fn strings<'a>(strings: impl Iterator<Item = &'a [u8]>) -> Value {
+    strings.map(bytes).collect()
+}
+
+fn item(item: Item<'_>) -> Value {
+    match item {
+        Item::Output { argument, address, bytes: data } => {
+            json!({ "output": bytes(data), "address": address, "argument": argument })
+        }
+        Item::OutputFile { argument, address, range } => json!({
+            "output_file": range.file, "offset": range.offset, "length": range.length,
+            "address": address, "argument": argument,
+        }),
+        Item::Text { argument, address, text } => {
+            json!({ "text": bytes(text), "address": address, "argument": argument })
+        }
+        Item::Input { argument, address, summary, prefix } => json!({
+            "input": bytes(prefix), "length": summary.length, "hash": format!("{:016x}", summary.hash),
+            "address": address, "argument": argument,
+        }),
+        Item::Stream { stream } => json!({ "stream": stream }),
+        Item::MapFile { file, range } => {
+            json!({ "map_file": file, "offset": range.offset, "length": range.length })
+        }
+        Item::MapPath { offset, path } => json!({ "map_path": bytes(path), "offset": offset }),
+        Item::Ticket { ticket } => json!({ "ticket": ticket }),
+        Item::Executable { path } => json!({ "executable": bytes(path) }),
+        Item::Arguments { strings: list } => json!({ "arguments": strings(list) }),
+        Item::Environment { strings: list } => json!({ "environment": strings(list) }),
+        Item::Maps { text } => json!({ "maps": bytes(text) }),
+        Item::AuxiliaryVector { bytes: vector } => {
+            let words = vector.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+            json!({ "auxiliary_vector": words.collect::<Vec<_>>() })
+        }
+        Item::Directory { path } => json!({ "directory": bytes(path) }),
+        Item::Identity { identity } => json!({
+            "process": identity.process, "thread": identity.thread, "parent": identity.parent,
+            "stack_limit": identity.stack_limit,
+        }),
+    }
+}

@@ -1,0 +1,87 @@
+//! Starting the program in a child process and waiting for it.
+
+use super::foreground;
+use anyhow::{Context, Result, bail};
+use std::io::{Error, ErrorKind, PipeReader, PipeWriter, Read, Write, pipe};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use tracer_core::companion::launch::{Launch, exec_program, find_library};
+
+/// The program, running.
+pub struct Program {
+    process: libc::pid_t,
+}
+
+/// Where libimitate.so is: `$IMITATE_LIBRARY`, or near this tool.
+pub fn library() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot find this program's own path")?;
+    Ok(find_library(std::env::var_os("IMITATE_LIBRARY"), &own)?)
+}
+
+impl Program {
+    /// Starts the program, in `directory` if that is given and there. Fails if the kernel does not execute it.
+    pub fn start(launch: &Launch, directory: Option<&Path>) -> Result<Program> {
+        // The writing end is closed by exec: then there is nothing to read, else the reason.
+        let (reader, writer) = pipe().context("cannot make a pipe")?;
+        foreground::take_over_signals();
+        // SAFETY: the tool has one thread until the program runs, so the child may use all of it.
+        match unsafe { libc::fork() } {
+            -1 => Err(Error::last_os_error()).context("cannot fork"),
+            0 => become_program(launch, directory, reader, writer),
+            process => {
+                foreground::forward_to(process);
+                drop(writer);
+                let program = Program { process };
+                program.check_started(reader)?;
+                Ok(program)
+            }
+        }
+    }
+
+    fn check_started(&self, mut reader: PipeReader) -> Result<()> {
+        let mut reason = String::new();
+        reader.read_to_string(&mut reason).context("cannot read why the program did not start")?;
+        if !reason.is_empty() {
+            self.wait()?;
+            bail!("{reason}");
+        }
+        Ok(())
+    }
+
+    /// Waits until it has ended; gives its status.
+    pub fn wait(&self) -> Result<ExitStatus> {
+        let mut status = 0;
+        loop {
+            // SAFETY: the kernel writes to `status`.
+            if unsafe { libc::waitpid(self.process, &mut status, 0) } == self.process {
+                // The id may be another process's from now on.
+                foreground::forward_to(0);
+                return Ok(ExitStatus::from_raw(status));
+            }
+            let error = Error::last_os_error();
+            if error.kind() != ErrorKind::Interrupted {
+                return Err(error).context("cannot wait for the program");
+            }
+        }
+    }
+}
+
+fn become_program(
+    launch: &Launch,
+    directory: Option<&Path>,
+    reader: PipeReader,
+    mut writer: PipeWriter,
+) -> ! {
+    drop(reader);
+    if let Some(directory) = directory {
+        // Only a relative LD_LIBRARY_PATH or the like needs it: what the program itself asks for is answered
+        // from the trace.
+        let _ = std::env::set_current_dir(directory);
+    }
+    let error = exec_program(launch);
+    // If the parent is gone, there is nobody to tell.
+    let _ = writer.write_all(error.to_string().as_bytes());
+    // SAFETY: ends this process without running what the parent registered.
+    unsafe { libc::_exit(crate::status::FAILED) }
+}

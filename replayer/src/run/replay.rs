@@ -1,0 +1,112 @@
+//! `imitate replay`, and `replay-exec`, which gdb runs.
+
+use super::meter::Meter;
+use super::program::{Program, library};
+use crate::arguments::{Replay, ReplayExec};
+use crate::manage::{ending, locate};
+use crate::status::Ending;
+use crate::{debugger, divergence};
+use anyhow::{Context, Result, bail};
+use std::convert::Infallible;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use tracer_core::companion::feeder::Replaying;
+use tracer_core::companion::launch::{
+    Launch, changed_objects, exec_program, own_environment, padded_library_path, recorded_start,
+};
+use tracer_core::companion::{Audience, Outcome, ReplayEnd, Role, Started, start};
+use tracer_core::session::Mode;
+use tracer_core::trace::manifest::Manifest;
+
+/// Replays a trace; gives how this process is to end.
+pub fn replay(options: &Replay) -> Result<Ending> {
+    let directory = locate(options.which.trace.as_deref())?;
+    if options.gdb {
+        match debugger::debug(&directory, options.check)? {}
+    }
+    let recorded = ending(&Manifest::load(&directory)?);
+    let failed = || Ending::Exited(Ending::failed_replay(recorded));
+    match play(&directory, options) {
+        Ok((ended, ReplayEnd::Finished)) if recorded.is_none_or(|recorded| recorded == ended) => Ok(ended),
+        Ok((ended, ReplayEnd::Finished)) => {
+            let recorded = recorded.map_or_else(String::new, |recorded| recorded.to_string());
+            eprintln!("imitate: the recorded program ended with {recorded}, the replay with {ended}");
+            Ok(failed())
+        }
+        Ok((_, ReplayEnd::EndsEarly(how))) => {
+            eprintln!("imitate: {}: the recording ends here: {how}", directory.display());
+            Ok(recorded.filter(|ending| matches!(ending, Ending::Killed(_))).unwrap_or_else(failed))
+        }
+        Ok((_, ReplayEnd::Diverged(report))) => {
+            eprint!("{report}");
+            Ok(failed())
+        }
+        Ok((_, ReplayEnd::Failed(reason))) => {
+            eprintln!("imitate: the replay had to stop: {reason}");
+            Ok(failed())
+        }
+        Err(error) => {
+            eprintln!("imitate: {error:#}");
+            Ok(failed())
+        }
+    }
+}
+
+fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
+    let prepared = prepare(directory, options.check.level(), Audience::Launcher)?;
+    let Prepared { mut started, launch, working_directory } = prepared;
+    let meter = if options.quiet { None } else { Meter::new(directory, &started) };
+    let program = Program::start(&launch, Some(&working_directory))?;
+    // Whoever holds these is taken for the program.
+    started.program = None;
+    let meter = meter.map(Meter::run);
+    let status = program.wait()?;
+    let told = started.root_ended(status.into_raw());
+    let outcome = started.wait_done();
+    drop(meter);
+    match outcome {
+        Ok(Outcome::Replayed(end)) => Ok((Ending::of(status), end)),
+        Ok(Outcome::Recorded(_)) => bail!("the replay's companion answered as if it had recorded"),
+        Err(error) => Err(told.err().unwrap_or(error)).context("the replay's companion is gone"),
+    }
+}
+
+/// Becomes the recorded program in this process, with a companion that answers it. Nobody waits for the
+/// companion: what it has to say goes to stderr.
+pub fn replay_in_place(options: &ReplayExec) -> Result<Infallible> {
+    let prepared = prepare(&options.trace, options.check.level(), Audience::StandardError)?;
+    // As in `become_program`.
+    let _ = std::env::set_current_dir(&prepared.working_directory);
+    Err(exec_program(&prepared.launch).into())
+}
+
+/// A replay that is about to begin.
+struct Prepared {
+    started: Started,
+    launch: Launch,
+    /// Where the program was started.
+    working_directory: PathBuf,
+}
+
+fn prepare(directory: &Path, check: u32, audience: Audience) -> Result<Prepared> {
+    let manifest = Manifest::load(directory)?;
+    let changed = changed_objects(&manifest);
+    if !changed.is_empty() {
+        bail!("this trace cannot be replayed here:\n{}", changed.join("\n"));
+    }
+    let recorded = recorded_start(directory)?;
+    let library = padded_library_path(&library()?)?;
+    let on_divergence = Box::new(divergence::write_report);
+    let replaying = Replaying { directory: directory.to_owned(), check, on_divergence };
+    let started = start(Role::Replay(replaying), audience)?;
+    let launch = Launch {
+        executable: recorded.executable,
+        arguments: recorded.arguments,
+        environment: own_environment(recorded.environment),
+        stack_limit: Some(recorded.stack_limit),
+        mode: Mode::Replay,
+        library,
+        session: super::session_value(&started)?,
+    };
+    Ok(Prepared { started, launch, working_directory: recorded.directory })
+}
