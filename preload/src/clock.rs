@@ -5,9 +5,10 @@
 
 use crate::start::layout::InitialStack;
 use crate::thread::{self, Thread};
-use crate::{divergence, log, playback, process};
+use crate::{divergence, log, playback, process, time_stamps};
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
+use kmod_shim::arch::native::raw;
 use tracer_core::event::Kind;
 use tracer_core::session::Mode;
 
@@ -129,10 +130,16 @@ fn words_written(which: u64, target: u64) -> usize {
 /// Calls the original and logs what it gave. `gettimeofday`'s time zone is logged with it, as the second half
 /// of a second event, only by the system call that a program with a time zone makes: glibc passes none.
 fn record(thread: &mut Thread, first: u64, second: u64, which: u64) -> i64 {
-    let original = ORIGINALS[which as usize].load(Ordering::Relaxed);
-    // SAFETY: the address is the relocated start of the vDSO function, of this signature.
-    let original: extern "C" fn(u64, u64) -> i64 = unsafe { core::mem::transmute(original as *const ()) };
-    let result = original(first, second);
+    let result = if time_stamps::are_free() {
+        let original = ORIGINALS[which as usize].load(Ordering::Relaxed);
+        // SAFETY: the address is the relocated start of the vDSO function, of this signature.
+        let original: extern "C" fn(u64, u64) -> i64 = unsafe { core::mem::transmute(original as *const ()) };
+        original(first, second)
+    } else {
+        time_stamps::clock_was_read();
+        // SAFETY: it is the program's own call, made by the system call that the function stands for.
+        unsafe { raw::call(NUMBERS[which as usize] as i64, [first, second, 0, 0, 0, 0]) }
+    };
     let target = target(first, second, which);
     let mut body = [result as u64, 0, 0];
     if result >= 0 {

@@ -33,3 +33,4 @@ mod sites;
 mod start;
 mod symbols;
 mod thread;
+mod time_stamps;

@@ -78,6 +78,35 @@ impl Sites {
         None
     }
 
+    /// Whether any code of the program may execute `rdtsc`. Code that is not a file's, or can be written, may.
+    /// ld.so has one that only LD_DEBUG=statistics executes after start-up, the vDSO's is not the program's.
+    pub fn may_read_time_stamps(&self) -> bool {
+        let Ok(text) = kernel::read_file(c"/proc/self/maps") else { return true };
+        let mut start = None;
+        for mapping in maps::parse(&text) {
+            if mapping.offset == 0 && !mapping.name.is_empty() {
+                start = Some((mapping.begin, mapping.end, mapping.name));
+            }
+            let ours = crate::start::is_our_memory(mapping.begin)
+                || self.rewriter.mappings().any(|stubs| stubs.contains(&mapping.begin));
+            let known = [&b"[vdso]"[..], b"[vsyscall]"].contains(&mapping.name)
+                || mapping.name.ends_with(b"/ld-linux-x86-64.so.2");
+            if !mapping.executable || ours || known {
+                continue;
+            }
+            let Some((begin, end, name)) = start else { return true };
+            if mapping.writable || name != mapping.name {
+                return true;
+            }
+            let Some(object) = read_object(begin, end, mapping.begin) else { return true };
+            // SAFETY: it is loaded, and the program, which could unload it, is stopped here.
+            if unsafe { kmod_shim::patch::time_stamps::reads_time_stamps(&object) } {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Code in [begin, end) was unmapped or replaced.
     pub fn forget(&mut self, begin: u64, end: u64) {
         if self.objects.iter().any(|object| object.mapped.start < end && begin < object.mapped.end) {

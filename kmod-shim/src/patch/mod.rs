@@ -11,7 +11,8 @@
 //! * [`decode`] tells its instructions apart, with the tables in `opcode`; `function` goes through them all;
 //! * [`plan`] decides how a `syscall` instruction is rewritten, [`detour`] a function's entry;
 //! * [`assemble`] moves instructions to where they run instead, and [`origins`] remembers where from;
-//! * [`near_memory`] maps memory for them, `write` changes memory that is in use, and [`rewriter`] does it all.
+//! * [`near_memory`] maps memory for them, `write` changes code that is in use, both by way of [`kernel`];
+//! * [`rewriter`] does it all.
 //!
 //! It runs in the handler of the first trap, in the recorded program: it calls nothing in libc, panics nowhere,
 //! and allocates (the list of changes, at times a copy of a function) through Rust's global allocator, which
@@ -22,6 +23,7 @@ pub mod decode;
 pub mod detour;
 pub mod eh_frame;
 mod function;
+pub mod kernel;
 pub mod near_memory;
 pub mod object;
 mod opcode;
@@ -29,6 +31,7 @@ pub mod origins;
 pub mod plan;
 mod refusal;
 pub mod rewriter;
+pub mod time_stamps;
 mod write;
 
 pub use plan::Others;

@@ -6,6 +6,7 @@
 
 use core::ops::Range;
 
+use super::kernel::{self, Kernel};
 use super::refusal::Refusal;
 
 /// How much is mapped at a time, in bytes: a thousand stubs.
@@ -25,18 +26,6 @@ const STEP_BELOW: u64 = 16 << 20;
 const LOWEST_ADDRESS: u64 = 64 << 10;
 /// How far a 32-bit displacement reaches.
 const REACH: u64 = i32::MAX as u64;
-
-/// What is needed of the kernel: system calls that are let through, with results as the kernel returns them
-/// (an address or 0; or a negative `errno`).
-pub trait Kernel {
-    /// `mmap(address, length, protection, flags, -1, 0)`.
-    fn map(&self, address: u64, length: u64, protection: i32, flags: i32) -> isize;
-    /// `mprotect(address, length, protection)`.
-    ///
-    /// # Safety
-    /// Whatever uses the memory can bear the new protection.
-    unsafe fn protect(&self, address: u64, length: u64, protection: i32) -> isize;
-}
 
 /// One mapping, filled from its start.
 struct Arena {
@@ -100,6 +89,11 @@ impl NearMemory {
         }
     }
 
+    /// The mapping that contains `address`.
+    pub fn mapping_of(&self, address: u64) -> Option<Range<u64>> {
+        self.mappings().find(|mapping| mapping.contains(&address))
+    }
+
     /// The mappings, for whoever hides ours from the program.
     pub fn mappings(&self) -> impl Iterator<Item = Range<u64>> {
         self.arenas.iter().map(|arena| arena.start..arena.start + ARENA_LENGTH)
@@ -107,17 +101,13 @@ impl NearMemory {
 }
 
 fn map(kernel: &impl Kernel, mapped: &Range<u64>) -> Result<u64, Refusal> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
     let mut last_error = libc::ENOMEM;
     for address in candidates(mapped.clone()) {
-        let result = kernel.map(address, ARENA_LENGTH, libc::PROT_READ | libc::PROT_EXEC, flags);
-        if result as u64 == address {
-            return Ok(address);
-        }
-        last_error = i32::try_from(-result).unwrap_or(libc::EEXIST);
-        // Occupied, or below what this system lets be mapped: the next may be better. Anything else is final.
-        if !matches!(last_error, libc::EEXIST | libc::EPERM) {
-            break;
+        match kernel::map_code(kernel, address, ARENA_LENGTH) {
+            Ok(()) => return Ok(address),
+            // Occupied, or below what this system lets be mapped: the next may be better.
+            Err(error @ (libc::EEXIST | libc::EPERM)) => last_error = error,
+            Err(error) => return Err(Refusal::NoMemoryNear(error)),
         }
     }
     Err(Refusal::NoMemoryNear(last_error))

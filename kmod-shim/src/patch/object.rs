@@ -12,6 +12,8 @@ const UNWIND_TABLE: u32 = 0x6474_e550;
 const EXECUTABLE: u32 = 1;
 /// `PF_W`.
 const WRITABLE: u32 = 2;
+/// The unit of mappings, in bytes.
+const PAGE: u64 = 4096;
 /// Size of a 64-bit program header, in bytes.
 const PROGRAM_HEADER_LENGTH: usize = 56;
 
@@ -22,6 +24,8 @@ pub struct Object {
     pub mapped: Range<u64>,
     /// The read-only executable segment asked about.
     pub code: Range<u64>,
+    /// The pages of that segment, which are one mapping of the kernel's.
+    pub code_mapping: Range<u64>,
     /// The address of the unwind tables' search table.
     pub unwind_header: u64,
     /// The segment that holds it.
@@ -52,7 +56,14 @@ impl Object {
         let unwind = containing(unwind_header)?.range;
         let lowest = segments().map(|header| header.range.start).min()?;
         let highest = segments().map(|header| header.range.end).max()?;
-        Some(Object { mapped: lowest..highest, code: code.range, unwind_header, unwind })
+        let code = code.range;
+        let mut mapping_end = code.end;
+        if segments().count() == 1 {
+            // The kernel maps the whole image of the vDSO, which ends with its section headers.
+            mapping_end = mapping_end.max(start.address.checked_add(end_of_section_headers(start)?)?);
+        }
+        let code_mapping = code.start - code.start % PAGE..mapping_end.checked_next_multiple_of(PAGE)?;
+        Some(Object { mapped: lowest..highest, code, code_mapping, unwind_header, unwind })
     }
 }
 
@@ -79,6 +90,13 @@ fn bias(start: &Segment) -> Option<u64> {
         read(header, 0).map(u32::from_le_bytes) == Some(LOADED) && read_u64(header, 8) == Some(0)
     })?;
     Some(start.address.wrapping_sub(read_u64(first, 16)?))
+}
+
+/// Offset in the file.
+fn end_of_section_headers(start: &Segment) -> Option<u64> {
+    let offset = read_u64(start.bytes, 40)?;
+    let (length, count) = (read_u16(start.bytes, 58)?, read_u16(start.bytes, 60)?);
+    offset.checked_add((length * count) as u64)
 }
 
 fn raw_headers<'a>(start: &Segment<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {

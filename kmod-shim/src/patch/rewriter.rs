@@ -5,7 +5,8 @@ use core::ops::Range;
 use super::assemble::{Assembled, CAPACITY, JUMP_LENGTH};
 use super::detour::detour;
 use super::eh_frame::{Function, Segment, function_containing};
-use super::near_memory::{Kernel, NearMemory};
+use super::kernel::Kernel;
+use super::near_memory::NearMemory;
 use super::object::Object;
 use super::origins::Origins;
 use super::plan::{Others, plan};
@@ -24,6 +25,14 @@ struct Patch {
     stub: Range<u64>,
     /// Where the stub's instructions came from.
     origins: Origins,
+}
+
+/// A jump to be written.
+struct Change<'a> {
+    address: u64,
+    jump: [u8; JUMP_LENGTH],
+    site: u64,
+    stub: &'a Assembled,
 }
 
 /// Rewrites the code of this process, and knows what it has rewritten.
@@ -87,8 +96,9 @@ impl<K: Kernel> Rewriter<K> {
         // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use.
         let code = self.unpatched(unsafe { memory(&object.code) }, &function, &mut restored)?;
         let plan = plan(&code, site, &function, stub_address, self.entry, others)?;
+        let change = Change { address: plan.patch_address, jump: plan.patch, site, stub: &plan.stub };
         // SAFETY: the plan was made for the code that is in memory.
-        unsafe { self.apply(plan.patch_address, plan.patch, site, &plan.stub, others) }
+        unsafe { self.apply(object, &change, others) }
     }
 
     /// Makes calls of the function that begins at `address`, in `object`'s code, go to `hook`; gives an address
@@ -117,8 +127,9 @@ impl<K: Kernel> Rewriter<K> {
         if detour.function != address {
             return Err(Refusal::NotAnInstruction);
         }
+        let change = Change { address, jump: detour.patch, site: address, stub: &detour.trampoline };
         // SAFETY: the detour was made for the code that is in memory.
-        unsafe { self.apply(address, detour.patch, address, &detour.trampoline, others) }?;
+        unsafe { self.apply(object, &change, others) }?;
         Ok(detour.original)
     }
 
@@ -168,38 +179,32 @@ impl<K: Kernel> Rewriter<K> {
     /// Writes a stub, then the jump to it.
     ///
     /// # Safety
-    /// `address` is in a loaded object's read-only code; the stub does what the code there does; `others` is
-    /// true.
-    unsafe fn apply(
-        &mut self,
-        address: u64,
-        jump: [u8; JUMP_LENGTH],
-        site: u64,
-        stub: &Assembled,
-        others: Others,
-    ) -> Result<(), Refusal> {
+    /// The change is within the code of `object`, which is as [`Rewriter::rewrite`] says; the stub does what the
+    /// code there does; `others` is true.
+    unsafe fn apply(&mut self, object: &Object, change: &Change, others: Others) -> Result<(), Refusal> {
+        let Change { address, jump, site, stub } = *change;
         let index = self.patches.partition_point(|patch| patch.address < address);
         let overlaps = |patch: &Patch| patch.address.abs_diff(address) < JUMP_LENGTH as u64;
         if self.patches.iter().skip(index.saturating_sub(1)).take(2).any(overlaps) {
             return Err(Refusal::AlreadyPatched);
         }
         self.patches.try_reserve(1).map_err(|_| Refusal::NoMemory)?;
-        // SAFETY: an arena of ours; nothing goes to this place in it before the jump is written.
-        unsafe { write(&self.kernel, stub.address(), stub.bytes(), Store::Bytewise) }?;
+        let arena = self.memory.mapping_of(stub.address()).ok_or(Refusal::TooFar)?;
+        // SAFETY: a mapping of ours; nothing goes to this place in it before the jump is written.
+        unsafe { write(&self.kernel, &arena, stub.address(), stub.bytes(), Store::Bytewise) }?;
         self.memory.take(stub.address(), stub.bytes().len() as u64);
         let replaced = address..address + JUMP_LENGTH as u64;
-        // SAFETY: the caller says that it is readable code.
+        // SAFETY: it is code of the object.
         let original = unsafe { memory(&replaced) }.bytes.first_chunk().copied();
         let original = original.ok_or(Refusal::UnknownFunction)?;
         let store = match others {
             Others::Stopped => Store::Bytewise,
             Others::Running => Store::AtOnce,
         };
-        // SAFETY: the caller says that the jump may replace what is there, and who may be executing it.
-        let written = unsafe { write(&self.kernel, address, &jump, store) };
+        // SAFETY: it is code of the object, and the caller knows who executes it.
+        let written = unsafe { write(&self.kernel, &object.code_mapping, address, &jump, store) };
         if matches!(written, Ok(()) | Err(Refusal::LeftWritable(_))) {
-            let origins = *stub.origins();
-            let stub = stub.address()..stub.end();
+            let (origins, stub) = (*stub.origins(), stub.address()..stub.end());
             self.patches.insert(index, Patch { address, original, site, stub, origins });
         }
         written

@@ -233,6 +233,7 @@ struct Snapshot {
 }
 
 fn start_sharing(thread: &mut Thread, frame: &mut Frame, request: Request, slot: usize, recorded: u32) -> i64 {
+    crate::time_stamps::look_again();
     let process = process::get();
     let area = process.free_areas.pop().unwrap_or_else(|| {
         process.next_area += 1;

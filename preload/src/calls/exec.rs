@@ -290,6 +290,7 @@ fn enter(image: &Image, envp: Vec<Text>) -> i64 {
     let arguments = [image.path.as_ptr() as u64, argv.as_ptr() as u64, environment.as_ptr() as u64, 0, 0, 0];
     // SAFETY: path and both arrays are valid and terminated.
     let result = unsafe { raw::call(libc::SYS_execve, arguments) };
+    crate::time_stamps::look_again();
     trap::trap_time_stamps(true);
     result
 }

@@ -7,7 +7,7 @@
 use super::{generic, refuse};
 use crate::log;
 use crate::thread::Thread;
-use crate::{arena, divergence, kernel, playback, process};
+use crate::{arena, divergence, kernel, playback, process, time_stamps};
 use kmod_shim::arch::native::{frame::Frame, raw};
 use tracer_core::event::{FileRange, ItemHeader, Kind, Tag};
 use tracer_core::session::Mode;
@@ -20,6 +20,7 @@ const FIXED: u64 = libc::MAP_FIXED as u64;
 const FIXED_NOREPLACE: u64 = libc::MAP_FIXED_NOREPLACE as u64;
 const ANONYMOUS: u64 = libc::MAP_ANONYMOUS as u64;
 const READABLE: u64 = libc::PROT_READ as u64;
+const EXECUTABLE: u64 = libc::PROT_EXEC as u64;
 const WRITABLE: u64 = libc::PROT_WRITE as u64;
 
 /// Whether any of the program's range is ours.
@@ -46,6 +47,9 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
 fn record_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall, arguments: &[u64; 6]) {
     // SAFETY: it is the program's own call; where it replaces something, that is the program's too.
     let result = unsafe { raw::call(syscall.number as i64, *arguments) };
+    if result >= 0 && arguments[2] & EXECUTABLE != 0 {
+        time_stamps::look_again();
+    }
     if result >= 0 && arguments[3] & ANONYMOUS == 0 {
         push_contents(thread, arguments, result as u64);
     }
@@ -210,6 +214,9 @@ pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
     }
     // SAFETY: as above.
     let result = unsafe { raw::call(syscall.number as i64, arguments) };
+    if syscall.number as i64 == libc::SYS_mprotect && arguments[2] & EXECUTABLE != 0 {
+        time_stamps::look_again();
+    }
     super::conclude(thread, frame, syscall, &arguments, result, 0);
 }
 

@@ -11,6 +11,8 @@ pub struct Mapping<'a> {
     pub readable: bool,
     /// `w`.
     pub writable: bool,
+    /// `x`.
+    pub executable: bool,
     /// `s`.
     pub shared: bool,
     /// Offset in the file.
@@ -38,6 +40,7 @@ fn line(line: &[u8]) -> Option<Mapping<'_>> {
         end: hexadecimal(&range[dash + 1..])?,
         readable: has(0, b'r'),
         writable: has(1, b'w'),
+        executable: has(2, b'x'),
         shared: has(3, b's'),
         offset,
         name,

@@ -1,0 +1,85 @@
+//! The test process itself as the program to be rewritten.
+
+use std::ops::Range;
+
+use kmod_shim::patch::eh_frame::Segment;
+use kmod_shim::patch::kernel::Kernel;
+use kmod_shim::patch::object::Object;
+
+/// System calls as they are, by way of libc: the test process is not recorded.
+pub struct Direct;
+
+impl Kernel for Direct {
+    unsafe fn call(&self, number: i64, arguments: [u64; 6]) -> i64 {
+        let [a, b, c, d, e, f] = arguments;
+        // SAFETY: the caller vouches for the call.
+        match unsafe { libc::syscall(number, a, b, c, d, e, f) } {
+            -1 => -i64::from(std::io::Error::last_os_error().raw_os_error().expect("an errno")),
+            result => result,
+        }
+    }
+}
+
+/// One line of /proc/self/maps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The addresses.
+    pub range: Range<u64>,
+    /// As the kernel writes it: `r-xp`.
+    pub protection: String,
+    /// The file, or `[vdso]` and the like.
+    pub name: String,
+}
+
+/// What is mapped now.
+pub fn mappings() -> Vec<Mapping> {
+    let text = std::fs::read_to_string("/proc/self/maps").expect("/proc/self/maps");
+    let parse = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        Some(Mapping {
+            range: number(start)?..number(end)?,
+            protection: fields.next()?.to_owned(),
+            name: fields.nth(3).unwrap_or_default().to_owned(),
+        })
+    };
+    text.lines().filter_map(parse).collect()
+}
+
+/// The mapping that contains `address`.
+pub fn mapping_of(address: u64) -> Mapping {
+    mappings().into_iter().find(|mapping| mapping.range.contains(&address)).expect("a mapping")
+}
+
+/// The object of this process whose code contains `address`.
+pub fn object_containing(address: u64) -> Object {
+    let name = mapping_of(address).name;
+    let start = mappings().into_iter().find(|mapping| mapping.name == name).expect("a mapping").range;
+    // SAFETY: an object's first mapping is readable and stays: nothing is unloaded in these tests.
+    let bytes = unsafe {
+        std::slice::from_raw_parts(start.start as *const u8, (start.end - start.start) as usize)
+    };
+    Object::read(&Segment { address: start.start, bytes }, address).expect("the program headers")
+}
+
+/// Runs `work` in a child process, where it may change code that the other tests' threads run too; panics in it
+/// fail the test.
+pub fn in_child(work: impl FnOnce()) {
+    // SAFETY: glibc makes its allocator usable in the child of a threaded process, and `work` takes no lock
+    // that another thread of the parent may hold: the test harness's only one is that of captured output.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork: {}", std::io::Error::last_os_error());
+    if child == 0 {
+        // A child that waits for something that a mistake keeps from happening is ended.
+        // SAFETY: asks for a signal, whose default action ends the process.
+        unsafe { libc::alarm(60) };
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        // SAFETY: ends the child at once, without the parent's exit handlers.
+        unsafe { libc::_exit(if outcome.is_ok() { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child; the status is ours.
+    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!((waited, status), (child, 0), "the child failed (wait status {status:#x})");
+}

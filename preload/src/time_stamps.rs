@@ -1,0 +1,52 @@
+//! Whether `rdtsc` has to trap.
+//!
+//! It does from the start. A program that reads clocks often is looked through ([`kmod_shim::patch::time_stamps`]):
+//! if none of its code can execute `rdtsc`, the trap is lifted, and the vDSO's clocks, which use the
+//! instruction themselves, run at their own speed. New code brings the trap back until it has been looked at.
+//! Only recording needs this: in replay clocks come from the log, and the trap always stays.
+
+use crate::process;
+use core::sync::atomic::{AtomicU32, Ordering};
+use kmod_shim::arch::native::trap;
+
+/// Clock reads before the program's code is looked through: `date` makes one, and should not pay for it.
+const PATIENCE: u32 = 16;
+/// The trap is lifted.
+const FREE: u32 = u32::MAX;
+/// The program has an `rdtsc`: the trap stays.
+const NEEDED: u32 = u32::MAX - 1;
+
+/// Clock reads with the trap set, or one of the two verdicts.
+static STATE: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the instruction can be executed without a trap now.
+#[inline]
+pub fn are_free() -> bool {
+    STATE.load(Ordering::Relaxed) == FREE
+}
+
+/// A clock was read the slow way.
+pub fn clock_was_read() {
+    let reads = STATE.load(Ordering::Relaxed);
+    if reads == NEEDED {
+        return;
+    }
+    if reads + 1 < PATIENCE {
+        return STATE.store(reads + 1, Ordering::Relaxed);
+    }
+    // Each thread has its own trap setting; with several, lifting it for one would leave the others.
+    let verdict = if process::get().threads == 1 && !process::get().sites.may_read_time_stamps() {
+        trap::trap_time_stamps(false);
+        FREE
+    } else {
+        NEEDED
+    };
+    STATE.store(verdict, Ordering::Relaxed);
+}
+
+/// Executable memory was added or a thread is about to be.
+pub fn look_again() {
+    if STATE.swap(0, Ordering::Relaxed) == FREE {
+        trap::trap_time_stamps(true);
+    }
+}
