@@ -11,25 +11,25 @@ pub fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("programs")
 }
 
-/// The executable for `source` (a path below [`sources`]) compiled with `flags`, separated by spaces. It is
-/// compiled only if there is none that is newer than the source. An error has the compiler's messages.
-pub fn executable(source: &str, flags: &str) -> Result<PathBuf> {
-    let path = sources().join(source);
+/// The executable for `path`, compiled with `flags`, separated by spaces. It is compiled only if there is none that
+/// is newer than the source. An error has the compiler's messages.
+pub fn executable(path: &Path, flags: &str) -> Result<PathBuf> {
+    let source = path.strip_prefix(sources()).unwrap_or(path).display();
     let directory = target_directory()?.join("example-programs");
     let stem: String = format!("{source} {flags}")
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
         .collect();
     let finished = directory.join(&stem);
-    if is_newer(&finished, &path)? {
+    if is_newer(&finished, path)? {
         return Ok(finished);
     }
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
     // Several tests may want the same program at once: each compiles its own and the last one stays.
     let unfinished = tempfile::Builder::new().prefix(&stem).tempdir_in(&directory)?;
     let compiled = unfinished.path().join("program");
-    let mut command = compiler(&path)?;
-    command.args(flags.split_whitespace()).arg("-o").arg(&compiled).arg(&path);
+    let mut command = compiler(path)?;
+    command.args(flags.split_whitespace()).arg("-o").arg(&compiled).arg(path);
     let output = command.output().with_context(|| format!("cannot run the compiler: {command:?}"))?;
     if !output.status.success() {
         bail!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));

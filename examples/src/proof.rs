@@ -62,7 +62,9 @@ impl Place {
         };
         let words = match case.command {
             Command::Own { source, compiler_flags, arguments } => {
-                let mut words = vec![programs::executable(source, compiler_flags)?.into_os_string()];
+                let mut words = vec![
+                    programs::executable(&programs::sources().join(source), compiler_flags)?.into_os_string(),
+                ];
                 words.extend(in_words(arguments));
                 words
             }

@@ -21,7 +21,7 @@ impl Recorder {
 
     /// The command that replays `trace`.
     pub fn replay(&self, trace: &Path) -> Vec<OsString> {
-        let mut command = self.command("replay", &[]);
+        let mut command = self.command("replay", &["--quiet"]);
         command.push(trace.into());
         command
     }
