@@ -1,6 +1,7 @@
 //! The program's memory, as far as one event tells.
 
 use super::reader::{Item, Items};
+use crate::syscalls::Memory;
 
 /// What an event's items say the program's memory held: what the kernel wrote there, the strings that the
 /// call read, the first bytes of other memory that it read.
@@ -55,6 +56,12 @@ impl<'a> EventMemory<'a> {
             filled += length;
         }
         true
+    }
+}
+
+impl Memory for EventMemory<'_> {
+    fn read(&self, address: u64, target: &mut [u8]) -> bool {
+        EventMemory::read(self, address, target)
     }
 }
 

@@ -2,32 +2,11 @@
 //! names the event.
 
 use proptest::prelude::*;
-use tracer_core::event::{FileRange, Header, ImageIdentity, InputSummary, ItemHeader, Kind, Tag, padded};
+use tracer_core::event::{FileRange, Header, ImageIdentity, InputSummary, Kind, Tag};
 use tracer_core::trace::memory::EventMemory;
 use tracer_core::trace::reader::{Body, Event, Events, Item};
 
-/// An item as it is stored.
-fn item(tag: Tag, argument: u8, value: u64, data: &[u8]) -> Vec<u8> {
-    let header = ItemHeader { tag: tag as u8, argument, reserved: 0, length: data.len() as u32, value };
-    let padding = vec![0; padded(data.len()) - data.len()];
-    [&header.to_bytes()[..], data, &padding].concat()
-}
-
-/// An event as it is stored.
-fn event(kind: Kind, flags: u8, number: u16, body: &[u8]) -> Vec<u8> {
-    let header = Header { kind: kind as u8, flags, number, length: body.len() as u32 };
-    [&header.to_bytes()[..], body].concat()
-}
-
-fn words(values: &[u64]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-/// A call with its arguments and stored items.
-fn call(number: u16, result: i64, arguments: &[u64], items: &[u8]) -> Vec<u8> {
-    let body = [&words(&[result as u64])[..], &words(arguments), items].concat();
-    event(Kind::Call, arguments.len() as u8, number, &body)
-}
+use crate::support::{any_event, bytes, call, event, item, words};
 
 fn read(bytes: &[u8]) -> (Vec<Event>, Option<String>, Option<String>) {
     let mut events = Events::new(4, bytes);
@@ -49,59 +28,6 @@ fn single(bytes: &[u8]) -> Event {
     events.remove(0)
 }
 
-fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(any::<u8>(), 0..most)
-}
-
-/// A valid item of any tag that needs no particular place.
-fn any_item() -> impl Strategy<Value = Vec<u8>> {
-    let free = prop::sample::select(vec![Tag::Output, Tag::Text, Tag::Executable, Tag::Maps, Tag::Directory]);
-    prop_oneof![
-        (free, 0..6_u8, any::<u64>(), bytes(40))
-            .prop_map(|(tag, argument, value, data)| { item(tag, argument, value, &data) }),
-        any::<u32>().prop_map(|stream| item(Tag::Stream, 0, stream.into(), &[])),
-        any::<u64>().prop_map(|ticket| item(Tag::Ticket, 0, ticket, &[])),
-        (any::<u64>(), 0..1_u64 << 40, 0..1_u64 << 40).prop_map(|(file, offset, length)| {
-            item(Tag::OutputFile, 1, 0x1000, &words(&[file, offset, length]))
-        }),
-        (bytes(33), any::<u64>()).prop_map(|(prefix, hash)| {
-            item(Tag::Input, 1, 0x1000, &[words(&[prefix.len() as u64, hash]), prefix].concat())
-        }),
-    ]
-}
-
-/// A valid event of any kind.
-fn any_event() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        (
-            any::<u16>(),
-            any::<i64>(),
-            prop::collection::vec(any::<u64>(), 0..7),
-            prop::collection::vec(any_item(), 0..4)
-        )
-            .prop_map(|(number, result, arguments, items)| call(
-                number,
-                result,
-                &arguments,
-                &items.concat()
-            )),
-        any::<[u64; 3]>().prop_map(|values| event(Kind::Clock, 0, 228, &words(&values))),
-        any::<[u64; 3]>().prop_map(|values| event(Kind::Check, 0, 0, &words(&values))),
-        (1..4_u16, any::<[u64; 4]>()).prop_map(|(number, values)| event(
-            Kind::Instruction,
-            0,
-            number,
-            &words(&values)
-        )),
-        any::<u64>().prop_map(|turn| event(Kind::Turn, 0, 0, &words(&[turn]))),
-        bytes(40).prop_map(|text| event(Kind::Note, 0, 0, &item(Tag::Text, 0, 0, &text))),
-        any::<[u8; 32]>().prop_map(|quarter| {
-            event(Kind::Signal, 0, 14, &item(Tag::Output, 0, 0x7000, &quarter.repeat(4)))
-        }),
-        prop::collection::vec(any_item(), 0..4).prop_map(|items| event(Kind::Start, 0, 0, &items.concat())),
-    ]
-}
-
 /// An event as it was stored, from what the reader made of it.
 fn store_again(event: &Event) -> Vec<u8> {
     let fixed = match &event.body {
@@ -113,7 +39,7 @@ fn store_again(event: &Event) -> Vec<u8> {
         Body::Start { .. } | Body::Signal { .. } | Body::Note { .. } => vec![],
     };
     let body = [&words(&fixed)[..], event.items().as_bytes()].concat();
-    self::event(event.kind, event.flags, event.number, &body)
+    crate::support::event(event.kind, event.flags, event.number, &body)
 }
 
 proptest! {

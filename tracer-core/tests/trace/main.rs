@@ -6,3 +6,4 @@ mod events;
 mod files;
 mod manifest;
 mod support;
+mod transform;

@@ -4,6 +4,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::MAXIMUM_CHUNK;
+use crate::trace::transform::{COLUMNS, NONE};
 
 /// The format of the `events` file that this build writes and reads.
 pub const VERSION: u32 = 1;
@@ -67,7 +68,7 @@ pub struct ChunkHeader {
     pub sequence: u32,
     /// See [`chunk_flags`].
     pub flags: u16,
-    /// How the bytes were rearranged before compression: 0, not at all.
+    /// How the bytes were rearranged before compression, see [`crate::trace::transform`].
     pub transform: u16,
     /// Bytes of the stream in this chunk.
     pub length: u32,
@@ -88,7 +89,7 @@ impl ChunkHeader {
             stream: u32::MAX,
             sequence: chunks as u32,
             flags: chunk_flags::END,
-            transform: 0,
+            transform: NONE,
             length: 0,
             stored: 0,
             checksum: 0,
@@ -144,10 +145,10 @@ impl ChunkHeader {
             let regular = *self == ChunkHeader::end(self.sequence.into());
             return regular.then_some(()).ok_or_else(|| format!("the end mark is irregular: {self:?}"));
         }
-        if self.transform != 0 {
+        let compressed = self.flags & chunk_flags::COMPRESSED != 0;
+        if !(self.transform == NONE || (self.transform == COLUMNS && compressed)) {
             return Err(format!("the chunk has the unknown transform {}", self.transform));
         }
-        let compressed = self.flags & chunk_flags::COMPRESSED != 0;
         let plausible = self.length as usize <= MAXIMUM_CHUNK
             && if compressed { self.stored < self.length } else { self.stored == self.length };
         if !plausible {

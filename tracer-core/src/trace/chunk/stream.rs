@@ -10,6 +10,7 @@ use zstd::bulk::Decompressor;
 use super::chunk_flags;
 use super::index::{Chunk, Source};
 use crate::trace::error::{Context, Error, Result};
+use crate::trace::transform;
 
 /// The uncompressed bytes of one stream, each chunk checked against its checksum before any of it is given
 /// out. Errors are [`Error`]s inside [`io::Error`].
@@ -21,6 +22,8 @@ pub struct StreamReader {
     read: usize,
     decompressor: Option<Decompressor<'static>>,
     stored: Vec<u8>,
+    /// Decompressed but not yet put back in order.
+    rearranged: Vec<u8>,
     plain: Vec<u8>,
     /// How much of `plain` was given out.
     given: usize,
@@ -35,6 +38,7 @@ impl StreamReader {
             read: 0,
             decompressor: None,
             stored: Vec::new(),
+            rearranged: Vec::new(),
             plain: Vec::new(),
             given: 0,
         }
@@ -63,8 +67,9 @@ impl StreamReader {
 
     /// Fills `self.plain` with a chunk's bytes.
     fn load(&mut self, Chunk { offset, header }: Chunk) -> Result<()> {
-        let malformed = |path, what: String| Error::malformed(path, offset, what);
         let path = &self.source.path;
+        let malformed = |what: String| Error::malformed(path, offset, what);
+        let length = header.length as usize;
         let compressed = header.flags & chunk_flags::COMPRESSED != 0;
         let stored = if compressed { &mut self.stored } else { &mut self.plain };
         stored.resize(header.stored as usize, 0);
@@ -75,15 +80,25 @@ impl StreamReader {
                 Some(decompressor) => decompressor,
                 none => none.insert(Decompressor::new().context("set up decompression for", path)?),
             };
+            let rearranged = header.transform != transform::NONE;
+            let (target, most) = if rearranged {
+                (&mut self.rearranged, transform::encoded_bound(length))
+            } else {
+                (&mut self.plain, length)
+            };
             // zstd writes no more than the capacity, whatever the frame claims.
-            self.plain.reserve(header.length as usize);
+            target.clear();
+            target.reserve(most);
             decompressor
-                .decompress_to_buffer(&self.stored, &mut self.plain)
-                .map_err(|error| malformed(path, format!("the chunk does not decompress: {error}")))?;
+                .decompress_to_buffer(&self.stored, target)
+                .map_err(|error| malformed(format!("the chunk does not decompress: {error}")))?;
+            if rearranged {
+                transform::decode(&self.rearranged, length, &mut self.plain).map_err(malformed)?;
+            }
         }
-        if self.plain.len() != header.length as usize {
-            let (length, found) = (header.length, self.plain.len());
-            return Err(malformed(path, format!("the chunk declares {length} bytes but holds {found}")));
+        if self.plain.len() != length {
+            let found = self.plain.len();
+            return Err(malformed(format!("the chunk declares {length} bytes but holds {found}")));
         }
         let computed = xxh3_64(&self.plain);
         if computed != header.checksum {
@@ -91,7 +106,7 @@ impl StreamReader {
                 "the chunk's checksum is {:016x}, but its bytes give {computed:016x}",
                 header.checksum
             );
-            return Err(malformed(path, what));
+            return Err(malformed(what));
         }
         Ok(())
     }

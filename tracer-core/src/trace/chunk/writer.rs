@@ -11,6 +11,7 @@ use zstd::bulk::Compressor;
 
 use super::{ChunkHeader, FileHeader, MAXIMUM_CHUNK, chunk_flags};
 use crate::trace::error::{Context, Error, Result};
+use crate::trace::transform;
 
 /// zstd's level unless another is chosen. One core must keep up with the program; level 1 compresses system
 /// calls' results at several hundred MB/s, and higher levels gain little on them.
@@ -38,6 +39,8 @@ pub struct Writer {
     bytes_appended: u64,
     streams: HashMap<u32, Progress>,
     compressor: Compressor<'static>,
+    encoder: transform::Encoder,
+    rearranged: Vec<u8>,
     compressed: Vec<u8>,
 }
 
@@ -61,6 +64,8 @@ impl Writer {
             bytes_appended: 0,
             streams: HashMap::new(),
             compressor: Compressor::new(DEFAULT_LEVEL).context("set up compression for", path)?,
+            encoder: transform::Encoder::default(),
+            rearranged: Vec::new(),
             compressed: Vec::new(),
         };
         write_at_end(&mut writer.file, &FileHeader::to_bytes(), &[]).context("write the header of", path)?;
@@ -108,15 +113,15 @@ impl Writer {
     }
 
     fn append_chunk(&mut self, stream: u32, bytes: &[u8], last: bool) -> Result<()> {
-        let compressed = self.compress(bytes);
+        let transform = self.compress(bytes);
         let scratch = std::mem::take(&mut self.compressed);
-        let stored = if compressed { &scratch } else { bytes };
-        let flags = [(last, chunk_flags::LAST), (compressed, chunk_flags::COMPRESSED)];
+        let stored = if transform.is_some() { &scratch } else { bytes };
+        let flags = [(last, chunk_flags::LAST), (transform.is_some(), chunk_flags::COMPRESSED)];
         let header = ChunkHeader {
             stream,
             sequence: self.streams.get(&stream).map_or(0, |progress| progress.next_sequence),
             flags: flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, flag)| all | flag),
-            transform: 0,
+            transform: transform.unwrap_or(transform::NONE),
             length: bytes.len() as u32,
             stored: stored.len() as u32,
             checksum: xxh3_64(bytes),
@@ -132,16 +137,19 @@ impl Writer {
         Ok(())
     }
 
-    /// Fills `self.compressed` from `bytes`; false if they are better stored as they are.
-    fn compress(&mut self, bytes: &[u8]) -> bool {
+    /// Fills `self.compressed` from `bytes`, and says how they were rearranged before; `None` if they are better
+    /// stored as they are.
+    fn compress(&mut self, bytes: &[u8]) -> Option<u16> {
         if bytes.len() >= PROBE_FROM && looks_random(bytes) {
-            return false;
+            return None;
         }
+        let transform = self.encoder.encode(bytes, &mut self.rearranged);
+        let source = if transform == transform::NONE { bytes } else { &self.rearranged };
         self.compressed.clear();
-        self.compressed.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(source.len()));
         // If zstd cannot (for want of memory), the bytes are stored as they are.
-        let length = self.compressor.compress_to_buffer(bytes, &mut self.compressed);
-        length.is_ok_and(|length| length < bytes.len())
+        let length = self.compressor.compress_to_buffer(source, &mut self.compressed).ok()?;
+        (length < bytes.len()).then_some(transform)
     }
 
     /// Appends a header and what it describes; on failure the file is cut back.

@@ -148,8 +148,16 @@ fn parse(tag: Tag, header: ItemHeader, data: &[u8]) -> Option<Item<'_>> {
         Tag::AuxiliaryVector => return None,
         Tag::Directory => Item::Directory { path: data },
         Tag::Identity => {
-            let [process_and_thread, parent_and_stream, soft, hard, ignored_signals, blocked_signals, low, high] =
-                words_of(data)?;
+            let [
+                process_and_thread,
+                parent_and_stream,
+                soft,
+                hard,
+                ignored_signals,
+                blocked_signals,
+                low,
+                high,
+            ] = words_of(data)?;
             let halves = |word: u64| (word as u32, (word >> 32) as u32);
             let (process, thread) = halves(process_and_thread);
             let (parent, stream) = halves(parent_and_stream);

@@ -1,9 +1,8 @@
 //! From columns back to events. Nothing here is trusted.
 
-use std::collections::HashMap;
-
+use super::groups::Groups;
 use super::texts::Texts;
-use super::{Group, KEY_AND_COUNT, Key, PREAMBLE};
+use super::{Group, KEY_AND_COUNT, Key, PREAMBLE, Unit};
 use crate::event::{Header, ItemHeader, Kind, Tag, padded};
 use crate::trace::reader::fixed_words;
 
@@ -16,7 +15,9 @@ pub fn decode(encoded: &[u8], length: usize, target: &mut Vec<u8>) -> Result<(),
     target.reserve(length);
     let mut decoder = Decoder::new(encoded, length, target).ok_or(TOO_SHORT)?;
     for event in 0..decoder.keys.len() / KEY_AND_COUNT {
-        decoder.event(event).ok_or_else(|| format!("the rearranged event {event} of the chunk is impossible"))?;
+        decoder
+            .event(event)
+            .ok_or_else(|| format!("the rearranged event {event} of the chunk is impossible"))?;
     }
     decoder.finish().ok_or_else(|| format!("the rearranged chunk does not give {length} bytes"))
 }
@@ -34,7 +35,9 @@ struct Decoder<'a> {
     prefixes: &'a [u8],
     suffixes: &'a [u8],
     verbatim: &'a [u8],
-    groups: HashMap<Group, Column<'a>>,
+    groups: Groups,
+    /// By the group's number.
+    columns: Vec<Column<'a>>,
     texts: Texts,
     length: usize,
     target: &'a mut Vec<u8>,
@@ -59,6 +62,14 @@ fn number(bytes: &mut &[u8]) -> Option<usize> {
     Some(u32::from_le_bytes(*first) as usize)
 }
 
+/// Fills `target` with record `record` of `count` transposed ones.
+fn gather<const UNIT: usize>(transposed: &[u8], count: usize, record: usize, target: &mut [u8]) {
+    for (row, target) in target.as_chunks_mut::<UNIT>().0.iter_mut().enumerate() {
+        let at = (row * count + record) * UNIT;
+        *target = std::array::from_fn(|i| transposed[at + i]);
+    }
+}
+
 impl<'a> Decoder<'a> {
     fn new(mut rest: &'a [u8], length: usize, target: &'a mut Vec<u8>) -> Option<Decoder<'a>> {
         let mut numbers = [0; PREAMBLE];
@@ -73,7 +84,8 @@ impl<'a> Decoder<'a> {
             prefixes: take(&mut rest, texts)?,
             suffixes: take(&mut rest, suffixes)?,
             verbatim: rest,
-            groups: HashMap::new(),
+            groups: Groups::default(),
+            columns: Vec::new(),
             texts: Texts::new(),
             length,
             target,
@@ -136,20 +148,23 @@ impl<'a> Decoder<'a> {
     /// Appends the next record of `group`.
     fn record(&mut self, group: Group) -> Option<()> {
         let size = usize::from(group.length);
-        if !self.groups.contains_key(&group) {
-            let count = number(&mut self.counts)?;
+        let number = self.groups.number(group);
+        if number == self.columns.len() {
+            let count = self::number(&mut self.counts)?;
             let bytes = take(&mut self.records, count * size)?;
-            self.groups.insert(group, Column { bytes, count, used: 0 });
+            self.columns.push(Column { bytes, count, used: 0 });
         }
-        let column = self.groups.get_mut(&group)?;
+        let column = &mut self.columns[number];
         let (record, bytes, count) = (column.used, column.bytes, column.count);
         if record == count {
             return None;
         }
         column.used += 1;
-        let (start, unit) = (self.grow(size)?, group.unit());
-        for (row, target) in self.target[start..].chunks_exact_mut(unit).enumerate() {
-            target.copy_from_slice(&bytes[(row * count + record) * unit..][..unit]);
+        let start = self.grow(size)?;
+        let target = &mut self.target[start..];
+        match group.unit() {
+            Unit::Byte => gather::<1>(bytes, count, record, target),
+            Unit::Word => gather::<8>(bytes, count, record, target),
         }
         Some(())
     }
@@ -171,8 +186,9 @@ impl<'a> Decoder<'a> {
     /// Appends what is no whole event, and checks that nothing is left over.
     fn finish(mut self) -> Option<()> {
         self.append(self.verbatim)?;
-        let used = self.groups.values().all(|column| column.used == column.count);
+        let used = self.columns.iter().all(|column| column.used == column.count);
         let rest = [self.counts, self.records, self.prefixes, self.suffixes];
-        (used && rest.iter().all(|column| column.is_empty()) && self.target.len() == self.length).then_some(())
+        (used && rest.iter().all(|column| column.is_empty()) && self.target.len() == self.length)
+            .then_some(())
     }
 }

@@ -1,18 +1,17 @@
 //! From events to columns.
 
-use std::collections::HashMap;
-
+use super::groups::Groups;
 use super::texts::{Texts, shared};
-use super::{Group, KEY_AND_COUNT, Key, PREAMBLE};
+use super::{COLUMNS, Group, KEY_AND_COUNT, Key, NONE, PREAMBLE, Unit};
 use crate::event::{Header, ItemHeader, Kind, Tag, padded};
 use crate::trace::reader::{fixed_words, has_items};
 
 /// The rearranging side, with memory that is used again for each chunk.
 #[derive(Default)]
 pub struct Encoder {
-    groups: HashMap<Group, usize>,
+    groups: Groups,
     /// Where in the chunk the records of each group begin. Only the first `groups.len()` are of this chunk.
-    records: Vec<(Group, Vec<u32>)>,
+    records: Vec<Vec<u32>>,
     keys: Vec<u8>,
     prefixes: Vec<u8>,
     suffixes: Vec<u8>,
@@ -23,8 +22,9 @@ pub struct Encoder {
 struct NoEvent;
 
 impl Encoder {
-    /// Rearranges `bytes` into `target`, replacing what is there. At most 4 GiB.
-    pub fn encode(&mut self, bytes: &[u8], target: &mut Vec<u8>) {
+    /// Rearranges `bytes`, at most 4 GiB, into `target`, replacing what is there. Gives back [`COLUMNS`], or
+    /// [`NONE`] if `bytes` do not begin with an event and nothing was done.
+    pub fn encode(&mut self, bytes: &[u8], target: &mut Vec<u8>) -> u16 {
         self.groups.clear();
         for column in [&mut self.keys, &mut self.prefixes, &mut self.suffixes, &mut self.verbatim] {
             column.clear();
@@ -35,8 +35,12 @@ impl Encoder {
             self.event(bytes, offset, header, items, &mut texts);
             offset += Header::SIZE + header.length as usize;
         }
+        if offset == 0 {
+            return NONE;
+        }
         self.verbatim.extend_from_slice(&bytes[offset..]);
         self.write(bytes, target);
+        COLUMNS
     }
 
     /// Takes in the event at `offset`, which was checked.
@@ -72,44 +76,47 @@ impl Encoder {
     }
 
     fn record(&mut self, group: Group, at: usize) {
-        let next = self.groups.len();
-        let index = *self.groups.entry(group).or_insert(next);
-        if index == next {
-            match self.records.get_mut(next) {
-                Some(unused) => {
-                    unused.0 = group;
-                    unused.1.clear();
-                }
-                None => self.records.push((group, Vec::new())),
+        let known = self.groups.len();
+        let number = self.groups.number(group);
+        if number == known {
+            match self.records.get_mut(number) {
+                Some(unused) => unused.clear(),
+                None => self.records.push(Vec::new()),
             }
         }
-        self.records[index].1.push(at as u32);
+        self.records[number].push(at as u32);
     }
 
     fn write(&self, bytes: &[u8], target: &mut Vec<u8>) {
-        let groups = &self.records[..self.groups.len()];
-        let size: usize = groups.iter().map(|(group, records)| usize::from(group.length) * records.len()).sum();
+        let groups = || self.groups.iter().zip(&self.records);
+        let size: usize = groups().map(|(group, records)| usize::from(group.length) * records.len()).sum();
         let events = self.keys.len() / KEY_AND_COUNT;
         let preamble: [usize; PREAMBLE] =
-            [events, groups.len(), size, self.prefixes.len(), self.suffixes.len()];
+            [events, self.groups.len(), size, self.prefixes.len(), self.suffixes.len()];
         target.clear();
-        for number in preamble.into_iter().chain(groups.iter().map(|(_, records)| records.len())) {
+        for number in preamble.into_iter().chain(groups().map(|(_, records)| records.len())) {
             target.extend_from_slice(&(number as u32).to_le_bytes());
         }
         for byte in 0..KEY_AND_COUNT {
             target.extend(self.keys.iter().skip(byte).step_by(KEY_AND_COUNT));
         }
-        for (group, records) in groups {
-            let unit = group.unit();
-            for at in (0..group.length.into()).step_by(unit) {
-                for &record in records {
-                    target.extend_from_slice(&bytes[record as usize + at..][..unit]);
-                }
+        for (group, records) in groups() {
+            match group.unit() {
+                Unit::Byte => transpose::<1>(bytes, group, records, target),
+                Unit::Word => transpose::<8>(bytes, group, records, target),
             }
         }
         target.extend_from_slice(&self.prefixes);
         target.extend_from_slice(&self.suffixes);
         target.extend_from_slice(&self.verbatim);
+    }
+}
+
+/// Appends the first `UNIT` bytes of all records of a group, then the next `UNIT` bytes, and so on.
+fn transpose<const UNIT: usize>(bytes: &[u8], group: &Group, records: &[u32], target: &mut Vec<u8>) {
+    for at in (0..usize::from(group.length)).step_by(UNIT) {
+        let unit = |&record: &u32| -> [u8; UNIT] { std::array::from_fn(|i| bytes[record as usize + at + i]) };
+        target.extend(records.iter().flat_map(unit));
     }
 }
 

@@ -22,6 +22,7 @@
 
 mod decode;
 mod encode;
+mod groups;
 mod texts;
 
 pub use decode::decode;
@@ -29,7 +30,10 @@ pub use encode::Encoder;
 
 use crate::event::ItemHeader;
 
-/// What [`crate::trace::chunk::ChunkHeader::transform`] says of bytes that were rearranged as described here.
+/// What [`crate::trace::chunk::ChunkHeader::transform`] says of bytes that were not rearranged.
+pub const NONE: u16 = 0;
+
+/// What it says of bytes that were rearranged as described here.
 pub const COLUMNS: u16 = 1;
 
 /// Numbers in front of everything.
@@ -88,12 +92,19 @@ impl Group {
         (1..=LARGEST_RECORD).contains(&length).then_some(Group { key, part, length: length as u16 })
     }
 
-    /// How many bytes stay together when the records are transposed. Headers and arguments are mostly equal,
-    /// and single bytes tell best where they are not; words of structures recur as a whole.
-    fn unit(&self) -> usize {
+    fn unit(&self) -> Unit {
         match self.part {
-            Part::Fixed | Part::Header(_) => 1,
-            Part::Data(_) => 8,
+            Part::Fixed | Part::Header(_) => Unit::Byte,
+            Part::Data(_) => Unit::Word,
         }
     }
+}
+
+/// What stays together when records are transposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    /// For headers and arguments, which are mostly equal: single bytes tell best where they are not.
+    Byte,
+    /// 8 bytes, for structures: their words recur as a whole.
+    Word,
 }
