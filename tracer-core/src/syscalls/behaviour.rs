@@ -1,7 +1,8 @@
 //! What is to be done with one particular call, where the row alone does not decide.
 
+use super::capture::resolve;
 use super::commands::{CommandSet, ioctl};
-use super::kind::{Direction, Type};
+use super::kind::{Buffer, Direction, Type};
 use super::layout::Layout;
 use super::structures::TIMESPEC;
 use super::{Class, Restarts, Syscall};
@@ -54,15 +55,12 @@ fn restarts(s: &Syscall, a: &[u64; 6], rule: Restarts) -> bool {
 /// Whether the call was given a timeout. The kernel would have to make a futex call again with what remains of
 /// it, and does so only after a stop, not after a handler.
 fn timed(s: &Syscall, a: &[u64; 6]) -> bool {
-    s.arguments.iter().zip(a).any(|(argument, &value)| {
-        let kind = match argument.kind {
-            Type::ByCommand(set) => {
-                set.kind(s.arguments.iter().position(|one| one == argument).unwrap_or(0), a)
-            }
-            kind => kind,
-        };
-        matches!(kind, Type::Buffer(buffer) if buffer.direction == Direction::In
-            && buffer.layout == Layout::Structure(&TIMESPEC))
-            && value != 0
+    s.arguments.iter().zip(a).enumerate().any(|(index, (argument, &value))| {
+        matches!(resolve(argument.kind, index, a), Type::Buffer(buffer) if is_timeout(&buffer)) && value != 0
     })
+}
+
+fn is_timeout(buffer: &Buffer) -> bool {
+    buffer.direction == Direction::In
+        && matches!(buffer.layout, Layout::Structure(one) if core::ptr::eq(one, &TIMESPEC))
 }

@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::names::NameSet;
 
 /// One argument of a system call.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Argument {
     /// Its name in the manual page.
     pub name: &'static str,
@@ -14,7 +14,7 @@ pub struct Argument {
 }
 
 /// What an argument is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Type {
     /// A signed 32-bit number. The kernel ignores the register's upper half.
     Int,
@@ -90,7 +90,7 @@ pub enum Direction {
 }
 
 /// Memory that an argument points to.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Buffer {
     /// Which way its bytes go.
     pub direction: Direction,
@@ -151,8 +151,8 @@ pub enum Length {
         header: u16,
         /// Where in the header the `u32` count is.
         count_at: u16,
-        /// Where in the header the `u32` that the count cannot exceed is; may be the count itself.
-        limit_at: u16,
+        /// What the count cannot exceed.
+        limit: Limit,
         /// Bytes of an item.
         size: u16,
     },
@@ -161,6 +161,17 @@ pub enum Length {
         /// Which argument points to the header.
         argument: u8,
     },
+}
+
+/// What the count in a header cannot exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing.
+    None,
+    /// The `u32` here in the header.
+    Field(u16),
+    /// What the count was before the call.
+    Earlier,
 }
 
 /// After which results the kernel has written a buffer.
@@ -172,25 +183,21 @@ pub enum When {
     Positive,
     /// Whatever came of the call.
     Always,
-    /// Success, or EINTR: the remaining time of `select`.
-    SuccessOrInterrupted,
-    /// Only EINTR: the remaining time of `nanosleep`.
-    Interrupted,
-    /// Success, or this error, which says that the buffer was too small and should be so long.
+    /// Success, or this error, after which the kernel also tells something.
     SuccessOr(i32),
+    /// Nothing but this error: `nanosleep` tells the remaining time after EINTR.
+    Error(i32),
 }
 
 impl When {
     /// Whether a call that came back with `result` has written.
     pub const fn holds(self, result: i64) -> bool {
-        const INTERRUPTED: i64 = -(libc::EINTR as i64);
         match self {
             When::Success => result >= 0,
             When::Positive => result > 0,
             When::Always => true,
-            When::SuccessOrInterrupted => result >= 0 || result == INTERRUPTED,
-            When::Interrupted => result == INTERRUPTED,
             When::SuccessOr(error) => result >= 0 || result == -(error as i64),
+            When::Error(error) => result == -(error as i64),
         }
     }
 }

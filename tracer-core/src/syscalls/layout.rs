@@ -3,7 +3,7 @@
 use super::names::NameSet;
 
 /// What the bytes of a buffer mean.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Layout {
     /// Anything: shown as a string with escapes.
     Bytes,
@@ -30,7 +30,7 @@ pub enum Layout {
 }
 
 /// A C structure.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Structure {
     /// Bytes.
     pub size: u32,
@@ -39,7 +39,7 @@ pub struct Structure {
 }
 
 /// A field of a structure.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Field {
     /// Its name in the manual page.
     pub name: &'static str,
@@ -50,7 +50,7 @@ pub struct Field {
 }
 
 /// What a field is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Form {
     /// A signed number of 1, 2, 4 or 8 bytes.
     Signed(u8),

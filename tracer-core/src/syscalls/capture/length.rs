@@ -1,7 +1,7 @@
 //! Lengths of buffers, by their rules.
 
 use super::super::Syscall;
-use super::super::kind::Length;
+use super::super::kind::{Length, Limit};
 use super::{Before, Memory, value, word};
 
 const PAGE: u64 = 4096;
@@ -52,10 +52,14 @@ impl<M: Memory> Call<'_, M> {
                 self.number(argument).saturating_sub(1).div_ceil(64).saturating_mul(8)
             }
             Length::Pages { argument } => self.number(argument).div_ceil(PAGE),
-            Length::Counted { header, count_at, limit_at, size } => {
-                let counted = word(self.m, address.saturating_add(count_at as u64)).unwrap_or(0);
-                let limit = word(self.m, address.saturating_add(limit_at as u64)).unwrap_or(0);
-                header as u64 + counted.min(limit) * size as u64
+            Length::Counted { header, count_at, limit, size } => {
+                let field = |at: u16| word(self.m, address.saturating_add(at as u64)).unwrap_or(0);
+                let limit = match limit {
+                    Limit::None => u64::MAX,
+                    Limit::Field(at) => field(at),
+                    Limit::Earlier => self.before.capacity,
+                };
+                header as u64 + field(count_at).min(limit) * size as u64
             }
             Length::Capabilities { argument } => {
                 let version = word(self.m, value(self.a, argument));

@@ -84,9 +84,7 @@ pub fn scattered(
         }
         let length = moved.min(capacity);
         moved -= length;
-        if length > 0 {
-            visit(Region { argument, address, length });
-        }
+        visit(Region { argument, address, length });
     }
 }
 
@@ -100,11 +98,7 @@ impl<M: Memory> Call<'_, M> {
         visit: &mut impl FnMut(Region),
     ) {
         let Some(message) = message(self.m, address) else { return };
-        let mut piece = |address: u64, length: u64| {
-            if address != 0 && length > 0 {
-                visit(Region { argument, address, length });
-            }
-        };
+        let mut piece = |address: u64, length: u64| visit(Region { argument, address, length });
         // Only three fields of it change, but in one piece it is one item in the log, and the rest serves
         // printing.
         piece(address, MESSAGE_WRITTEN);
@@ -124,11 +118,7 @@ impl<M: Memory> Call<'_, M> {
         visit: &mut impl FnMut(Region),
     ) {
         let Some(message) = message(self.m, address) else { return };
-        let mut piece = |address: u64, length: u64| {
-            if address != 0 && length > 0 {
-                visit(Region { argument, address, length });
-            }
-        };
+        let mut piece = |address: u64, length: u64| visit(Region { argument, address, length });
         piece(message.vector, message.vector_length * VECTOR_SIZE);
         if direction.writes() {
             return;

@@ -12,7 +12,7 @@ pub use outputs::outputs;
 
 use super::Syscall;
 use super::commands::ioctl;
-use super::kind::{Argument, Direction, Length, Type};
+use super::kind::{Argument, Buffer, Direction, Length, Limit, Type};
 
 /// Memory of the program, of which any address may be bad.
 pub trait Memory {
@@ -56,7 +56,10 @@ pub(super) const fn values_before(arguments: &[Argument]) -> bool {
     let mut at = 0;
     while at < arguments.len() {
         match arguments[at].kind {
-            Type::Buffer(buffer) if matches!(buffer.length, Length::ValueResult { .. }) => return true,
+            Type::Buffer(Buffer {
+                length: Length::ValueResult { .. } | Length::Counted { limit: Limit::Earlier, .. },
+                ..
+            }) => return true,
             Type::Message(direction) | Type::Messages(direction) if direction.writes() => return true,
             Type::Ioctl => return true,
             _ => {}
@@ -82,6 +85,9 @@ fn look_before(s: &Syscall, a: &[u64; 6], m: &impl Memory) -> Before {
         let capacity = match resolve(argument.kind, index, a) {
             Type::Buffer(buffer) => match buffer.length {
                 Length::ValueResult { argument } => word(m, value(a, argument)),
+                Length::Counted { count_at, limit: Limit::Earlier, .. } => {
+                    word(m, a[index].saturating_add(count_at as u64))
+                }
                 _ => continue,
             },
             Type::Message(Direction::Out) => messages::name_capacity(m, a[index]),

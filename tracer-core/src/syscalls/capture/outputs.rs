@@ -18,6 +18,11 @@ pub fn outputs(
     visit: &mut impl FnMut(Region),
 ) {
     let call = Call { s, a, before, result, m };
+    let visit = &mut |region: Region| {
+        if region.address != 0 && region.length > 0 {
+            visit(region);
+        }
+    };
     for (index, argument) in s.arguments.iter().enumerate().take(a.len()) {
         call.argument_outputs(index, resolve(argument.kind, index, a), visit);
     }
@@ -29,11 +34,7 @@ impl<M: Memory> Call<'_, M> {
         if address == 0 {
             return;
         }
-        let mut piece = |address: u64, length: u64| {
-            if address != 0 && length > 0 {
-                visit(Region { argument, address, length });
-            }
-        };
+        let mut piece = |address: u64, length: u64| visit(Region { argument, address, length });
         let succeeded = self.result >= 0;
         match kind {
             Type::Buffer(buffer) if buffer.direction.writes() && buffer.when.holds(self.result) => {

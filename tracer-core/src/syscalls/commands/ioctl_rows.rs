@@ -3,7 +3,7 @@
 //! Modern command numbers hold a direction and a size, which [`super::ioctl`] decodes, so that most drivers'
 //! commands need no row here.
 
-use super::super::kind::{Direction, Length, Type};
+use super::super::kind::{Direction, Length, Limit, Type, When};
 use super::super::layout::Layout;
 use super::super::names::files;
 use super::super::shorthand::{
@@ -18,11 +18,13 @@ use super::{CommandSet, commands};
 
 /// `struct file_dedupe_range` and its items.
 const DEDUPE: Type =
-    memory(Direction::InOut, Length::Counted { header: 24, count_at: 16, limit_at: 16, size: 32 });
+    memory(Direction::InOut, Length::Counted { header: 24, count_at: 16, limit: Limit::None, size: 32 });
 
-/// `struct fiemap` and its extents, of which there may be more than there is room for.
+/// `struct fiemap` and its extents, of which there may be more than there is room for. Flags that the file
+/// system does not know come back with an error.
 const EXTENTS: Type =
-    memory(Direction::InOut, Length::Counted { header: 32, count_at: 20, limit_at: 24, size: 56 });
+    memory(Direction::InOut, Length::Counted { header: 32, count_at: 20, limit: Limit::Field(24), size: 56 })
+        .when(When::Always);
 
 /// `ioctl(fd, op, arg)`.
 pub static IOCTL: CommandSet = CommandSet {

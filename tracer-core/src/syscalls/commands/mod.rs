@@ -10,7 +10,7 @@ use super::kind::Type;
 use super::{Class, Restarts};
 
 /// The commands of one system call.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct CommandSet {
     /// Which argument is the command.
     pub selector: u8,
@@ -27,7 +27,7 @@ pub struct CommandSet {
 }
 
 /// What one command does.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Command {
     /// Its number.
     pub value: u64,

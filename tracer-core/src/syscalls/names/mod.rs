@@ -9,7 +9,7 @@ pub mod time;
 
 /// The names of a number's parts: the bits under `choice_mask` are one of several values, the others are
 /// flags.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct NameSet {
     /// The bits that together are one of `choices`.
     pub choice_mask: u64,

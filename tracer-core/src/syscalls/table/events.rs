@@ -13,10 +13,10 @@ use super::super::structures::{EPOLL_EVENT, FUTEX_WAITER, POLLFD, SIGNALS_AND_SI
 use super::rows;
 
 /// The kernel zeroes revents before it sleeps, so an interrupted poll has written too.
-const POLLED: Type = updates_structures(1, &POLLFD).when(When::SuccessOrInterrupted);
-/// Linux leaves the remaining time in the timeout of select, pselect6 and ppoll.
-const REMAINING: Type = updates(&TIMESPEC).when(When::SuccessOrInterrupted);
-const REMAINING_MICROSECONDS: Type = updates(&TIMEVAL).when(When::SuccessOrInterrupted);
+const POLLED: Type = updates_structures(1, &POLLFD).when(When::SuccessOr(libc::EINTR));
+/// Linux leaves the remaining time in the timeout of select, pselect6 and ppoll, whatever came of the call.
+const REMAINING: Type = updates(&TIMESPEC).when(When::Always);
+const REMAINING_MICROSECONDS: Type = updates(&TIMEVAL).when(When::Always);
 const FLAGS: Type = Named(&events::FUTEX2);
 
 /// These calls' rows.

@@ -4,8 +4,8 @@ use super::super::Class::Emulate;
 use super::super::Syscall;
 use super::super::commands::control;
 use super::super::kind::Direction::Out;
-use super::super::kind::Length;
 use super::super::kind::Type::*;
+use super::super::kind::{Length, Limit};
 use super::super::layout::Layout;
 use super::super::names::files;
 use super::super::shorthand::{memory, reads, reads_items, result_items, writes};
@@ -44,7 +44,7 @@ pub const ROWS: &[Syscall] = rows! {
     // The answer begins with its own size.
     457 statmount Emulate =>
         (req: reads(&MOUNT_REQUEST),
-         buf: memory(Out, Length::Counted { header: 0, count_at: 0, limit_at: 0, size: 1 }), bufsize: Size,
+         buf: memory(Out, Length::Counted { header: 0, count_at: 0, limit: Limit::None, size: 1 }), bufsize: Size,
          flags: Hex);
     458 listmount Emulate =>
         (req: reads(&MOUNT_REQUEST), mnt_ids: result_items(2, 8).shown(Layout::Words), nr_mnt_ids: Size,

@@ -4,16 +4,20 @@ use super::super::Class::Emulate;
 use super::super::Syscall;
 use super::super::kind::Direction::{In, Out};
 use super::super::kind::Type::{self, *};
-use super::super::kind::{Length, When};
+use super::super::kind::{Length, Limit, When};
 use super::super::layout::Layout;
 use super::super::names::files;
 use super::super::shorthand::{memory, reads, reads_bytes, reads_items, result_bytes, writes, writes_bytes};
 use super::super::structures::{STAT, STATFS, STATX, TIMESPEC, TIMEVAL, UTIMBUF};
 use super::rows;
 
-const HANDLE: Length = Length::Counted { header: 8, count_at: 0, limit_at: 0, size: 1 };
+const fn handle(limit: Limit) -> Length {
+    Length::Counted { header: 8, count_at: 0, limit, size: 1 }
+}
 /// A `struct file_handle` that is given back.
-pub const READS_HANDLE: Type = memory(In, HANDLE);
+pub const READS_HANDLE: Type = memory(In, handle(Limit::None));
+/// A `struct file_handle` that is asked for. If it is too small, the kernel says how large it should be.
+const WRITES_HANDLE: Type = memory(Out, handle(Limit::Earlier)).when(When::SuccessOr(libc::EOVERFLOW));
 const TIMES: Type = reads_bytes(32).shown(Layout::Structure(&TIMESPEC));
 const MICROSECOND_TIMES: Type = reads_bytes(32).shown(Layout::Structure(&TIMEVAL));
 /// Directory of the path that follows.
@@ -37,7 +41,7 @@ pub const ROWS: &[Syscall] = rows! {
     89 readlink Emulate => (pathname: Path, buf: result_bytes(2), bufsiz: Int);
     267 readlinkat Emulate => (dirfd: AT, pathname: Path, buf: result_bytes(3), bufsiz: Int);
     303 name_to_handle_at Emulate =>
-        (dirfd: AT, pathname: Path, handle: memory(Out, HANDLE).when(When::SuccessOr(libc::EOVERFLOW)),
+        (dirfd: AT, pathname: Path, handle: WRITES_HANDLE,
          mount_id: writes_bytes(4).shown(Layout::Ints).when(When::SuccessOr(libc::EOVERFLOW)),
          flags: Named(&files::AT_HANDLE));
 

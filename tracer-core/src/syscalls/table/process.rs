@@ -9,7 +9,7 @@ use super::super::kind::When;
 use super::super::layout::Layout;
 use super::super::names::process;
 use super::super::shorthand::{
-    reads, reads_items, result_bytes, writes, writes_bytes, writes_int, writes_items, writes_word,
+    reads, reads_items, result_bytes, updates, writes, writes_bytes, writes_int, writes_items, writes_word,
 };
 use super::super::structures::{
     CLONE_ARGUMENTS, RLIMIT, RUSAGE, SCHEDULER_ATTRIBUTES, SCHEDULER_PARAMETERS, SIGINFO, TIMESPEC,
@@ -88,7 +88,9 @@ pub const ROWS: &[Syscall] = rows! {
         (pid: Int, cpusetsize: Unsigned, mask: reads_items(1, 1).shown(Layout::Words));
     204 sched_getaffinity Emulate =>
         (pid: Int, cpusetsize: Unsigned, mask: result_bytes(1).shown(Layout::Words));
-    314 sched_setattr Emulate => (pid: Int, attr: reads(&SCHEDULER_ATTRIBUTES), flags: Hex);
+    // Of a structure that is too new, the kernel answers the size that it knows.
+    314 sched_setattr Emulate =>
+        (pid: Int, attr: updates(&SCHEDULER_ATTRIBUTES).when(When::Error(libc::E2BIG)), flags: Hex);
     315 sched_getattr Emulate =>
         (pid: Int, attr: writes_items(2, 1).shown(Layout::Structure(&SCHEDULER_ATTRIBUTES)), size: Unsigned,
          flags: Hex);

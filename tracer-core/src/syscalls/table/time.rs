@@ -12,11 +12,11 @@ use super::rows;
 
 /// These calls' rows.
 pub const ROWS: &[Syscall] = rows! {
-    35 nanosleep Emulate => (duration: reads(&TIMESPEC), rem: writes(&TIMESPEC).when(When::Interrupted))
+    35 nanosleep Emulate => (duration: reads(&TIMESPEC), rem: writes(&TIMESPEC).when(When::Error(libc::EINTR)))
         blocks Never;
     230 clock_nanosleep Emulate =>
         (clockid: Named(&time::CLOCK), flags: Named(&time::TIMER), t: reads(&TIMESPEC),
-         remain: writes(&TIMESPEC).when(When::Interrupted)) blocks Never;
+         remain: writes(&TIMESPEC).when(When::Error(libc::EINTR))) blocks Never;
     36 getitimer Emulate => (which: Named(&time::INTERVAL), curr_value: writes(&ITIMERVAL));
     38 setitimer Emulate =>
         (which: Named(&time::INTERVAL), new_value: reads(&ITIMERVAL), old_value: writes(&ITIMERVAL));
@@ -25,7 +25,8 @@ pub const ROWS: &[Syscall] = rows! {
     164 settimeofday Emulate => (tv: reads(&TIMEVAL), tz: reads(&TIMEZONE));
     100 times Emulate => (buf: writes(&TMS));
     201 time Emulate => (tloc: writes_bytes(8).shown(Layout::Longs));
-    159 adjtimex Emulate => (buf: updates(&TIMEX));
+    // Unlike the next, this one tells the state of the clock even if it did not accept the new one.
+    159 adjtimex Emulate => (buf: updates(&TIMEX).when(When::Always));
     305 clock_adjtime Emulate => (clockid: Named(&time::CLOCK), buf: updates(&TIMEX));
     227 clock_settime Emulate => (clockid: Named(&time::CLOCK), tp: reads(&TIMESPEC));
     228 clock_gettime Emulate => (clockid: Named(&time::CLOCK), tp: writes(&TIMESPEC));

@@ -1,1 +1,12 @@
+//! The rows against the kernel's header, against made-up calls, and against real ones.
 
+mod arena;
+mod hostile;
+mod inputs;
+mod live_files;
+mod live_network;
+mod live_process;
+mod mock;
+mod outputs;
+mod printing;
+mod table;
