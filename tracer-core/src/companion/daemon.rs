@@ -22,7 +22,7 @@ pub struct Daemon<'a> {
     pub keep: &'a [RawFd],
     /// Whether to keep stderr.
     pub stderr: bool,
-    /// Where to put its process id, in memory shared with the caller.
+    /// Where to put its process id for as long as it runs, in memory shared with the caller.
     pub process: &'a AtomicU32,
 }
 
@@ -45,6 +45,7 @@ pub fn spawn(daemon: &Daemon, body: impl FnOnce()) -> io::Result<()> {
                 0 => {
                     settle(daemon);
                     body();
+                    daemon.process.store(0, Ordering::Release);
                 }
                 process => daemon.process.store(process as u32, Ordering::Release),
             }

@@ -53,7 +53,7 @@ pub struct Peers {
 /// Starts to listen. `on_file` is called for each file that the program sends, on the listening thread.
 pub fn listen(
     peers: Peers,
-    mut on_file: impl FnMut(FileMessage, File) + Send + 'static,
+    mut on_file: impl FnMut(FileMessage, Option<File>) + Send + 'static,
 ) -> io::Result<Arc<Heard>> {
     let heard = Arc::new(Heard {
         program: AtomicBool::new(true),
@@ -109,7 +109,7 @@ union ControlMessage {
 }
 
 /// Receives one message. False at the end.
-fn receive_file(socket: BorrowedFd, on_file: &mut impl FnMut(FileMessage, File)) -> bool {
+fn receive_file(socket: BorrowedFd, on_file: &mut impl FnMut(FileMessage, Option<File>)) -> bool {
     let mut bytes = [0u8; size_of::<FileMessage>()];
     let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     let mut ancillary = MaybeUninit::<ControlMessage>::zeroed();
@@ -125,13 +125,13 @@ fn receive_file(socket: BorrowedFd, on_file: &mut impl FnMut(FileMessage, File))
         let error = io::Error::last_os_error();
         return length < 0 && error.kind() == io::ErrorKind::Interrupted;
     }
-    let descriptor = received_descriptor(&message);
-    // Anything but a whole message with a descriptor is not from our library; the program may have found the
-    // socket and written to it.
-    if let (Some(descriptor), true) = (descriptor, length as usize == bytes.len()) {
+    let file = received_descriptor(&message).map(File::from);
+    // Anything but a whole message is not from our library; the program may have found the socket and written
+    // to it. A whole one without a descriptor comes when this process has no room for another.
+    if length as usize == bytes.len() {
         // SAFETY: FileMessage is plain integers without padding, so any bytes are one; the source is as long.
         let message = unsafe { ptr::read_unaligned(bytes.as_ptr().cast::<FileMessage>()) };
-        on_file(message, File::from(descriptor));
+        on_file(message, file);
     }
     true
 }

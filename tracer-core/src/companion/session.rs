@@ -61,10 +61,9 @@ impl Session {
         let (socket, theirs) = socket_pair(libc::SOCK_SEQPACKET)
             .map_err(|error| explain("create the session's socket", error))?;
         let top = Limit::of(Resource::OpenFiles)?.soft.min(HIGHEST_DESCRIPTOR + 1);
-        let program = ProgramDescriptors {
-            memory: high_duplicate(memory.as_fd(), top)?,
-            socket: high_duplicate(theirs.as_fd(), top)?,
-        };
+        let program_memory = high_duplicate(memory.as_fd(), top)?;
+        let program_socket = high_duplicate(theirs.as_fd(), program_memory.as_raw_fd() as u64)?;
+        let program = ProgramDescriptors { memory: program_memory, socket: program_socket };
         Ok(Session { memory, socket, control, program })
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::futex::SystemFutex;
 use super::link::{FromCompanion, Outcome, ReplayEnd};
@@ -29,6 +29,8 @@ use stream::Stream;
 
 /// How long the companion sleeps when nobody wakes it.
 const IDLE: Duration = Duration::from_millis(40);
+/// How often it looks whether processes were killed.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Describes a divergence, while the thread that met it still waits: its memory can be read.
 pub type OnDivergence = Box<dyn FnMut(&Report, &mut dyn Write) -> io::Result<()>>;
@@ -70,7 +72,16 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
         }
     };
     let on_divergence = replaying.on_divergence;
-    let mut feeder = Feeder { memory, control, heard, trace, places: Vec::new(), on_divergence, end: None };
+    let mut feeder = Feeder {
+        memory,
+        control,
+        heard,
+        trace,
+        places: Vec::new(),
+        on_divergence,
+        last_look: Instant::now(),
+        end: None,
+    };
     feeder.work();
     let end = feeder.end.unwrap_or(ReplayEnd::Finished);
     if stderr {
@@ -147,6 +158,7 @@ struct Feeder {
     trace: Trace,
     places: Vec<Option<Place>>,
     on_divergence: OnDivergence,
+    last_look: Instant,
     /// Set once the replay is over although processes are left; they are killed.
     end: Option<ReplayEnd>,
 }
@@ -164,7 +176,29 @@ impl Feeder {
             if !self.visit_all() && !self.heard.program_gone() {
                 bell.sleep(armed, &futex);
             }
+            self.free_dead();
         }
+    }
+
+    /// Frees the slots of processes that were killed, as the recorded ones may have been.
+    fn free_dead(&mut self) {
+        if self.last_look.elapsed() < LOOK {
+            return;
+        }
+        self.last_look = Instant::now();
+        for index in 0..self.places.len() {
+            // In replay all ids are of our own namespace.
+            if self.places[index].as_ref().is_some_and(|place| place.process.is_dead(false)) {
+                self.free(index);
+            }
+        }
+    }
+
+    fn free(&mut self, index: usize) {
+        if let Some(place) = self.places.get_mut(index) {
+            *place = None;
+        }
+        free_slot(self.memory.as_fd(), &self.control, index);
     }
 
     /// Sees to all slots. Returns whether anything was done.
@@ -182,10 +216,7 @@ impl Feeder {
 
     fn visit(&mut self, index: usize, slot: &Slot, state: u32) -> bool {
         if state == slot_state::FINISHED {
-            if let Some(place) = self.places.get_mut(index) {
-                *place = None;
-            }
-            free_slot(self.memory.as_fd(), &self.control, index);
+            self.free(index);
             return true;
         }
         if let Err(error) = self.take_up(index, slot) {

@@ -13,6 +13,8 @@ use super::program::{Refusal, check_program};
 const DEEPEST_SCRIPT: usize = 4;
 /// Bytes of a script's first line that the kernel looks at.
 const FIRST_LINE: usize = 256;
+/// What execvp executes files with that are neither programs nor say what to execute them with.
+const SHELL: &str = "/bin/sh";
 /// What execvp searches when PATH is not set.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
@@ -99,7 +101,8 @@ fn may_execute(file: &Path) -> bool {
     unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr().cast(), libc::X_OK, libc::AT_EACCESS) == 0 }
 }
 
-/// The interpreter that `file`'s first line names, with its argument; `None` if it is no script.
+/// The interpreter that `file`'s first line names, with its argument; the shell if it is text without such a
+/// line; `None` if it is no script.
 fn interpreter(file: &Path) -> Result<Option<(PathBuf, Option<OsString>)>, Refusal> {
     let mut line = Vec::with_capacity(FIRST_LINE);
     let mut take = match File::open(file) {
@@ -108,7 +111,11 @@ fn interpreter(file: &Path) -> Result<Option<(PathBuf, Option<OsString>)>, Refus
         Err(error) => return Err(Refusal::system("read", file, error)),
     };
     take.read_to_end(&mut line).map_err(|error| Refusal::system("read", file, error))?;
-    let Some(rest) = line.strip_prefix(b"#!") else { return Ok(None) };
+    let Some(rest) = line.strip_prefix(b"#!") else {
+        // What the kernel does not recognise, execvp takes for a shell script, and so do shells if it looks
+        // like text.
+        return Ok((!line.contains(&0)).then(|| (PathBuf::from(SHELL), None)));
+    };
     let rest = rest.split(|&byte| byte == b'\n').next().unwrap_or(rest);
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
     let trim = |bytes: &[u8]| -> Vec<u8> {

@@ -28,7 +28,7 @@ use crate::trace::files::Policy;
 use crate::trace::manifest::{Ended, Manifest, MappedObject, Recorder};
 use crate::trace::{Error, chunk};
 
-use files::FileThread;
+use files::Files;
 use slots::Slots;
 
 /// How long the companion sleeps when nobody wakes it: rings that are less than a quarter full are emptied then.
@@ -86,10 +86,10 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
         let manifest = first_manifest(recording);
         // Before the program starts: whatever kills us then, the trace is one that can be read.
         manifest.store(directory.path())?;
-        let files = FileThread::start(directory.path(), recording.policy)?;
-        let inbox = files.inbox();
+        let files = Files::new(directory.path(), recording.policy);
+        let inbox = files.clone();
         let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
-        let heard = peers::listen(peers, move |message, file| inbox.send(message, file))?;
+        let heard = peers::listen(peers, move |message, file| inbox.keep(message, file))?;
         link.send(&FromCompanion::Ready(directory.path().to_owned()))?;
         Ok((directory, events, manifest, files, heard))
     });
@@ -108,7 +108,7 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
         link,
         directory,
         events: Some(events),
-        files: Some(files),
+        files,
         manifest,
         stopped: None,
         root_seen: None,
@@ -159,7 +159,7 @@ struct Writer {
     directory: TraceDirectory,
     /// `None` when nothing more is written.
     events: Option<chunk::Writer>,
-    files: Option<FileThread>,
+    files: Files,
     manifest: Manifest,
     /// Why recording stopped before the program ended.
     stopped: Option<String>,
@@ -205,11 +205,12 @@ impl Writer {
 
     /// Empties all rings. Returns whether there was anything.
     fn drain(&mut self) -> bool {
-        if self.files.as_ref().is_some_and(FileThread::has_failed) {
-            let report = self.files.take().map(FileThread::finish).unwrap_or_default();
-            if let Some(error) = report.error {
-                self.stop(&error);
+        if self.files.has_failed() {
+            let report = self.files.finish();
+            if let Some(error) = &report.error {
+                self.stop(error);
             }
+            self.note_files(report);
         }
         let Some(events) = &mut self.events else { return false };
         match self.slots.drain(events) {
@@ -249,6 +250,11 @@ impl Writer {
         }
     }
 
+    fn note_files(&mut self, report: files::Report) {
+        self.manifest.totals.kept_bytes += report.kept_bytes;
+        self.manifest.files.extend(report.files);
+    }
+
     /// The files that were mapped executable.
     fn describe_objects(&mut self) -> Vec<MappedObject> {
         let mut described = Vec::new();
@@ -283,12 +289,11 @@ impl Writer {
         // Nobody is left who could have said more.
         let rest = self.slots.used();
         self.cut_short(&rest);
-        let report = self.files.take().map(FileThread::finish).unwrap_or_default();
-        if let Some(error) = report.error {
+        let report = self.files.finish();
+        if let Some(error) = &report.error {
             self.stopped.get_or_insert(error.to_string());
         }
-        self.manifest.totals.kept_bytes = report.kept_bytes;
-        self.manifest.files = report.files;
+        self.note_files(report);
         self.manifest.objects = self.describe_objects();
         self.close_events();
 
