@@ -119,7 +119,8 @@ fn programs_that_cannot_be_recorded_are_refused_with_the_reason() {
 
 #[test]
 fn privileges_matter_where_they_are_gained() {
-    let path = scratch("privileged").join("program");
+    let directory = scratch("privileged");
+    let path = directory.join("program");
     std::fs::copy("/bin/true", &path).unwrap();
     let try_mode = |mode: u32| {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -186,7 +187,8 @@ fn the_environment_block_has_one_layout() {
 #[test]
 fn the_program_starts_as_it_was_told() {
     in_own_process("launch::the_program_starts_as_it_was_told", || {
-        let output = scratch("exec").join("output");
+        let directory = scratch("exec");
+        let output = directory.join("output");
         let script = "{ cat /proc/self/personality; echo \"$0 $1\"; ulimit -s; echo \"$A $IMITATE_MODE $IMITATE_SESSION\"; \
                       grep SigIgn /proc/self/status; } > \"$1\"";
         let launch = Launch {
@@ -219,7 +221,8 @@ fn the_program_starts_as_it_was_told() {
 
 #[test]
 fn a_changed_object_is_named() {
-    let path = scratch("objects").join("program");
+    let directory = scratch("objects");
+    let path = directory.join("program");
     std::fs::copy("/bin/true", &path).unwrap();
     let recorded = objects::describe(path.clone().into()).unwrap();
     assert!(objects::verify(&recorded).is_ok());

@@ -1,6 +1,7 @@
 //! The writer.
 
 use std::io::Read;
+use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -17,12 +18,29 @@ use tracer_core::trace::manifest::{Ended, Manifest, ProcessEnded};
 use crate::isolation::{fork, in_own_process, kill, wait};
 use crate::producer::{Program, call, event, exit_call, item, noise, read_call, reserve, words};
 
-/// A new directory for one test's trace.
-pub fn scratch(name: &str) -> PathBuf {
+/// A directory that is removed with all that is in it.
+pub struct Scratch(PathBuf);
+
+impl Deref for Scratch {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A new directory for one test.
+pub fn scratch(name: &str) -> Scratch {
     let path = std::env::temp_dir().join(format!("companion-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
     std::fs::create_dir_all(&path).unwrap();
-    path
+    Scratch(path)
 }
 
 pub fn record_at(path: &Path) -> Started {
@@ -71,7 +89,8 @@ pub fn stream(path: &Path, number: u32) -> Vec<u8> {
 #[test]
 fn streams_arrive_as_they_were_written() {
     in_own_process("record::streams_arrive_as_they_were_written", || {
-        let path = scratch("plain").join("trace");
+        let directory = scratch("plain");
+        let path = directory.join("trace");
         // Many times around the ring, with events of all sizes, one of them several times as long as the ring.
         let mut bytes = crate::producer::start("/bin/true", b"true\0-v\0", 0);
         for size in [0, 1, 8, 4095, 70_000, 5_000_000, 3, 900_000, 1 << 20, 17].repeat(3) {
@@ -113,7 +132,8 @@ fn streams_arrive_as_they_were_written() {
 #[test]
 fn what_was_published_survives_sigkill() {
     in_own_process("record::what_was_published_survives_sigkill", || {
-        let path = scratch("killed").join("trace");
+        let directory = scratch("killed");
+        let path = directory.join("trace");
         let whole = [crate::producer::start("/bin/true", b"true\0", 0), read_call(&noise(100, 1))].concat();
         let half = &read_call(&noise(100, 2))[..60];
         let (summary, status) = record(
@@ -149,7 +169,8 @@ fn what_was_published_survives_sigkill() {
 fn thousands_of_short_children_share_the_slots() {
     in_own_process("record::thousands_of_short_children_share_the_slots", || {
         const CHILDREN: usize = 2000;
-        let path = scratch("bomb").join("trace");
+        let directory = scratch("bomb");
+        let path = directory.join("trace");
         let (summary, status) = record(
             &path,
             |descriptors, control| {
@@ -216,7 +237,8 @@ fn thousands_of_short_children_share_the_slots() {
 #[test]
 fn a_program_goes_on_when_the_writer_is_killed() {
     in_own_process("record::a_program_goes_on_when_the_writer_is_killed", || {
-        let path = scratch("orphan").join("trace");
+        let directory = scratch("orphan");
+        let path = directory.join("trace");
         let mut started = record_at(&path);
         let descriptors = started.program.take().unwrap();
         let control = ControlMapping::new(descriptors.memory.as_fd()).unwrap();
@@ -265,7 +287,7 @@ fn a_full_disk_stops_the_recording_but_not_the_program() {
         let index =
             Index::open(&events_path(&path)).map(|index| index.streams().next().map(|stream| stream.bytes));
         // SAFETY: the path ends with NUL.
-        unsafe { libc::umount(target.as_ptr()) };
+        assert_eq!(unsafe { libc::umount(target.as_ptr()) }, 0, "{}", std::io::Error::last_os_error());
         assert_eq!(libc::WEXITSTATUS(status), 5);
         let early = summary.ends_early.unwrap();
         assert!(early.contains("No space left on device") && early.contains("events"), "{early}");
@@ -277,7 +299,8 @@ fn a_full_disk_stops_the_recording_but_not_the_program() {
 #[test]
 fn background_processes_are_reported_and_waited_for() {
     in_own_process("record::background_processes_are_reported_and_waited_for", || {
-        let path = scratch("background").join("trace");
+        let directory = scratch("background");
+        let path = directory.join("trace");
         let mut started = record_at(&path);
         let descriptors = started.program.take().unwrap();
         let control = ControlMapping::new(descriptors.memory.as_fd()).unwrap();
@@ -314,7 +337,8 @@ fn background_processes_are_reported_and_waited_for() {
 #[test]
 fn a_scribbled_ring_is_noticed() {
     in_own_process("record::a_scribbled_ring_is_noticed", || {
-        let path = scratch("scribble").join("trace");
+        let directory = scratch("scribble");
+        let path = directory.join("trace");
         let good = [crate::producer::start("/bin/true", b"true\0", 0), read_call(b"abc")].concat();
         let (summary, _) = record(
             &path,
@@ -339,7 +363,7 @@ fn a_place_that_is_taken_is_refused_before_the_program_starts() {
         let path = scratch("taken");
         std::fs::write(path.join("something"), "").unwrap();
         let recording = Recording {
-            place: Place::At(path.clone()),
+            place: Place::At(path.to_path_buf()),
             executable: "/bin/true".into(),
             command: vec![],
             directory: "/".into(),

@@ -71,7 +71,8 @@ fn compare(found: &[u8], expected: &[u8]) -> i32 {
 #[test]
 fn streams_come_back_byte_for_byte() {
     in_own_process("replay::streams_come_back_byte_for_byte", || {
-        let path = scratch("round").join("trace");
+        let directory = scratch("round");
+        let path = directory.join("trace");
         let child_bytes = |number: u64| [read_call(&noise(300_000, number)), exit_call(number)].concat();
         let mut bytes = start_event("/bin/true", b"true\0", 0);
         for size in [0, 5_000_000, 1, 70_000, 1 << 20].repeat(3) {
@@ -209,7 +210,8 @@ fn files_are_put_back_into_the_events() {
 #[test]
 fn a_divergence_is_reported_and_all_processes_are_killed() {
     in_own_process("replay::a_divergence_is_reported_and_all_processes_are_killed", || {
-        let path = scratch("diverged").join("trace");
+        let directory = scratch("diverged");
+        let path = directory.join("trace");
         record_bytes(&path, &start_event("/bin/true", b"true\0", 0));
         let (end, status) = replay(&path, |descriptors, control| {
             let (slot, _) = reserve(control);
@@ -240,7 +242,8 @@ fn a_divergence_is_reported_and_all_processes_are_killed() {
 #[test]
 fn the_end_of_a_cut_recording_is_told() {
     in_own_process("replay::the_end_of_a_cut_recording_is_told", || {
-        let path = scratch("cut").join("trace");
+        let directory = scratch("cut");
+        let path = directory.join("trace");
         let whole = start_event("/bin/true", b"true\0", 0);
         let half = &read_call(&noise(1000, 1))[..500];
         record(
@@ -274,7 +277,8 @@ fn the_end_of_a_cut_recording_is_told() {
 #[test]
 fn a_changed_file_ends_the_replay_with_its_name() {
     in_own_process("replay::a_changed_file_ends_the_replay_with_its_name", || {
-        let path = scratch("missing").join("trace");
+        let directory = scratch("missing");
+        let path = directory.join("trace");
         let items = item(Tag::OutputFile, 1, 0x7000, &words(&[9, 0, 10]));
         let bytes = call(Kind::Call, libc::SYS_read, 10, &[3, 0x7000, 10], &items);
         record_bytes(&path, &[start_event("/bin/true", b"true\0", 0), bytes].concat());

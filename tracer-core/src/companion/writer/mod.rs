@@ -119,7 +119,7 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
     if stderr {
         tell_user(&summary);
     }
-    let _ = writer.link.send(&FromCompanion::Done(Outcome::Recorded(summary)));
+    let _ = writer.let_go().send(&FromCompanion::Done(Outcome::Recorded(summary)));
 }
 
 fn open(recording: &Recording) -> io::Result<(TraceDirectory, chunk::Writer)> {
@@ -306,6 +306,11 @@ impl Writer {
         self.manifest.end(early.map_or(Ended::Complete, Ended::Early));
         self.store_manifest();
         self.summary(false)
+    }
+
+    /// Closes and unlocks the trace: whoever then hears that it is done may do anything with it.
+    fn let_go(self) -> Link {
+        self.link
     }
 
     /// Why the trace does not hold all of the program's run.
