@@ -1,7 +1,7 @@
 //! What is to be done with one particular call, where the row alone does not decide.
 
 use super::capture::resolve;
-use super::commands::{CommandSet, ioctl};
+use super::commands::{CommandSet, ioctl, socket_options};
 use super::kind::{Buffer, Direction, Type};
 use super::layout::Layout;
 use super::structures::TIMESPEC;
@@ -18,10 +18,17 @@ pub struct Behaviour {
     pub restarts: bool,
 }
 
-/// How to treat call `s` with arguments `a`: by the row of its command, if it has commands, or else by its own.
+/// How to treat call `s` with arguments `a`: by the row of its command or option, if it has such, or else by its
+/// own. Callers that decide by [`Syscall::class`] alone miss commands that must be refused.
 pub fn behaviour(s: &Syscall, a: &[u64; 6]) -> Behaviour {
     let Some(commands) = commands(s) else {
-        return Behaviour { class: s.class, blocks: s.blocks, restarts: restarts(s, a, s.restart) };
+        let has_option = s.arguments.iter().any(|argument| matches!(argument.kind, Type::SocketOption));
+        let class = if has_option { socket_options::class(s.number, a) } else { None };
+        return Behaviour {
+            class: class.unwrap_or(s.class),
+            blocks: s.blocks,
+            restarts: restarts(s, a, s.restart),
+        };
     };
     match commands.find(a) {
         Some(command) => Behaviour {

@@ -5,7 +5,7 @@ use super::super::kind::{Buffer, Direction, Length, Type};
 use super::length::Call;
 use super::messages::{VECTOR_SIZE, scattered};
 use super::texts::text_length;
-use super::{Before, ITEMS_MAX, Input, Memory, Region, count, long, resolve};
+use super::{Before, ITEMS_MAX, Input, Memory, Region, count, long, resolve, value};
 
 /// The most strings of an argument or environment list that are visited.
 const STRINGS_MAX: u64 = 65_536;
@@ -22,7 +22,7 @@ pub fn inputs(s: &Syscall, a: &[u64; 6], result: i64, m: &impl Memory, visit: &m
     let before = Before { capacity: u64::MAX };
     let call = Call { s, a, before: &before, result, m };
     for (index, argument) in s.arguments.iter().enumerate().take(a.len()) {
-        if a[index] != 0 {
+        if value(a, index as u8) != 0 {
             call.argument_inputs(index, resolve(argument.kind, index, a), visit);
         }
     }
@@ -30,7 +30,7 @@ pub fn inputs(s: &Syscall, a: &[u64; 6], result: i64, m: &impl Memory, visit: &m
 
 impl<M: Memory> Call<'_, M> {
     fn argument_inputs(&self, index: usize, kind: Type, visit: &mut impl FnMut(Input)) {
-        let (argument, address) = (index as u8, self.a[index]);
+        let (argument, address) = (index as u8, value(self.a, index as u8));
         let mut data = |region: Region| {
             if region.address != 0 && region.length > 0 && !self.overwrites(region) {
                 visit(Input::Data(region));
@@ -101,7 +101,7 @@ impl<M: Memory> Call<'_, M> {
     /// one structure for both the old value and the new, or one buffer for a path and its target.
     fn overwrites(&self, region: Region) -> bool {
         self.s.arguments.iter().enumerate().take(self.a.len()).any(|(index, argument)| {
-            let address = self.a[index];
+            let address = value(self.a, index as u8);
             match resolve(argument.kind, index, self.a) {
                 Type::Buffer(buffer) if address != 0 && buffer.direction.writes() => {
                     buffer.when.holds(self.result)

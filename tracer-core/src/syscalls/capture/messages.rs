@@ -3,6 +3,7 @@
 use super::super::kind::Direction;
 use super::length::Call;
 use super::{ITEMS_MAX, Memory, Region, word};
+use crate::event::InputSummary;
 
 /// Bytes of a `struct iovec`.
 pub const VECTOR_SIZE: u64 = 16;
@@ -12,6 +13,8 @@ pub const MESSAGE_SIZE: u64 = 56;
 pub const ITEM_SIZE: u64 = 64;
 /// Where in a `struct mmsghdr` the count of bytes moved is.
 pub const ITEM_MOVED: u64 = 56;
+/// How much of what was read the log keeps.
+const PREFIX: u64 = InputSummary::PREFIX as u64;
 /// The last field of a `struct msghdr` that the kernel writes, msg_flags, ends here.
 const MESSAGE_WRITTEN: u64 = 52;
 
@@ -123,7 +126,9 @@ impl<M: Memory> Call<'_, M> {
         if direction.writes() {
             return;
         }
-        piece(address, MESSAGE_SIZE);
+        // In two pieces, because the log keeps only the first bytes of each, for printing.
+        piece(address, PREFIX);
+        piece(address.saturating_add(PREFIX), MESSAGE_SIZE - PREFIX);
         piece(message.name, message.name_length);
         piece(message.control, message.control_length);
         scattered(self.m, argument, message.vector, message.vector_length, moved, visit);

@@ -86,15 +86,15 @@ fn look_before(s: &Syscall, a: &[u64; 6], m: &impl Memory) -> Before {
             Type::Buffer(buffer) => match buffer.length {
                 Length::ValueResult { argument } => word(m, value(a, argument)),
                 Length::Counted { count_at, limit: Limit::Earlier, .. } => {
-                    word(m, a[index].saturating_add(count_at as u64))
+                    word(m, value(a, index as u8).saturating_add(count_at as u64))
                 }
                 _ => continue,
             },
-            Type::Message(Direction::Out) => messages::name_capacity(m, a[index]),
+            Type::Message(Direction::Out) => messages::name_capacity(m, value(a, index as u8)),
             Type::Messages(Direction::Out) => {
-                messages::largest_name_capacity(m, a[index], count(a, index + 1))
+                messages::largest_name_capacity(m, value(a, index as u8), count(a, index + 1))
             }
-            Type::InterfaceList => word(m, a[index]),
+            Type::InterfaceList => word(m, value(a, index as u8)),
             _ => continue,
         };
         return Before { capacity: capacity.unwrap_or(0) };

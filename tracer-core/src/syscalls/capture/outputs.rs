@@ -4,7 +4,7 @@ use super::super::Syscall;
 use super::super::kind::{Direction, Type};
 use super::length::Call;
 use super::messages::{ITEM_MOVED, ITEM_SIZE, scattered};
-use super::{Before, ITEMS_MAX, Memory, Region, count, resolve, word};
+use super::{Before, ITEMS_MAX, Memory, Region, count, resolve, value, word};
 
 /// Visits every piece of memory that the kernel wrote, in ascending order of arguments. To be called after the
 /// call was made. What is visited may be more than was written where the kernel leaves gaps (padding, unused
@@ -30,7 +30,7 @@ pub fn outputs(
 
 impl<M: Memory> Call<'_, M> {
     fn argument_outputs(&self, index: usize, kind: Type, visit: &mut impl FnMut(Region)) {
-        let (argument, address) = (index as u8, self.a[index]);
+        let (argument, address) = (index as u8, value(self.a, index as u8));
         if address == 0 {
             return;
         }
@@ -40,7 +40,7 @@ impl<M: Memory> Call<'_, M> {
             Type::Buffer(buffer) if buffer.direction.writes() && buffer.when.holds(self.result) => {
                 piece(address, self.length(buffer.length, address));
             }
-            Type::ValueLength { of } if succeeded && super::value(self.a, of) != 0 => piece(address, 4),
+            Type::ValueLength { of } if self.tells_length() && value(self.a, of) != 0 => piece(address, 4),
             Type::Vector(direction) if direction.writes() => {
                 scattered(self.m, argument, address, count(self.a, index + 1), self.moved(), visit);
             }
@@ -73,6 +73,11 @@ impl<M: Memory> Call<'_, M> {
             }
             _ => {}
         }
+    }
+
+    /// ERANGE from getsockopt says that the buffer was too small, and the length how large it should be.
+    fn tells_length(&self) -> bool {
+        self.result >= 0 || self.result == -i64::from(libc::ERANGE)
     }
 
     /// The address and size that the `struct xattr_args` at `address` holds.

@@ -5,6 +5,7 @@ pub mod ioctl;
 mod ioctl_rows;
 pub mod ipc;
 pub mod process;
+pub mod socket_options;
 
 use super::kind::Type;
 use super::{Class, Restarts};

@@ -6,7 +6,7 @@ use super::super::commands::{CommandSet, ioctl};
 use super::super::kind::{Buffer, Direction, Type};
 use super::super::layout::Layout;
 use super::super::names::network;
-use super::bytes::{data, read, text};
+use super::bytes::{data, read_beginning, text};
 use super::{layout, message, number, signal_name};
 
 /// The most bytes of a structure or array that are looked at.
@@ -138,7 +138,7 @@ impl<M: Memory> Printer<'_, M> {
         match buffer.layout {
             Layout::Bytes => data(self.m, address, length),
             shown => {
-                let bytes = read(self.m, address, length.min(LOOKED_AT) as usize)?;
+                let bytes = read_beginning(self.m, address, length.min(LOOKED_AT) as usize)?;
                 Some(layout::bytes(shown, &bytes))
             }
         }

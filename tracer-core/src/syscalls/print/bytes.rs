@@ -1,6 +1,7 @@
 //! Bytes as C strings.
 
 use super::super::capture::Memory;
+use crate::event::InputSummary;
 
 /// How many bytes of data are shown, as in strace.
 pub const SHOWN: usize = 32;
@@ -62,4 +63,9 @@ pub fn text(m: &impl Memory, address: u64) -> Option<String> {
 pub fn read(m: &impl Memory, address: u64, length: usize) -> Option<Vec<u8>> {
     let mut bytes = vec![0; length];
     (length == 0 || (address != 0 && m.read(address, &mut bytes))).then_some(bytes)
+}
+
+/// `length` bytes at `address`, or if a trace kept only the first of them, those.
+pub fn read_beginning(m: &impl Memory, address: u64, length: usize) -> Option<Vec<u8>> {
+    read(m, address, length).or_else(|| read(m, address, length.min(InputSummary::PREFIX)))
 }

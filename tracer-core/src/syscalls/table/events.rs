@@ -5,9 +5,10 @@ use super::super::Syscall;
 use super::super::commands::ipc;
 use super::super::kind::Type::{self, *};
 use super::super::kind::When;
-use super::super::names::events;
+use super::super::names::{events, files, time};
 use super::super::shorthand::{
-    descriptors, reads, reads_signals, reads_structures, result_structures, updates, updates_structures,
+    descriptors, reads, reads_bytes, reads_signals, reads_structures, result_structures, updates,
+    updates_structures,
 };
 use super::super::structures::{EPOLL_EVENT, FUTEX_WAITER, POLLFD, SIGNALS_AND_SIZE, TIMESPEC, TIMEVAL};
 use super::rows;
@@ -54,7 +55,7 @@ pub const ROWS: &[Syscall] = rows! {
     294 inotify_init1 Emulate => (flags: Named(&events::WATCH_FILE));
     254 inotify_add_watch Emulate => (fd: Descriptor, pathname: Path, mask: Named(&events::WATCH));
     255 inotify_rm_watch Emulate => (fd: Descriptor, wd: Int);
-    300 fanotify_init Emulate => (flags: Hex, event_f_flags: Named(&super::super::names::files::OPEN));
+    300 fanotify_init Emulate => (flags: Hex, event_f_flags: Named(&files::OPEN));
     301 fanotify_mark Emulate =>
         (fanotify_fd: Descriptor, flags: Hex, mask: Hex, dirfd: DirectoryDescriptor, pathname: Path);
 
@@ -63,11 +64,11 @@ pub const ROWS: &[Syscall] = rows! {
          timeout: ByCommand(&ipc::FUTEX), uaddr2: ByCommand(&ipc::FUTEX), val3: ByCommand(&ipc::FUTEX)) blocks Untimed;
     449 futex_waitv Emulate =>
         (waiters: reads_structures(1, &FUTEX_WAITER), nr_futexes: Unsigned, flags: Hex,
-         timeout: reads(&TIMESPEC), clockid: Named(&super::super::names::time::CLOCK)) blocks Always;
+         timeout: reads(&TIMESPEC), clockid: Named(&time::CLOCK)) blocks Always;
     454 futex_wake Emulate => (uaddr: Pointer, mask: Hex, nr: Int, flags: FLAGS);
     455 futex_wait Emulate =>
         (uaddr: Pointer, val: Size, mask: Hex, flags: FLAGS, timeout: reads(&TIMESPEC),
-         clockid: Named(&super::super::names::time::CLOCK)) blocks Untimed;
+         clockid: Named(&time::CLOCK)) blocks Untimed;
     456 futex_requeue Emulate =>
-        (waiters: super::super::shorthand::reads_bytes(48), flags: Hex, nr_wake: Int, nr_requeue: Int);
+        (waiters: reads_bytes(48), flags: Hex, nr_wake: Int, nr_requeue: Int);
 };

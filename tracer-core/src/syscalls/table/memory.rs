@@ -7,7 +7,7 @@ use super::super::kind::Direction::Out;
 use super::super::kind::Length;
 use super::super::kind::Type::*;
 use super::super::layout::Layout;
-use super::super::names::memory;
+use super::super::names::{files, memory};
 use super::super::shorthand::{
     memory as buffer, reads_items, reads_nodes, writes_int, writes_items, writes_nodes,
 };
@@ -36,7 +36,7 @@ pub const ROWS: &[Syscall] = rows! {
         (addr: Pointer, size: Size, prot: Hex, pgoff: Size, flags: Hex);
     453 map_shadow_stack RefuseQuietly(libc::EOPNOTSUPP) => (addr: Pointer, size: Size, flags: Hex);
     447 memfd_secret RefuseQuietly(libc::ENOSYS) => (flags: Hex);
-    323 userfaultfd Refuse(libc::ENOSYS) => (flags: Named(&super::super::names::files::PIPE));
+    323 userfaultfd Refuse(libc::ENOSYS) => (flags: Named(&files::PIPE));
 
     26 msync Emulate => (addr: Pointer, length: Size, flags: Named(&memory::SYNC)) blocks Never;
     27 mincore Emulate => (addr: Pointer, length: Size, vec: buffer(Out, Length::Pages { argument: 1 }));

@@ -7,7 +7,7 @@ use super::super::kind::Direction::Out;
 use super::super::kind::Type::{self, *};
 use super::super::kind::When;
 use super::super::layout::Layout;
-use super::super::names::process;
+use super::super::names::{files, process};
 use super::super::shorthand::{
     reads, reads_items, result_bytes, updates, writes, writes_bytes, writes_int, writes_items, writes_word,
 };
@@ -29,7 +29,7 @@ pub const ROWS: &[Syscall] = rows! {
     59 execve Special => (pathname: Path, argv: Strings, envp: Strings);
     322 execveat Special =>
         (dirfd: DirectoryDescriptor, pathname: Path, argv: Strings, envp: Strings,
-         flags: Named(&super::super::names::files::AT));
+         flags: Named(&files::AT));
     60 exit Special => (status: Int);
     231 exit_group Special => (status: Int);
     61 wait4 Special =>

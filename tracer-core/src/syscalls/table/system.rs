@@ -4,7 +4,7 @@ use super::super::Class::{Emulate, Refuse};
 use super::super::Syscall;
 use super::super::commands::control;
 use super::super::kind::Type::*;
-use super::super::names::process;
+use super::super::names::{files, process};
 use super::super::shorthand::{reads_items, result_bytes, writes};
 use super::super::structures::{SYSINFO, UTSNAME};
 use super::rows;
@@ -13,7 +13,7 @@ use super::rows;
 pub const ROWS: &[Syscall] = rows! {
     63 uname Emulate => (buf: writes(&UTSNAME));
     99 sysinfo Emulate => (info: writes(&SYSINFO));
-    318 getrandom Emulate => (buf: result_bytes(1), buflen: Size, flags: Named(&process::RANDOM)) blocks Always;
+    318 getrandom Emulate => (buf: result_bytes(1), buflen: Size, flags: Named(&process::RANDOM));
     103 syslog Emulate =>
         (type: Command(&control::SYSLOG), bufp: ByCommand(&control::SYSLOG), len: Int) blocks Always;
     153 vhangup Emulate => ();
@@ -29,7 +29,7 @@ pub const ROWS: &[Syscall] = rows! {
     173 ioperm Refuse(libc::EPERM) => (from: Size, num: Size, turn_on: Int);
     175 init_module Refuse(libc::EPERM) => (module_image: Pointer, len: Size, param_values: Path);
     313 finit_module Refuse(libc::EPERM) => (fd: Descriptor, param_values: Path, flags: Hex);
-    176 delete_module Refuse(libc::EPERM) => (name: Path, flags: Named(&super::super::names::files::OPEN));
+    176 delete_module Refuse(libc::EPERM) => (name: Path, flags: Named(&files::OPEN));
     246 kexec_load Refuse(libc::EPERM) => (entry: Pointer, nr_segments: Size, segments: Pointer, flags: Hex);
     320 kexec_file_load Refuse(libc::EPERM) =>
         (kernel_fd: Descriptor, initrd_fd: Descriptor, cmdline_len: Size, cmdline: Path, flags: Hex);

@@ -5,10 +5,12 @@ use super::super::Syscall;
 use super::super::commands::control;
 use super::super::kind::Direction::{In, Out};
 use super::super::kind::Length;
-use super::super::kind::Type::*;
+use super::super::kind::Type::{self, *};
 use super::super::kind::When;
 use super::super::layout::Layout;
-use super::super::shorthand::{memory, reads_items, result_items, updates, writes_int};
+use super::super::shorthand::{
+    memory, reads_bytes, reads_items, result_items, updates, updates_int, value_result, writes_int,
+};
 use super::super::structures::{CAPABILITIES, CAPABILITY_HEADER};
 use super::rows;
 
@@ -47,16 +49,15 @@ pub const ROWS: &[Syscall] = rows! {
          arg5: ByCommand(&control::KEYCTL));
     444 landlock_create_ruleset Emulate => (attr: reads_items(1, 1), size: Size, flags: Hex);
     445 landlock_add_rule Emulate =>
-        (ruleset_fd: Descriptor, rule_type: Int, rule_attr: super::super::shorthand::reads_bytes(12),
+        (ruleset_fd: Descriptor, rule_type: Int, rule_attr: reads_bytes(12),
          flags: Hex);
     446 landlock_restrict_self Emulate => (ruleset_fd: Descriptor, flags: Hex);
     459 lsm_get_self_attr Emulate =>
-        (attr: Unsigned, ctx: super::super::shorthand::value_result(2), size: ALWAYS_LENGTH, flags: Hex);
+        (attr: Unsigned, ctx: value_result(2), size: NEEDED_SIZE, flags: Hex);
     460 lsm_set_self_attr Emulate => (attr: Unsigned, ctx: reads_items(2, 1), size: Unsigned, flags: Hex);
     461 lsm_list_modules Emulate =>
-        (ids: super::super::shorthand::value_result(1).shown(Layout::Words), size: ALWAYS_LENGTH, flags: Hex);
+        (ids: value_result(1).shown(Layout::Words), size: NEEDED_SIZE, flags: Hex);
 };
 
-/// The size that was needed is given back even if what was offered was too small.
-const ALWAYS_LENGTH: super::super::kind::Type =
-    super::super::shorthand::updates_int().when(When::SuccessOr(libc::E2BIG));
+/// The size that was needed is given back whatever came of the call.
+const NEEDED_SIZE: Type = updates_int().when(When::Always);

@@ -74,7 +74,8 @@ fn sent_messages() {
         consumed("sendmsg", [3, 0x700, 0, 0, 0, 0], 30, &m),
         [
             (DATA, 1, 0x100, 16),
-            (DATA, 1, 0x700, 56),
+            (DATA, 1, 0x700, 32),
+            (DATA, 1, 0x720, 24),
             (DATA, 1, 0x500, 28),
             (DATA, 1, 0x600, 24),
             (DATA, 1, 0x1000, 30)

@@ -131,6 +131,14 @@ fn commands_decide_behaviour() {
     assert_eq!(prctl(libc::PR_SET_SECCOMP), Class::Special);
     assert_eq!(prctl(12345), Class::Special);
 
+    let option = |name, level: i32, option: i32| {
+        behaviour(row(name), &[3, level as u64, option as u64, 0, 0, 0]).class
+    };
+    let refused = Class::Refuse(libc::ENOPROTOOPT);
+    assert_eq!(option("getsockopt", libc::SOL_SOCKET, libc::SO_ATTACH_FILTER), refused);
+    assert_eq!(option("setsockopt", libc::SOL_SOCKET, libc::SO_ATTACH_FILTER), Class::Emulate);
+    assert_eq!(option("getsockopt", libc::SOL_TCP, libc::TCP_ZEROCOPY_RECEIVE), refused);
+
     assert!(behaviour(row("poll"), &[0; 6]).blocks && !behaviour(row("poll"), &[0; 6]).restarts);
     assert!(behaviour(row("read"), &[0; 6]).restarts);
 }
