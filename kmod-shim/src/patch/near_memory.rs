@@ -6,8 +6,8 @@
 
 use core::ops::Range;
 
-use super::kernel::{self, Kernel};
-use super::refusal::Refusal;
+pub use super::kernel::Kernel;
+use super::refusal::{Refusal, errno};
 
 /// How much is mapped at a time, in bytes: a thousand stubs.
 pub const ARENA_LENGTH: u64 = 64 << 10;
@@ -101,13 +101,17 @@ impl NearMemory {
 }
 
 fn map(kernel: &impl Kernel, mapped: &Range<u64>) -> Result<u64, Refusal> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
     let mut last_error = libc::ENOMEM;
     for address in candidates(mapped.clone()) {
-        match kernel::map_code(kernel, address, ARENA_LENGTH) {
-            Ok(()) => return Ok(address),
-            // Occupied, or below what this system lets be mapped: the next may be better.
-            Err(error @ (libc::EEXIST | libc::EPERM)) => last_error = error,
-            Err(error) => return Err(Refusal::NoMemoryNear(error)),
+        let result = kernel.map(address, ARENA_LENGTH, libc::PROT_READ | libc::PROT_EXEC, flags);
+        if result as u64 == address {
+            return Ok(address);
+        }
+        last_error = errno(result);
+        // Occupied, or below what this system lets be mapped: the next may be better. Anything else is final.
+        if !matches!(last_error, libc::EEXIST | libc::EPERM) {
+            break;
         }
     }
     Err(Refusal::NoMemoryNear(last_error))

@@ -68,3 +68,8 @@ impl fmt::Display for Refusal {
         }
     }
 }
+
+/// The `errno` in a system call's result.
+pub(super) fn errno(result: isize) -> i32 {
+    i32::try_from(result.wrapping_neg()).unwrap_or(libc::EINVAL)
+}

@@ -5,13 +5,13 @@ use core::ops::Range;
 use super::assemble::{Assembled, CAPACITY, JUMP_LENGTH};
 use super::detour::detour;
 use super::eh_frame::{Function, Segment, function_containing};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Piece};
 use super::near_memory::NearMemory;
 use super::object::Object;
 use super::origins::Origins;
 use super::plan::{Others, plan};
 use super::refusal::Refusal;
-use super::write::{Store, write};
+use super::write::{Change, Store, write};
 
 /// One jump that was written.
 struct Patch {
@@ -28,9 +28,9 @@ struct Patch {
 }
 
 /// A jump to be written.
-struct Change<'a> {
+struct Jump<'a> {
     address: u64,
-    jump: [u8; JUMP_LENGTH],
+    bytes: [u8; JUMP_LENGTH],
     site: u64,
     stub: &'a Assembled,
 }
@@ -96,9 +96,9 @@ impl<K: Kernel> Rewriter<K> {
         // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use.
         let code = self.unpatched(unsafe { memory(&object.code) }, &function, &mut restored)?;
         let plan = plan(&code, site, &function, stub_address, self.entry, others)?;
-        let change = Change { address: plan.patch_address, jump: plan.patch, site, stub: &plan.stub };
+        let jump = Jump { address: plan.patch_address, bytes: plan.patch, site, stub: &plan.stub };
         // SAFETY: the plan was made for the code that is in memory.
-        unsafe { self.apply(object, &change, others) }
+        unsafe { self.apply(object, &jump, others) }
     }
 
     /// Makes calls of the function that begins at `address`, in `object`'s code, go to `hook`; gives an address
@@ -127,9 +127,9 @@ impl<K: Kernel> Rewriter<K> {
         if detour.function != address {
             return Err(Refusal::NotAnInstruction);
         }
-        let change = Change { address, jump: detour.patch, site: address, stub: &detour.trampoline };
+        let jump = Jump { address, bytes: detour.patch, site: address, stub: &detour.trampoline };
         // SAFETY: the detour was made for the code that is in memory.
-        unsafe { self.apply(object, &change, others) }?;
+        unsafe { self.apply(object, &jump, others) }?;
         Ok(detour.original)
     }
 
@@ -179,10 +179,10 @@ impl<K: Kernel> Rewriter<K> {
     /// Writes a stub, then the jump to it.
     ///
     /// # Safety
-    /// The change is within the code of `object`, which is as [`Rewriter::rewrite`] says; the stub does what the
+    /// The jump is within the code of `object`, which is as [`Rewriter::rewrite`] says; the stub does what the
     /// code there does; `others` is true.
-    unsafe fn apply(&mut self, object: &Object, change: &Change, others: Others) -> Result<(), Refusal> {
-        let Change { address, jump, site, stub } = *change;
+    unsafe fn apply(&mut self, object: &Object, jump: &Jump, others: Others) -> Result<(), Refusal> {
+        let Jump { address, bytes, site, stub } = *jump;
         let index = self.patches.partition_point(|patch| patch.address < address);
         let overlaps = |patch: &Patch| patch.address.abs_diff(address) < JUMP_LENGTH as u64;
         if self.patches.iter().skip(index.saturating_sub(1)).take(2).any(overlaps) {
@@ -190,20 +190,28 @@ impl<K: Kernel> Rewriter<K> {
         }
         self.patches.try_reserve(1).map_err(|_| Refusal::NoMemory)?;
         let arena = self.memory.mapping_of(stub.address()).ok_or(Refusal::TooFar)?;
-        // SAFETY: a mapping of ours; nothing goes to this place in it before the jump is written.
-        unsafe { write(&self.kernel, &arena, stub.address(), stub.bytes(), Store::Bytewise) }?;
-        self.memory.take(stub.address(), stub.bytes().len() as u64);
         let replaced = address..address + JUMP_LENGTH as u64;
         // SAFETY: it is code of the object.
         let original = unsafe { memory(&replaced) }.bytes.first_chunk().copied();
         let original = original.ok_or(Refusal::UnknownFunction)?;
-        let store = match others {
-            Others::Stopped => Store::Bytewise,
-            Others::Running => Store::AtOnce,
+        let written_stub = Change {
+            mapping: arena,
+            piece: Piece { address: stub.address(), bytes: stub.bytes() },
+            store: Store::Bytewise,
         };
-        // SAFETY: it is code of the object, and the caller knows who executes it.
-        let written = unsafe { write(&self.kernel, &object.code_mapping, address, &jump, store) };
+        let written_jump = Change {
+            mapping: object.code_mapping.clone(),
+            piece: Piece { address, bytes: &bytes },
+            store: match others {
+                Others::Stopped => Store::Bytewise,
+                Others::Running => Store::AtOnce,
+            },
+        };
+        // SAFETY: the stub's place is in a mapping of ours, and nothing goes there before the jump is written.
+        // That is in code of the object, and the caller knows who executes it.
+        let written = unsafe { write(&self.kernel, &[written_stub, written_jump]) };
         if matches!(written, Ok(()) | Err(Refusal::LeftWritable(_))) {
+            self.memory.take(stub.address(), stub.bytes().len() as u64);
             let (origins, stub) = (*stub.origins(), stub.address()..stub.end());
             self.patches.insert(index, Patch { address, original, site, stub, origins });
         }

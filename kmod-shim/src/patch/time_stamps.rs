@@ -40,7 +40,8 @@ pub unsafe fn reads_time_stamps(object: &Object) -> bool {
 unsafe fn segment<'a>(range: &core::ops::Range<u64>) -> Segment<'a> {
     let length = (range.end - range.start) as usize;
     // SAFETY: as the contract says.
-    Segment { address: range.start, bytes: unsafe { core::slice::from_raw_parts(range.start as *const u8, length) } }
+    let bytes = unsafe { core::slice::from_raw_parts(range.start as *const u8, length) };
+    Segment { address: range.start, bytes }
 }
 
 /// Whether an instruction begins at `address`, or cannot be excluded to.

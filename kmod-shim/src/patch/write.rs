@@ -3,8 +3,8 @@
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::kernel::{Kernel, protect, write_memory};
-use super::refusal::Refusal;
+use super::kernel::{Kernel, Piece};
+use super::refusal::{Refusal, errno};
 
 /// The unit that processors fetch, load and store at once, in bytes.
 const WORD: u64 = 8;
@@ -18,7 +18,17 @@ pub(super) enum Store {
     AtOnce,
 }
 
-/// Writes `bytes` at `address`, in `mapping`, which is readable and executable and stays so.
+/// A change of code.
+pub(super) struct Change<'a> {
+    /// The mapping that it is in: one, private, readable and executable but not writable.
+    pub(super) mapping: Range<u64>,
+    /// What is written where.
+    pub(super) piece: Piece<'a>,
+    /// In which manner.
+    pub(super) store: Store,
+}
+
+/// Makes `changes`, in this order. Their mappings stay what they are.
 ///
 /// The kernel writes them, as it does for debuggers, which needs no change of protection: quick, and no
 /// mapping is writable and executable even for a moment. Where there is no /proc, or when the bytes must appear
@@ -27,53 +37,67 @@ pub(super) enum Store {
 /// keeps it apart), one more line in /proc/self/maps for each page; and the vDSO's may not be split (EINVAL).
 ///
 /// # Errors
-/// The kernel changed no protection, or (with all bytes written) did not change it back; or the bytes do not
-/// lie within an aligned word as `Store::AtOnce` needs.
+/// The kernel changed no protection, or (with all written) did not change it back; or the bytes do not lie
+/// within an aligned word as `Store::AtOnce` needs.
 ///
 /// # Safety
-/// The mapping is one, private, readable and executable but not writable; the bytes are in it, and may be
-/// changed under whoever executes them, if in the manner that `store` says.
-pub(super) unsafe fn write(
-    kernel: &impl Kernel,
-    mapping: &Range<u64>,
-    address: u64,
-    bytes: &[u8],
-    store: Store,
-) -> Result<(), Refusal> {
-    if store == Store::Bytewise {
-        // SAFETY: the caller lets them be changed one after the other.
-        let written = unsafe { write_memory(kernel, address, bytes) };
-        // Some other file system's /proc, or a security module, may do less than it says: look.
-        // SAFETY: the mapping is readable.
-        let found = unsafe { core::slice::from_raw_parts(address as *const u8, bytes.len()) };
-        if written == Ok(bytes.len() as u64) && found == bytes {
+/// The mappings are as stated, the pieces are in them, and may be changed under whoever executes them, if in
+/// the manner stated.
+pub(super) unsafe fn write(kernel: &impl Kernel, changes: &[Change; 2]) -> Result<(), Refusal> {
+    if changes.iter().all(|change| change.store == Store::Bytewise) {
+        let pieces = changes.each_ref().map(|change| change.piece);
+        // SAFETY: the caller lets them be changed byte after byte.
+        let written = unsafe { kernel.write(&pieces) };
+        // What another file system has there, or a security module, may do less than it says: look.
+        if written == 0 && pieces.iter().all(is_written) {
             return Ok(());
         }
     }
+    // SAFETY: the caller vouches for each.
+    changes.iter().try_for_each(|change| unsafe { write_unprotected(kernel, change) })
+}
+
+fn is_written(piece: &Piece) -> bool {
+    // SAFETY: pieces are in readable memory, and nobody else changes them.
+    piece.bytes == unsafe { core::slice::from_raw_parts(piece.address as *const u8, piece.bytes.len()) }
+}
+
+/// Makes one change with the mapping writable for the moment.
+///
+/// # Safety
+/// As [`write`].
+unsafe fn write_unprotected(kernel: &impl Kernel, change: &Change) -> Result<(), Refusal> {
+    let Change { mapping, piece: Piece { address, bytes }, store } = change;
     let offset = (address % WORD) as usize;
-    if store == Store::AtOnce && offset + bytes.len() > WORD as usize {
+    if *store == Store::AtOnce && offset + bytes.len() > WORD as usize {
         return Err(Refusal::NotAtomic);
     }
     let usual = libc::PROT_READ | libc::PROT_EXEC;
     let length = mapping.end - mapping.start;
     // Execution goes on being allowed: other threads may be anywhere in it.
     // SAFETY: adding a right takes nothing from anybody.
-    unsafe { protect(kernel, mapping.start, length, usual | libc::PROT_WRITE) }.map_err(Refusal::NotWritable)?;
+    match unsafe { kernel.protect(mapping.start, length, usual | libc::PROT_WRITE) } {
+        0 => {}
+        error => return Err(Refusal::NotWritable(errno(error))),
+    }
     match store {
         Store::Bytewise => {
-            // SAFETY: the memory is writable now, and the caller lets it be written one byte after the other.
-            unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len()) };
+            // SAFETY: the memory is writable now, and the caller lets it be written byte after byte.
+            unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), *address as *mut u8, bytes.len()) };
         }
         Store::AtOnce => {
             // SAFETY: the word is aligned, in memory that is writable now, and changed by nobody else.
             let word = unsafe { AtomicU64::from_ptr((address - offset as u64) as *mut u64) };
             let mut changed = word.load(Ordering::Relaxed).to_le_bytes();
-            for (to, from) in changed.iter_mut().skip(offset).zip(bytes) {
+            for (to, from) in changed.iter_mut().skip(offset).zip(*bytes) {
                 *to = *from;
             }
             word.store(u64::from_le_bytes(changed), Ordering::Release);
         }
     }
     // SAFETY: this is the protection that the caller knows it to have.
-    unsafe { protect(kernel, mapping.start, length, usual) }.map_err(Refusal::LeftWritable)
+    match unsafe { kernel.protect(mapping.start, length, usual) } {
+        0 => Ok(()),
+        error => Err(Refusal::LeftWritable(errno(error))),
+    }
 }

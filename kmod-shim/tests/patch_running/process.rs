@@ -3,21 +3,57 @@
 use std::ops::Range;
 
 use kmod_shim::patch::eh_frame::Segment;
-use kmod_shim::patch::kernel::Kernel;
+use kmod_shim::patch::kernel::{Kernel, Piece, write_as_debugger};
 use kmod_shim::patch::object::Object;
 
 /// System calls as they are, by way of libc: the test process is not recorded.
 pub struct Direct;
 
 impl Kernel for Direct {
-    unsafe fn call(&self, number: i64, arguments: [u64; 6]) -> i64 {
-        let [a, b, c, d, e, f] = arguments;
-        // SAFETY: the caller vouches for the call.
-        match unsafe { libc::syscall(number, a, b, c, d, e, f) } {
-            -1 => -i64::from(std::io::Error::last_os_error().raw_os_error().expect("an errno")),
-            result => result,
+    fn map(&self, address: u64, length: u64, protection: i32, flags: i32) -> isize {
+        // SAFETY: the rewriter asks for fresh memory only (MAP_FIXED_NOREPLACE).
+        let result =
+            unsafe { libc::mmap(address as *mut libc::c_void, length as usize, protection, flags, -1, 0) };
+        if result == libc::MAP_FAILED { negative_errno() } else { result as isize }
+    }
+
+    unsafe fn protect(&self, address: u64, length: u64, protection: i32) -> isize {
+        // SAFETY: the caller says that the memory can bear it.
+        match unsafe { libc::mprotect(address as *mut libc::c_void, length as usize, protection) } {
+            0 => 0,
+            _ => negative_errno(),
         }
     }
+
+    unsafe fn write(&self, pieces: &[Piece]) -> isize {
+        let call = |number, [a, b, c, d, e, f]: [u64; 6]| {
+            // SAFETY: the calls open, write and close a file; the caller says that the memory may be changed.
+            match unsafe { libc::syscall(number, a, b, c, d, e, f) } {
+                -1 => negative_errno() as i64,
+                result => result,
+            }
+        };
+        // SAFETY: as above.
+        unsafe { write_as_debugger(call, pieces) }
+    }
+}
+
+/// The same where /proc/thread-self/mem cannot be written.
+pub struct WithoutProc;
+
+impl Kernel for WithoutProc {
+    fn map(&self, address: u64, length: u64, protection: i32, flags: i32) -> isize {
+        Direct.map(address, length, protection, flags)
+    }
+
+    unsafe fn protect(&self, address: u64, length: u64, protection: i32) -> isize {
+        // SAFETY: the caller says that the memory can bear it.
+        unsafe { Direct.protect(address, length, protection) }
+    }
+}
+
+fn negative_errno() -> isize {
+    -(std::io::Error::last_os_error().raw_os_error().expect("an errno") as isize)
 }
 
 /// One line of /proc/self/maps.
@@ -57,10 +93,16 @@ pub fn object_containing(address: u64) -> Object {
     let name = mapping_of(address).name;
     let start = mappings().into_iter().find(|mapping| mapping.name == name).expect("a mapping").range;
     // SAFETY: an object's first mapping is readable and stays: nothing is unloaded in these tests.
-    let bytes = unsafe {
-        std::slice::from_raw_parts(start.start as *const u8, (start.end - start.start) as usize)
-    };
+    let bytes =
+        unsafe { std::slice::from_raw_parts(start.start as *const u8, (start.end - start.start) as usize) };
     Object::read(&Segment { address: start.start, bytes }, address).expect("the program headers")
+}
+
+/// The memory of a loaded segment, copied.
+pub fn copy(range: &Range<u64>) -> Vec<u8> {
+    // SAFETY: the segments of a loaded object are readable.
+    unsafe { std::slice::from_raw_parts(range.start as *const u8, (range.end - range.start) as usize) }
+        .to_vec()
 }
 
 /// Runs `work` in a child process, where it may change code that the other tests' threads run too; panics in it

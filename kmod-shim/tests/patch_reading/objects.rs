@@ -1,8 +1,6 @@
 //! The rewriter against the libraries and programs of this system: every function of them decoded, every
 //! `syscall` planned, and each result checked by an independent disassembler (iced-x86) and reader (gimli).
 
-mod patch_support;
-
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -11,7 +9,8 @@ use kmod_shim::patch::decode::{Flow, decode};
 use kmod_shim::patch::eh_frame::function_containing;
 use kmod_shim::patch::plan::{Others, Plan, plan};
 use kmod_shim::patch::{Refusal, assemble::JUMP_LENGTH};
-use patch_support::{Loaded, OBJECTS};
+
+use crate::loaded::{Loaded, OBJECTS};
 
 const STUB: u64 = 0x7fff_e000_0010;
 const ENTRY: u64 = 0x1234_5678_9abc;

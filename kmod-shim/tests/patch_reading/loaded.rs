@@ -61,6 +61,11 @@ impl Loaded {
         Segment { address: range.start, bytes }
     }
 
+    /// The first bytes: the ELF header and the program headers.
+    pub fn start(&self) -> Segment<'_> {
+        Segment { address: self.base, bytes: &self.image[..4096] }
+    }
+
     /// The code segment.
     pub fn code(&self) -> Segment<'_> {
         self.segment(&self.object.code)

@@ -1,0 +1,139 @@
+//! Arbitrary and damaged input: nothing panics, and nothing wrong is planned.
+
+use std::sync::LazyLock;
+
+use iced_x86::{Code, Decoder, DecoderOptions};
+use kmod_shim::patch::Others;
+use kmod_shim::patch::assemble::JUMP_LENGTH;
+use kmod_shim::patch::decode::{Flow, decode};
+use kmod_shim::patch::detour::detour;
+use kmod_shim::patch::eh_frame::{Function, Segment, function_containing};
+use kmod_shim::patch::object::Object;
+use kmod_shim::patch::plan::plan;
+use proptest::prelude::*;
+
+use crate::loaded::{Loaded, OBJECTS};
+
+const START: u64 = 0x7fff_f7d0_0000;
+const STUB: u64 = 0x7fff_f800_0000;
+
+static LIBC: LazyLock<Loaded> = LazyLock::new(|| Loaded::open(OBJECTS[0]).expect("libc"));
+
+/// Code of short, common instructions, branches, calls and system calls, in any order, so that most of it is
+/// valid; or any bytes.
+fn code() -> impl Strategy<Value = Vec<u8>> {
+    let instruction = prop_oneof![
+        4 => Just(vec![0x0f, 0x05]),
+        4 => any::<u32>().prop_map(|number| [&[0xb8][..], &number.to_le_bytes()].concat()),
+        2 => any::<i8>().prop_map(|to| vec![0x74, to as u8]),
+        1 => any::<i8>().prop_map(|to| vec![0xeb, to as u8]),
+        1 => any::<i8>().prop_map(|to| vec![0xe2, to as u8]),
+        2 => any::<i32>().prop_map(|to| [&[0x48, 0x8d, 0x35][..], &to.to_le_bytes()].concat()),
+        1 => any::<i32>().prop_map(|to| [&[0xe8][..], &to.to_le_bytes()].concat()),
+        1 => (-200..200).prop_map(|to: i32| [&[0x0f, 0x85][..], &to.to_le_bytes()].concat()),
+        2 => Just(vec![0x31, 0xff]),
+        2 => Just(vec![0x4c, 0x89, 0xc7]),
+        1 => Just(vec![0xc3]),
+        1 => Just(vec![0xff, 0xe0]),
+    ];
+    prop_oneof![
+        8 => prop::collection::vec(instruction, 1..60).prop_map(|code| code.concat()),
+        1 => prop::collection::vec(any::<u8>(), 1..300),
+    ]
+}
+
+/// The addresses at which iced-x86 finds instructions.
+fn boundaries(code: &[u8]) -> Vec<u64> {
+    let decoder = Decoder::with_ip(64, code, START, DecoderOptions::NONE);
+    decoder.into_iter().map(|instruction| instruction.ip()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_decoded_as_iced_decodes_them(bytes in prop::collection::vec(any::<u8>(), 1..20)) {
+        let mut decoder = Decoder::with_ip(64, &bytes, START, DecoderOptions::NONE);
+        let expected = decoder.decode();
+        if let Some(found) = decode(&bytes) {
+            prop_assert!((1..=15).contains(&found.length) && found.length <= bytes.len());
+            // What iced knows to be invalid may pass for an instruction here: it is never executed.
+            if !expected.is_invalid() {
+                prop_assert_eq!(found.length, expected.len(), "{:?}", expected.code());
+                prop_assert_eq!(found.flow == Flow::Syscall, expected.code() == Code::Syscall);
+                prop_assert_eq!(found.relative_operand.is_some(), expected.is_ip_rel_memory_operand());
+            }
+        }
+    }
+
+    #[test]
+    fn a_jump_replaces_one_instruction_that_leads_to_the_site(code in code(), end in any::<prop::sample::Index>()) {
+        let segment = Segment { address: START, bytes: &code };
+        let length = end.index(code.len()) as u64 + 1;
+        let function = Function { range: START..START + length, signal_frame: false };
+        let boundaries = boundaries(&code);
+        for site in START..START + length {
+            let Ok(plan) = plan(&segment, site, &function, STUB, 0, Others::Stopped) else { continue };
+            prop_assert!(boundaries.contains(&site) && code[(site - START) as usize..].starts_with(&[0x0f, 0x05]));
+            let patch = plan.patch_address;
+            prop_assert!(function.range.contains(&patch) && boundaries.contains(&patch) && patch < site);
+            let inside = patch + 1..patch + JUMP_LENGTH as u64;
+            prop_assert!(inside.end <= site);
+            prop_assert!(!boundaries.iter().any(|boundary| inside.contains(boundary)));
+            for instruction in Decoder::with_ip(64, &code[..length as usize], START, DecoderOptions::NONE) {
+                prop_assert!(!inside.contains(&instruction.near_branch_target()));
+            }
+            let last = plan.stub.bytes().last_chunk::<8>();
+            prop_assert_eq!(last, Some(&[0; 8]));
+        }
+    }
+
+    #[test]
+    fn a_detour_moves_whole_instructions(code in code()) {
+        let segment = Segment { address: START, bytes: &code };
+        let function = Function { range: START..START + code.len() as u64, signal_frame: false };
+        for others in [Others::Stopped, Others::Running] {
+            let Ok(detour) = detour(&segment, &function, STUB, 0, others) else { continue };
+            let trampoline = detour.trampoline.bytes();
+            let moved = &trampoline[(detour.original - STUB) as usize..];
+            let last = Decoder::with_ip(64, moved, detour.original, DecoderOptions::NONE).into_iter().last();
+            let back = last.expect("a jump back").near_branch_target();
+            prop_assert!(back >= START + JUMP_LENGTH as u64);
+            prop_assert!(back == function.range.end || boundaries(&code).contains(&back));
+        }
+    }
+
+    #[test]
+    fn any_headers_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..400), valid in 0_usize..64) {
+        let mut bytes = bytes;
+        let start = LIBC.start();
+        let valid = valid.min(bytes.len());
+        bytes[..valid].copy_from_slice(&start.bytes[..valid]);
+        if let Some(object) = Object::read(&Segment { address: START, bytes: &bytes }, START) {
+            prop_assert!(object.code.contains(&START));
+        }
+    }
+
+    #[test]
+    fn damaged_unwind_tables_give_no_function_that_does_not_contain_the_address(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        cut in any::<prop::sample::Index>(),
+        function in any::<prop::sample::Index>(),
+    ) {
+        let unwind = LIBC.unwind();
+        let header = LIBC.object.unwind_header;
+        let mut bytes = unwind.bytes.to_vec();
+        let table = (header - unwind.address) as usize;
+        for (place, value) in damage {
+            // Half of it where the table's own header is, the rest anywhere behind.
+            let place = if value & 1 == 0 { place.index(64) } else { place.index(bytes.len() - table) };
+            bytes[table + place] ^= value;
+        }
+        bytes.truncate(table + cut.index(bytes.len() - table));
+        let damaged = Segment { address: unwind.address, bytes: &bytes };
+        let address = LIBC.functions[function.index(LIBC.functions.len())].start;
+        if let Some(found) = function_containing(&damaged, header, address) {
+            prop_assert!(found.range.contains(&address));
+        }
+    }
+}
