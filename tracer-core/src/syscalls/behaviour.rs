@@ -18,8 +18,8 @@ pub struct Behaviour {
     pub restarts: bool,
 }
 
-/// How to treat call `s` with arguments `a`: by the row of its command or option, if it has such, or else by its
-/// own. Callers that decide by [`Syscall::class`] alone miss commands that must be refused.
+/// How to treat call `s` with arguments `a`: by the row of its command or option, if it has such, or else by
+/// its own. Callers that decide by [`Syscall::class`] alone miss commands that must be refused.
 pub fn behaviour(s: &Syscall, a: &[u64; 6]) -> Behaviour {
     let Some(commands) = commands(s) else {
         let has_option = s.arguments.iter().any(|argument| matches!(argument.kind, Type::SocketOption));
@@ -59,8 +59,8 @@ fn restarts(s: &Syscall, a: &[u64; 6], rule: Restarts) -> bool {
     }
 }
 
-/// Whether the call was given a timeout. The kernel would have to make a futex call again with what remains of
-/// it, and does so only after a stop, not after a handler.
+/// Whether the call was given a timeout. The kernel would have to make a futex call again with what remains
+/// of it, and does so only after a stop, not after a handler.
 fn timed(s: &Syscall, a: &[u64; 6]) -> bool {
     s.arguments.iter().zip(a).enumerate().any(|(index, (argument, &value))| {
         matches!(resolve(argument.kind, index, a), Type::Buffer(buffer) if is_timeout(&buffer)) && value != 0

@@ -179,6 +179,8 @@ pub enum Limit {
 pub enum When {
     /// Anything but an error.
     Success,
+    /// Anything but an error, though perhaps not then either, or not all of it.
+    Perhaps,
     /// More than zero: `wait4` that found a child.
     Positive,
     /// Whatever came of the call.
@@ -193,7 +195,7 @@ impl When {
     /// Whether a call that came back with `result` has written.
     pub const fn holds(self, result: i64) -> bool {
         match self {
-            When::Success => result >= 0,
+            When::Success | When::Perhaps => result >= 0,
             When::Positive => result > 0,
             When::Always => true,
             When::SuccessOr(error) => result >= 0 || result == -(error as i64),

@@ -1,4 +1,5 @@
-//! Every x86-64 system call as typed data: what it reads, what it writes, how it is replayed, how it is printed.
+//! Every x86-64 system call as typed data: what it reads, what it writes, how it is replayed and how it is
+//! printed.
 //!
 //! One row per number (in [`table`]), one kind per argument ([`Type`]); capture while recording, emulation in
 //! replay and the printing of a trace all come from these rows:
@@ -8,8 +9,8 @@
 //! * [`print`](print::print) renders it in the style of strace.
 //!
 //! All but [`print`](mod@print) runs between the instructions of a recorded program: it allocates nothing,
-//! calls nothing, and takes any number for an argument. Memory is only looked at through [`Memory`], which may
-//! say no.
+//! calls nothing, and takes any number for an argument. Memory is only looked at through [`Memory`], which
+//! may say no.
 
 mod behaviour;
 pub mod capture;

@@ -6,7 +6,9 @@ use Form::{Hex, Signed, Unsigned};
 
 /// A structure's rows: `name @ offset: form`.
 macro_rules! structure {
-    ($(#[$doc:meta])* $name:ident $size:literal { $($field:ident @ $offset:literal: $form:expr),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident $size:literal {
+        $($field:ident @ $offset:literal: $form:expr),* $(,)?
+    }) => {
         $(#[$doc])*
         pub static $name: Structure = Structure {
             size: $size,

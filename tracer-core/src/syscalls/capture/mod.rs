@@ -69,8 +69,8 @@ pub(super) const fn values_before(arguments: &[Argument]) -> bool {
     false
 }
 
-/// Notes the values that the kernel will overwrite and that [`outputs`] needs. To be called before the call is
-/// made, while recording; nearly free for most calls.
+/// Notes the values that the kernel will overwrite and that [`outputs`] needs. To be called before the call
+/// is made, while recording; nearly free for most calls.
 #[inline]
 pub fn before(s: &Syscall, a: &[u64; 6], m: &impl Memory) -> Before {
     if !s.values_before {

@@ -1,14 +1,14 @@
 //! Which memory the kernel wrote.
 
 use super::super::Syscall;
-use super::super::kind::{Direction, Type};
+use super::super::kind::{Direction, Type, When};
 use super::length::Call;
 use super::messages::{ITEM_MOVED, ITEM_SIZE, scattered};
 use super::{Before, ITEMS_MAX, Memory, Region, count, resolve, value, word};
 
-/// Visits every piece of memory that the kernel wrote, in ascending order of arguments. To be called after the
-/// call was made. What is visited may be more than was written where the kernel leaves gaps (padding, unused
-/// fields), never less; it may be unreadable if the program gave bad addresses that the kernel forgave.
+/// Visits every piece of memory that the kernel wrote, in ascending order of arguments. To be called after
+/// the call was made. What is visited may be more than was written where the kernel leaves gaps (padding,
+/// unused fields), never less.
 pub fn outputs(
     s: &Syscall,
     a: &[u64; 6],
@@ -19,7 +19,8 @@ pub fn outputs(
 ) {
     let call = Call { s, a, before, result, m };
     let visit = &mut |region: Region| {
-        if region.address != 0 && region.length > 0 {
+        // What an error names need not be memory at all: EFAULT may have been that error.
+        if region.address != 0 && region.length > 0 && (result >= 0 || call.readable(region)) {
             visit(region);
         }
     };
@@ -38,7 +39,10 @@ impl<M: Memory> Call<'_, M> {
         let succeeded = self.result >= 0;
         match kind {
             Type::Buffer(buffer) if buffer.direction.writes() && buffer.when.holds(self.result) => {
-                piece(address, self.length(buffer.length, address));
+                let region = Region { argument, address, length: self.length(buffer.length, address) };
+                if buffer.when != When::Perhaps || self.readable(region) {
+                    visit(region);
+                }
             }
             Type::ValueLength { of } if self.tells_length() && value(self.a, of) != 0 => piece(address, 4),
             Type::Vector(direction) if direction.writes() => {
@@ -73,6 +77,11 @@ impl<M: Memory> Call<'_, M> {
             }
             _ => {}
         }
+    }
+
+    fn readable(&self, region: Region) -> bool {
+        let Some(end) = region.address.checked_add(region.length.saturating_sub(1)) else { return false };
+        self.m.read(region.address, &mut [0]) && self.m.read(end, &mut [0])
     }
 
     /// ERANGE from getsockopt says that the buffer was too small, and the length how large it should be.

@@ -7,8 +7,8 @@ use super::super::shorthand::{reads_bytes, updates_bytes, writes_bytes};
 use super::Class;
 pub use super::ioctl_rows::IOCTL;
 
-/// Types (the second-lowest byte of a modern number) whose structures hold pointers to further memory, or whose
-/// drivers share memory with the program. Their sizes say too little, so they are refused when recording.
+/// Types (the second-lowest byte of a modern number) whose structures hold pointers to further memory, or
+/// whose drivers share memory with the program. Their sizes say too little, so recording refuses them.
 const OPAQUE: &[(u8, &str)] = &[
     (b';', "vfio"),
     (b'A', "ALSA PCM"),

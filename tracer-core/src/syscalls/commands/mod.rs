@@ -1,4 +1,4 @@
-//! Calls whose arguments mean something else for each *command*: `ioctl`, `fcntl`, `prctl`, `futex`, and so on.
+//! Calls whose arguments mean something else for each *command*: `ioctl`, `fcntl`, `prctl`, `futex`.
 
 pub mod control;
 pub mod ioctl;

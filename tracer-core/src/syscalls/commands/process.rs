@@ -1,6 +1,6 @@
 //! The commands of `prctl`, `arch_prctl`, `seccomp` and `madvise`.
 
-use super::super::kind::Type;
+use super::super::kind::{Type, When};
 use super::super::layout::Layout;
 use super::super::shorthand::{reads, result_bytes, writes_bytes, writes_int, writes_word};
 use super::super::structures::FILTER_PROGRAM;
@@ -71,10 +71,13 @@ pub static PRCTL: CommandSet = CommandSet {
         PR_GET_TAGGED_ADDR_CTRL = 56, class Emulate;
         PR_SET_IO_FLUSHER = 57, (1: Type::Hex), class Emulate;
         PR_GET_IO_FLUSHER = 58, class Emulate;
-        PR_SET_SYSCALL_USER_DISPATCH = 59, (1: Type::Int, 2: Type::Pointer, 3: Type::Size, 4: Type::Pointer), class Special;
+        PR_SET_SYSCALL_USER_DISPATCH = 59,
+            (1: Type::Int, 2: Type::Pointer, 3: Type::Size, 4: Type::Pointer), class Special;
         PR_PAC_SET_ENABLED_KEYS = 60, class Emulate;
         PR_PAC_GET_ENABLED_KEYS = 61, class Emulate;
-        PR_SCHED_CORE = 62, (4: writes_word()), class Emulate;
+        // Only PR_SCHED_CORE_GET writes.
+        PR_SCHED_CORE = 62,
+            (1: Type::Int, 2: Type::Int, 3: Type::Int, 4: writes_word().when(When::Perhaps)), class Emulate;
         PR_SME_SET_VL = 63, class Emulate;
         PR_SME_GET_VL = 64, class Emulate;
         // Would forbid the mappings and the protections that rewriting code needs.
@@ -88,7 +91,8 @@ pub static PRCTL: CommandSet = CommandSet {
         PR_TIMER_CREATE_RESTORE_IDS = 77, (1: Type::Hex), class Emulate;
         PR_FUTEX_HASH = 78, (1: Type::Hex, 2: Type::Hex), class Emulate;
         PR_GET_AUXV = 0x4155_5856, (1: result_bytes(2), 2: Type::Size), class Emulate;
-        PR_SET_VMA = 0x5356_4d41, (1: Type::Int, 2: Type::Pointer, 3: Type::Size, 4: Type::Path), class Emulate;
+        PR_SET_VMA = 0x5356_4d41,
+            (1: Type::Int, 2: Type::Pointer, 3: Type::Size, 4: Type::Path), class Emulate;
         PR_SET_PTRACER = 0x5961_6d61, (1: Type::Hex), class Emulate;
     },
 };
@@ -155,8 +159,8 @@ pub static MADVISE: CommandSet = CommandSet {
         MADV_SEQUENTIAL = 2;
         MADV_WILLNEED = 3;
         MADV_DONTNEED = 4;
-        // The kernel may or may not zero the pages, whenever it likes. Allocators use MADV_DONTNEED instead on
-        // kernels that don't know it.
+        // The kernel may or may not zero the pages, whenever it likes. Allocators use MADV_DONTNEED instead
+        // on kernels that don't know it.
         MADV_FREE = 8, class RefuseQuietly(libc::EINVAL);
         MADV_REMOVE = 9;
         MADV_DONTFORK = 10;

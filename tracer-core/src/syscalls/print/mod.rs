@@ -16,7 +16,8 @@ use super::{Syscall, commands};
 use argument::Printer;
 
 /// A call with its result: `read(3, "root:x:0"..., 4096) = 1024`. What memory cannot show (`m` may be a trace
-/// that kept only the beginning of it) is an address instead. Strings in `m` end with NUL or where memory ends.
+/// that kept only the beginning of it) is an address instead. Strings in `m` end with NUL or where memory
+/// ends.
 pub fn print(s: &Syscall, a: &[u64; 6], result: i64, m: &impl Memory) -> String {
     format!("{} = {}", printed(s, a, Some(result), m), outcome(s, result))
 }
@@ -32,8 +33,8 @@ fn printed(s: &Syscall, a: &[u64; 6], result: Option<i64>, m: &impl Memory) -> S
     format!("{}({})", s.name, arguments.join(", "))
 }
 
-/// How many arguments are worth showing: a command that takes fewer leaves chance values in the others, and so
-/// does `open` in its mode.
+/// How many arguments are worth showing: a command that takes fewer leaves chance values in the others, and
+/// so does `open` in its mode.
 fn shown(s: &Syscall, a: &[u64; 6]) -> usize {
     let creates = |flags: u64| flags as i32 & (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)) != 0;
     match s.name {

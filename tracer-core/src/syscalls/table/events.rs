@@ -61,7 +61,8 @@ pub const ROWS: &[Syscall] = rows! {
 
     202 futex Emulate =>
         (uaddr: ByCommand(&ipc::FUTEX), futex_op: Command(&ipc::FUTEX), val: Int,
-         timeout: ByCommand(&ipc::FUTEX), uaddr2: ByCommand(&ipc::FUTEX), val3: ByCommand(&ipc::FUTEX)) blocks Untimed;
+         timeout: ByCommand(&ipc::FUTEX), uaddr2: ByCommand(&ipc::FUTEX), val3: ByCommand(&ipc::FUTEX))
+        blocks Untimed;
     449 futex_waitv Emulate =>
         (waiters: reads_structures(1, &FUTEX_WAITER), nr_futexes: Unsigned, flags: Hex,
          timeout: reads(&TIMESPEC), clockid: Named(&time::CLOCK)) blocks Always;

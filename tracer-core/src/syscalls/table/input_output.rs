@@ -47,7 +47,8 @@ pub const ROWS: &[Syscall] = rows! {
 
     // Reads or writes the program's memory, depending on which end of the pipe it is given.
     278 vmsplice Emulate =>
-        (fd: WrittenDescriptor, iov: Vector(InOut), nr_segs: Size, flags: Named(&files::SPLICE)) blocks Always;
+        (fd: WrittenDescriptor, iov: Vector(InOut), nr_segs: Size, flags: Named(&files::SPLICE))
+        blocks Always;
 
     // The kernel writes to these rings in the program's memory whenever it likes. Programs do without.
     206 io_setup RefuseQuietly(libc::ENOSYS) => (nr_events: Unsigned, ctx_idp: writes_bytes(8));

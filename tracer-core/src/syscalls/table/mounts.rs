@@ -44,8 +44,8 @@ pub const ROWS: &[Syscall] = rows! {
     // The answer begins with its own size.
     457 statmount Emulate =>
         (req: reads(&MOUNT_REQUEST),
-         buf: memory(Out, Length::Counted { header: 0, count_at: 0, limit: Limit::None, size: 1 }), bufsize: Size,
-         flags: Hex);
+         buf: memory(Out, Length::Counted { header: 0, count_at: 0, limit: Limit::None, size: 1 }),
+         bufsize: Size, flags: Hex);
     458 listmount Emulate =>
         (req: reads(&MOUNT_REQUEST), mnt_ids: result_items(2, 8).shown(Layout::Words), nr_mnt_ids: Size,
          flags: Hex);

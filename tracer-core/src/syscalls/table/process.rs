@@ -16,13 +16,14 @@ use super::super::structures::{
 };
 use super::rows;
 
-/// waitid writes si_signo to si_status and leaves the rest of the siginfo_t alone. It does so after errors too.
+/// waitid writes si_signo to si_status and leaves the rest of the siginfo_t alone, also after errors.
 const WAITED: Type = writes_bytes(28).shown(Layout::Structure(&SIGINFO)).when(When::Always);
 
 /// These calls' rows.
 pub const ROWS: &[Syscall] = rows! {
     56 clone Special =>
-        (flags: Named(&process::CLONE), stack: Pointer, parent_tid: Pointer, child_tid: Pointer, tls: Pointer);
+        (flags: Named(&process::CLONE), stack: Pointer, parent_tid: Pointer, child_tid: Pointer,
+         tls: Pointer);
     435 clone3 Special => (cl_args: reads_items(1, 1).shown(Layout::Structure(&CLONE_ARGUMENTS)), size: Size);
     57 fork Special => ();
     58 vfork Special => ();
@@ -37,7 +38,7 @@ pub const ROWS: &[Syscall] = rows! {
          options: Named(&process::WAIT), rusage: writes(&RUSAGE).when(When::Positive)) blocks Always;
     247 waitid Special =>
         (idtype: Named(&process::WAIT_WHICH), id: Int, infop: WAITED, options: Named(&process::WAIT),
-         rusage: writes(&RUSAGE)) blocks Always;
+         rusage: writes(&RUSAGE).when(When::Perhaps)) blocks Always;
     218 set_tid_address Special => (tidptr: Pointer);
     273 set_robust_list Special => (head: Pointer, len: Size);
     274 get_robust_list Emulate => (pid: Int, head_ptr: writes_word(), len_ptr: writes_word());
@@ -92,8 +93,9 @@ pub const ROWS: &[Syscall] = rows! {
     314 sched_setattr Emulate =>
         (pid: Int, attr: updates(&SCHEDULER_ATTRIBUTES).when(When::Error(libc::E2BIG)), flags: Hex);
     315 sched_getattr Emulate =>
-        (pid: Int, attr: writes_items(2, 1).shown(Layout::Structure(&SCHEDULER_ATTRIBUTES)), size: Unsigned,
-         flags: Hex);
+        (pid: Int, attr: writes_items(2, 1).shown(Layout::Structure(&SCHEDULER_ATTRIBUTES))
+             .when(When::Perhaps),
+         size: Unsigned, flags: Hex);
     251 ioprio_set Emulate => (which: Int, who: Int, ioprio: Hex);
     252 ioprio_get Emulate => (which: Int, who: Int);
     309 getcpu Emulate => (cpu: writes_int(), node: writes_int(), tcache: Pointer);

@@ -12,7 +12,8 @@ use super::rows;
 
 /// These calls' rows.
 pub const ROWS: &[Syscall] = rows! {
-    35 nanosleep Emulate => (duration: reads(&TIMESPEC), rem: writes(&TIMESPEC).when(When::Error(libc::EINTR)))
+    35 nanosleep Emulate =>
+        (duration: reads(&TIMESPEC), rem: writes(&TIMESPEC).when(When::Error(libc::EINTR)))
         blocks Never;
     230 clock_nanosleep Emulate =>
         (clockid: Named(&time::CLOCK), flags: Named(&time::TIMER), t: reads(&TIMESPEC),

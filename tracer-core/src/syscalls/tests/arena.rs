@@ -74,8 +74,8 @@ impl Arena {
         i32::from_le_bytes(self.memory[at..at + 4].try_into().expect("four bytes"))
     }
 
-    /// Makes the call and holds what the kernel did to memory against what the table says. Returns the kernel's
-    /// result, negative error numbers included.
+    /// Makes the call and holds what the kernel did to memory against what the table says. Returns the
+    /// kernel's result, negative error numbers included.
     pub fn call(&mut self, number: libc::c_long, arguments: &[u64]) -> i64 {
         let row = lookup(number as u64).expect("a row");
         let mut a = [0; 6];

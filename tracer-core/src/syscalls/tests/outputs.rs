@@ -43,7 +43,7 @@ fn null_pointers_are_not_written() {
 
 #[test]
 fn errors_that_tell_something() {
-    let m = Mock::default();
+    let m = Mock::default().with(0x10, &[0; 8]).with(0x20, &[0; 144]).with(0x100, &[0; 28]);
     let interrupted = -i64::from(libc::EINTR);
     assert_eq!(written("nanosleep", [0x10, 0x20, 0, 0, 0, 0], NONE, interrupted, &m), [(1, 0x20, 16)]);
     assert_eq!(written("nanosleep", [0x10, 0x20, 0, 0, 0, 0], NONE, 0, &m), []);
@@ -53,7 +53,13 @@ fn errors_that_tell_something() {
     );
     assert_eq!(written("select", [8, 0x10, 0, 0, 0x20, 0], NONE, interrupted, &m), [(4, 0x20, 16)]);
     assert_eq!(written("wait4", [1, 0x10, 1, 0x20, 0, 0], NONE, 0, &m), [], "WNOHANG, no child has ended");
-    assert_eq!(written("waitid", [1, 1, 0x10, 4, 0, 0], NONE, -10, &m), [(2, 0x10, 28)]);
+    assert_eq!(written("waitid", [1, 1, 0x100, 4, 0, 0], NONE, -10, &m), [(2, 0x100, 28)]);
+    assert_eq!(written("waitid", [1, 1, 0x9000, 4, 0, 0], NONE, -14, &m), [], "not memory");
+    assert_eq!(
+        written("waitid", [1, 1, 0x100, 5, 0x9000, 0], NONE, 0, &m),
+        [(2, 0x100, 28)],
+        "no child, and a bad address that nobody noticed"
+    );
 }
 
 #[test]
@@ -135,7 +141,7 @@ fn answers_that_say_how_long_they_are() {
     let m = Mock::default().with(0x1000, &fiemap);
     assert_eq!(written("ioctl", [3, 0xc020_660b, 0x1000, 0, 0, 0], NONE, 0, &m), [(2, 0x1000, 32 + 112)]);
 
-    let m = Mock::default().with(0x1000, &[12, 0, 0, 0, 1, 0, 0, 0]);
+    let m = Mock::default().with(0x1000, &[12, 0, 0, 0, 1, 0, 0, 0]).with(0x2000, &[0; 4]);
     let a = [3, 0x10, 0x1000, 0x2000, 0, 0];
     assert_eq!(before(row("name_to_handle_at"), &a, &m), Before { capacity: 12 });
     let known = Before { capacity: 128 };
