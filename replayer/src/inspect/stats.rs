@@ -22,7 +22,7 @@ struct Sums {
     errors: u64,
     /// Bytes that the kernel gave to the program.
     returned_bytes: u64,
-    /// Those of them that the trace keeps as a reference to a file.
+    /// Bytes, read or mapped, that the trace keeps as a reference to a file.
     referenced_bytes: u64,
     /// Bytes that the events take in their streams, before compression.
     stream_bytes: u64,
@@ -39,6 +39,7 @@ impl Sums {
                     self.returned_bytes += range.length;
                     self.referenced_bytes += range.length;
                 }
+                Item::MapFile { range, .. } => self.referenced_bytes += range.length,
                 _ => {}
             }
         }
@@ -98,9 +99,9 @@ pub fn print_stats(directory: &Path, json: bool) -> Result<()> {
         writeln!(out, "{}", table(&stats).trim_fmt())?;
         writeln!(
             out,
-            "\n{} in {} streams; {} on disk, compressed {:.1} times",
-            HumanBytes(stats.total.stream_bytes),
+            "\nstreams: {}; {}; {} on disk, compressed {:.1} times",
             stats.streams,
+            HumanBytes(stats.total.stream_bytes),
             HumanBytes(stats.events_file_bytes),
             stats.compression_ratio,
         )?;

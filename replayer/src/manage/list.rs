@@ -1,6 +1,7 @@
 //! `imitate ls`.
 
 use super::{command_line, ending};
+use crate::status::{Ending, signal_name};
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
@@ -72,29 +73,33 @@ fn row(listed: &Listed) -> Row {
 }
 
 fn ended(manifest: &Manifest, being_recorded: bool) -> String {
-    let program = ending(manifest).map_or_else(|| "unknown".to_owned(), |ending| ending.to_string());
-    match (&manifest.ended, being_recorded) {
-        (Ended::Recording, true) => "recording".to_owned(),
-        (Ended::Recording, false) => "cut off: the recorder was killed".to_owned(),
-        (Ended::Complete, _) => program,
-        (Ended::Early(reason), _) => format!("{program}; trace ends early: {reason}"),
+    match (&manifest.ended, ending(manifest)) {
+        (Ended::Recording, _) if being_recorded => "recording".to_owned(),
+        (Ended::Recording, _) => "incomplete: the recorder was killed".to_owned(),
+        (Ended::Complete, Some(ending)) => ending.to_string(),
+        (Ended::Complete, None) => "unknown".to_owned(),
+        // Nothing that is sent to a program from outside to kill it can be in its trace.
+        (Ended::Early(_), Some(Ending::Killed(signal))) => signal_name(signal),
+        (Ended::Early(reason), Some(ending)) => format!("{ending}, incomplete: {reason}"),
+        (Ended::Early(reason), None) => format!("incomplete: {reason}"),
     }
 }
 
 fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["NAME", "WHEN", "COMMAND", "ENDED", "EVENTS", "SIZE"]);
+    table.load_preset(presets::NOTHING).set_header(["NAME", "WHEN", "EVENTS", "SIZE", "COMMAND", "ENDED"]);
     for row in rows {
         table.add_row([
             row.name.clone(),
             row.began.map_or_else(|| "-".to_owned(), local_time),
-            shortened(&row.command),
-            row.ended.clone(),
             row.events.map_or_else(|| "-".to_owned(), |events| HumanCount(events).to_string()),
             HumanBytes(row.size).to_string(),
+            shortened(&row.command),
+            // Last, because a reason may be long.
+            row.ended.clone(),
         ]);
     }
-    for column in table.column_iter_mut().skip(4) {
+    for column in table.column_iter_mut().skip(2).take(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table

@@ -101,7 +101,7 @@ pub fn record(options: &Record) -> Result<Recorded> {
     // Without its companion there is no trace to complete; wait_done says so.
     let _ = started.root_ended(status.into_raw());
     match started.wait_done() {
-        Ok(Outcome::Recorded(summary)) => tell(&summary, options.verbose),
+        Ok(Outcome::Recorded(summary)) => tell(&summary, Ending::of(status), options.verbose),
         Ok(Outcome::Replayed(_)) => bail!("the recording's companion answered as if it had replayed"),
         // The program has run all the same, and its status is what counts.
         Err(error) => eprintln!("imitate: {error}"),
@@ -128,9 +128,13 @@ fn discard(mut started: Started) {
     }
 }
 
-fn tell(summary: &Summary, verbose: bool) {
+fn tell(summary: &Summary, ending: Ending, verbose: bool) {
     let directory = summary.directory.display();
-    if let Some(reason) = &summary.ends_early {
+    // What was killed has no more to record, and everybody sees that it was.
+    let expected = matches!(ending, Ending::Killed(_));
+    if let Some(reason) = &summary.ends_early
+        && (verbose || !expected)
+    {
         eprintln!("imitate: {directory}: the trace ends early: {reason}");
     }
     if !verbose {

@@ -1,0 +1,106 @@
+//! How the tool ends, and what it leaves behind.
+
+use crate::{FAILED, Place, altered, imitate, text};
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+
+#[test]
+fn a_fatal_signal_is_repeated() {
+    for signal in [libc::SIGTERM, libc::SIGABRT, libc::SIGSEGV] {
+        let place = Place::new();
+        let recorded = place.record(&["sh", "-c", &format!("echo out; kill -{signal} $$")]);
+        assert_eq!(recorded.status.signal(), Some(signal), "{}", text(&recorded.stderr));
+        let replayed = place.replay();
+        assert_eq!(replayed.status.signal(), Some(signal), "{}", text(&replayed.stderr));
+        assert_eq!(replayed.stdout, b"out\n");
+        assert!(!replayed.status.core_dumped(), "the tool's own core dump would replace the program's");
+    }
+}
+
+#[test]
+fn a_trace_that_ends_early_is_replayed_up_to_there() {
+    for (exits, fails) in [(0, 125), (125, 124)] {
+        let place = Place::new();
+        let recorded = place.record(&["sh", "-c", &format!("echo one; exit {exits}")]);
+        assert_eq!(recorded.status.code(), Some(exits));
+        altered::cut(&place.trace(), 1);
+        let replayed = place.replay();
+        assert_eq!(text(&replayed.stdout), "one\n");
+        assert!(text(&replayed.stderr).contains("the recording ends here"), "{}", text(&replayed.stderr));
+        assert_eq!(replayed.status.code(), Some(fails));
+    }
+}
+
+#[test]
+fn a_program_that_has_changed_is_not_replayed() {
+    let place = Place::new();
+    let program = place.path("date");
+    std::fs::copy("/bin/date", &program).unwrap();
+    assert!(place.record(&[program.to_str().unwrap()]).status.success());
+    let mut bytes = std::fs::read(&program).unwrap();
+    bytes.push(0);
+    std::fs::write(&program, bytes).unwrap();
+    let replayed = place.replay();
+    assert_eq!(replayed.status.code(), FAILED);
+    assert_eq!(text(&replayed.stdout), "");
+    assert!(text(&replayed.stderr).contains("is not the file that the recorded program ran"));
+}
+
+#[test]
+fn commands_that_do_not_run_end_as_in_a_shell_and_leave_no_trace() {
+    for (command, status) in [("no-such-program-anywhere", 127), ("/no/such/file", 127), ("/etc/passwd", 126)]
+    {
+        let place = Place::new();
+        let recorded = place.record(&[command]);
+        assert_eq!(recorded.status.code(), Some(status), "{command}");
+        assert!(text(&recorded.stderr).contains(command));
+        assert!(!place.trace().exists());
+    }
+}
+
+#[test]
+fn an_existing_directory_is_not_overwritten() {
+    let place = Place::new();
+    assert!(place.record(&["date"]).status.success());
+    let again = place.record(&["date"]);
+    assert_eq!(again.status.code(), FAILED);
+    assert_eq!(text(&again.stdout), "", "the program must not run if it cannot be recorded");
+    assert!(text(&again.stderr).contains(place.trace().to_str().unwrap()));
+    assert!(place.replay().status.success(), "the first trace must be as it was");
+}
+
+#[test]
+fn a_signal_to_the_tool_is_the_programs() {
+    let place = Place::new();
+    let script = "trap 'echo caught; exit 7' TERM; echo ready; while :; do read line || exit 8; done";
+    let mut command = imitate();
+    command.arg("record").arg("--output").arg(place.trace()).args(["--", "sh", "-c", script]);
+    let mut tool = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let stdin = tool.stdin.take();
+    let mut lines = BufReader::new(tool.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    // SAFETY: a signal to a child that has not been waited for.
+    unsafe { libc::kill(tool.id() as i32, libc::SIGTERM) };
+    assert_eq!(lines.next().unwrap().unwrap(), "caught");
+    assert_eq!(tool.wait().unwrap().code(), Some(7));
+    drop(stdin);
+    let replayed = place.replay();
+    assert_eq!((replayed.status.code(), text(&replayed.stdout)), (Some(7), "ready\ncaught\n".to_owned()));
+}
+
+#[test]
+fn several_replays_of_one_trace_run_at_once() {
+    let place = Place::new();
+    let recorded = place.record(&["date", "+%N"]);
+    let replays: Vec<_> = (0..4)
+        .map(|_| {
+            let mut command = imitate();
+            command.arg("replay").arg(place.trace()).stdout(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for replay in replays {
+        let replayed = replay.wait_with_output().unwrap();
+        assert_eq!((replayed.status.code(), &replayed.stdout), (Some(0), &recorded.stdout));
+    }
+}

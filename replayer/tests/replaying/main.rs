@@ -1,0 +1,64 @@
+//! What the tool does with real recordings when all is not well: divergences, traces that end early, changed
+//! programs, fatal signals, gdb. That replays are identical is proven by the end-to-end tests of `examples`.
+//!
+//! The library comes from the release build, which `cargo xtask test` makes first.
+
+mod altered;
+mod debugger;
+mod divergence;
+mod endings;
+mod verification;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// imitate itself failed.
+const FAILED: Option<i32> = Some(125);
+
+/// A directory for one trace and whatever else a test needs.
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place { directory: TempDir::new().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.path("trace")
+    }
+
+    /// Records a command line; gives what came of it.
+    fn record(&self, command: &[&str]) -> Output {
+        imitate().arg("record").arg("--output").arg(self.trace()).arg("--").args(command).output().unwrap()
+    }
+
+    fn replay(&self) -> Output {
+        imitate().arg("replay").arg(self.trace()).output().unwrap()
+    }
+}
+
+/// The tool under test, with the library of the release build.
+fn imitate() -> Command {
+    let tool = Path::new(env!("CARGO_BIN_EXE_imitate"));
+    let target = tool.ancestors().nth(2).unwrap();
+    let library = target.join("release/libimitate.so");
+    assert!(
+        library.is_file(),
+        "{} is missing: run `cargo build --release --package preload` first",
+        library.display()
+    );
+    let mut command = Command::new(tool);
+    command.env("IMITATE_LIBRARY", library);
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
