@@ -13,9 +13,10 @@ use super::{ChunkHeader, FileHeader, MAXIMUM_CHUNK, chunk_flags};
 use crate::trace::error::{Context, Error, Result};
 use crate::trace::transform;
 
-/// zstd's level unless another is chosen. One core must keep up with the program; level 1 compresses system
-/// calls' results at several hundred MB/s, and higher levels gain little on them.
-pub const DEFAULT_LEVEL: i32 = 1;
+/// zstd's level unless another is chosen. One core must keep up with the program; on rearranged events level 3
+/// is not much slower than level 1 (1.8 against 2.2 GB/s measured) and leaves 5 percent less; level 6 takes five
+/// times as long.
+pub const DEFAULT_LEVEL: i32 = 3;
 
 /// Chunks shorter than this are always compressed: there is little to save by not trying.
 const PROBE_FROM: usize = 32 << 10;

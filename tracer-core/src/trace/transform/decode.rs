@@ -1,8 +1,10 @@
 //! From columns back to events. Nothing here is trusted.
 
+use std::ops::Range;
+
 use super::groups::Groups;
-use super::texts::Texts;
-use super::{Group, KEY_AND_COUNT, Key, PREAMBLE, Unit};
+use super::texts::{Texts, shared_length};
+use super::{Group, KEY_AND_COUNT, Key, Numbers, PREAMBLE, Unit};
 use crate::event::{Header, ItemHeader, Kind, Tag, padded};
 use crate::trace::reader::fixed_words;
 
@@ -103,8 +105,9 @@ impl<'a> Decoder<'a> {
         if words > 0 {
             self.record(Group::fixed(key, words))?;
         }
+        let body = start + Header::SIZE;
         for position in 0..items.into() {
-            self.item(key, position)?;
+            self.item(key, position, body..body + words * 8)?;
         }
         let [kind, flags, low, high] = key;
         let length = (self.target.len() - start - Header::SIZE) as u32;
@@ -113,16 +116,20 @@ impl<'a> Decoder<'a> {
         Some(())
     }
 
-    /// Appends an item.
-    fn item(&mut self, key: Key, position: usize) -> Option<()> {
-        let header = self.target.len();
+    /// Appends an item of the event whose numbers are at `numbers`.
+    fn item(&mut self, key: Key, position: usize, numbers: Range<usize>) -> Option<()> {
+        let start = self.target.len();
         self.record(Group::header(key, position))?;
-        let item = ItemHeader::from_bytes(*self.target[header..].first_chunk()?);
-        let length = item.length as usize;
+        let (before, header) = self.target.split_at_mut(start);
+        let numbers = Numbers(before[numbers].as_chunks().0);
+        let mut item = ItemHeader::from_bytes(*header.first_chunk()?);
+        item.value = item.value.wrapping_add(numbers.value(item));
+        header.copy_from_slice(&item.to_bytes());
         if item.tag == Tag::Text as u8 {
-            return self.text(item.value, length);
+            return self.text(start, item);
         }
-        match Group::data(key, position, padded(length)) {
+        let length = item.length as usize;
+        match Group::data(key, position, length, numbers) {
             Some(group) => self.record(group),
             None => {
                 let data = take(&mut self.verbatim, padded(length))?;
@@ -131,17 +138,18 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn text(&mut self, address: u64, length: usize) -> Option<()> {
-        let prefix = usize::from(*self.prefixes.split_off_first()?);
+    /// Appends a text to its header at `header`, and makes the length there what it was.
+    fn text(&mut self, header: usize, mut item: ItemHeader) -> Option<()> {
+        let before = self.texts.before(item.value);
+        item.length = item.length.wrapping_add(before.len() as u32);
+        self.target[header..].copy_from_slice(&item.to_bytes());
+        let length = item.length as usize;
+        let prefix = shared_length(*self.prefixes.split_off_first()?, before.len())?;
         let suffix = take(&mut self.suffixes, length.checked_sub(prefix)?)?;
-        let start = self.target.len();
-        let before = self.texts.replace(address, start..start + length);
-        if prefix > before.len() {
-            return None;
-        }
-        self.grow(prefix)?;
+        let start = self.grow(prefix)?;
         self.target.copy_within(before.start..before.start + prefix, start);
         self.append(suffix)?;
+        self.texts.remember(item.value, start..start + length);
         self.grow(padded(length) - length).map(|_| ())
     }
 

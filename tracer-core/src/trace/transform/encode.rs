@@ -2,13 +2,15 @@
 
 use super::groups::Groups;
 use super::texts::{Texts, shared};
-use super::{COLUMNS, Group, KEY_AND_COUNT, Key, NONE, PREAMBLE, Unit};
+use super::{COLUMNS, Group, KEY_AND_COUNT, Key, NONE, Numbers, PREAMBLE, Unit};
 use crate::event::{Header, ItemHeader, Kind, Tag, padded};
 use crate::trace::reader::{fixed_words, has_items};
 
 /// The rearranging side, with memory that is used again for each chunk.
 #[derive(Default)]
 pub struct Encoder {
+    /// The chunk, with items' headers as they are stored.
+    source: Vec<u8>,
     groups: Groups,
     /// Where in the chunk the records of each group begin. Only the first `groups.len()` are of this chunk.
     records: Vec<Vec<u32>>,
@@ -26,6 +28,8 @@ impl Encoder {
     /// [`NONE`] if `bytes` do not begin with an event and nothing was done.
     pub fn encode(&mut self, bytes: &[u8], target: &mut Vec<u8>) -> u16 {
         self.groups.clear();
+        self.source.clear();
+        self.source.extend_from_slice(bytes);
         for column in [&mut self.keys, &mut self.prefixes, &mut self.suffixes, &mut self.verbatim] {
             column.clear();
         }
@@ -39,7 +43,7 @@ impl Encoder {
             return NONE;
         }
         self.verbatim.extend_from_slice(&bytes[offset..]);
-        self.write(bytes, target);
+        self.write(target);
         COLUMNS
     }
 
@@ -51,27 +55,33 @@ impl Encoder {
         self.keys.extend_from_slice(&items.to_le_bytes());
         let words = Kind::from_byte(kind).map_or(0, |kind| fixed_words(kind, flags));
         let mut at = offset + Header::SIZE;
+        let numbers = Numbers(bytes[at..at + words * 8].as_chunks().0);
         if words > 0 {
             self.record(Group::fixed(key, words), at);
             at += words * 8;
         }
         for position in 0..items.into() {
-            self.record(Group::header(key, position), at);
             let item = item_at(bytes, at);
+            let mut stored = ItemHeader { value: item.value.wrapping_sub(numbers.value(item)), ..item };
+            let header = at..at + ItemHeader::SIZE;
+            self.record(Group::header(key, position), at);
             at += ItemHeader::SIZE;
-            let length = padded(item.length as usize);
+            let length = item.length as usize;
             if item.tag == Tag::Text as u8 {
-                let place = at..at + item.length as usize;
-                let before = texts.replace(item.value, place.clone());
-                let prefix = shared(&bytes[before], &bytes[place.clone()]);
-                self.prefixes.push(prefix);
-                self.suffixes.extend_from_slice(&bytes[place][prefix.into()..]);
-            } else if let Some(group) = Group::data(key, position, length) {
+                let place = at..at + length;
+                let before = texts.before(item.value);
+                texts.remember(item.value, place.clone());
+                stored.length = item.length.wrapping_sub(before.len() as u32);
+                let (byte, prefix) = shared(&bytes[before], &bytes[place.clone()]);
+                self.prefixes.push(byte);
+                self.suffixes.extend_from_slice(&bytes[place][prefix..]);
+            } else if let Some(group) = Group::data(key, position, length, numbers) {
                 self.record(group, at);
             } else {
-                self.verbatim.extend_from_slice(&bytes[at..at + length]);
+                self.verbatim.extend_from_slice(&bytes[at..at + padded(length)]);
             }
-            at += length;
+            self.source[header].copy_from_slice(&stored.to_bytes());
+            at += padded(length);
         }
     }
 
@@ -87,7 +97,7 @@ impl Encoder {
         self.records[number].push(at as u32);
     }
 
-    fn write(&self, bytes: &[u8], target: &mut Vec<u8>) {
+    fn write(&self, target: &mut Vec<u8>) {
         let groups = || self.groups.iter().zip(&self.records);
         let size: usize = groups().map(|(group, records)| usize::from(group.length) * records.len()).sum();
         let events = self.keys.len() / KEY_AND_COUNT;
@@ -102,8 +112,8 @@ impl Encoder {
         }
         for (group, records) in groups() {
             match group.unit() {
-                Unit::Byte => transpose::<1>(bytes, group, records, target),
-                Unit::Word => transpose::<8>(bytes, group, records, target),
+                Unit::Byte => transpose::<1>(&self.source, group, records, target),
+                Unit::Word => transpose::<8>(&self.source, group, records, target),
             }
         }
         target.extend_from_slice(&self.prefixes);

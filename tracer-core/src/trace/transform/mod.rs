@@ -4,7 +4,9 @@
 //! few words differ. Event after event, zstd must describe every repetition anew; with the same field of all
 //! events in a row it describes one for all. So all records of one shape (the arguments of one system call,
 //! the headers of its first items, their data if it is small) are gathered as a [`Group`] and transposed.
-//! Strings are stored without the beginning that they share with an earlier one. All else stays as it is.
+//! Strings are stored without the beginning that they share with an earlier one. Two numbers of an item's header
+//! are mostly known and stored as the difference to what they are expected to be, so that they become 0: the
+//! value is the argument that the item belongs to, a text is as long as the one before. All else stays as it is.
 //!
 //! The result is, with 4-byte little-endian numbers:
 //!
@@ -14,9 +16,9 @@
 //! | records of each group, in the order in which the groups first occur | a number each |
 //! | [`Key`] and number of items of each event, transposed by bytes | 6 bytes an event |
 //! | the groups' records, transposed by the group's unit | as said above |
-//! | how many bytes each text shares with the one that it is compared to | 1 byte a text |
+//! | how much each text takes over from the one that it is compared to (see `texts`) | 1 byte a text |
 //! | the texts' other bytes | as said above |
-//! | data of items that are too large for a group, then what is no whole event | the rest |
+//! | data of items that are contents (see [`Group::data`]), then what is no whole event | the rest |
 //!
 //! Nothing depends on a chunk's being whole events: bytes that are none, or only look like some, survive too.
 
@@ -28,7 +30,7 @@ mod texts;
 pub use decode::decode;
 pub use encode::Encoder;
 
-use crate::event::ItemHeader;
+use crate::event::{ItemHeader, padded};
 
 /// What [`crate::trace::chunk::ChunkHeader::transform`] says of bytes that were not rearranged.
 pub const NONE: u16 = 0;
@@ -39,7 +41,7 @@ pub const COLUMNS: u16 = 1;
 /// Numbers in front of everything.
 const PREAMBLE: usize = 5;
 
-/// Items with more bytes of (padded) data are not gathered: they are contents rather than structures.
+/// Items with more bytes of data are not gathered, see [`Group::data`].
 const LARGEST_RECORD: usize = 512;
 
 /// Items behind this many in their event count as one position: they are elements of a list.
@@ -86,10 +88,14 @@ impl Group {
         Group { key, part: Part::Header(position.min(POSITIONS) as u8), length: ItemHeader::SIZE as u16 }
     }
 
-    /// The group of an item's `length` bytes of padded data, `None` if they are too many or none.
-    fn data(key: Key, position: usize, length: usize) -> Option<Group> {
+    /// The group of an item's `length` bytes of data, which are stored padded. `None` if they are contents
+    /// rather than a structure: too many, or as many as the call says that it transferred.
+    fn data(key: Key, position: usize, length: usize, numbers: Numbers) -> Option<Group> {
+        if !(1..=LARGEST_RECORD).contains(&length) || numbers.get(0) == length as u64 {
+            return None;
+        }
         let part = Part::Data(position.min(POSITIONS) as u8);
-        (1..=LARGEST_RECORD).contains(&length).then_some(Group { key, part, length: length as u16 })
+        Some(Group { key, part, length: padded(length) as u16 })
     }
 
     fn unit(&self) -> Unit {
@@ -97,6 +103,22 @@ impl Group {
             Part::Fixed | Part::Header(_) => Unit::Byte,
             Part::Data(_) => Unit::Word,
         }
+    }
+}
+
+/// The numbers in front of an event's items: of a call, its result and its arguments.
+#[derive(Clone, Copy)]
+struct Numbers<'a>(&'a [[u8; 8]]);
+
+impl Numbers<'_> {
+    /// 0 if there are not so many.
+    fn get(self, at: usize) -> u64 {
+        self.0.get(at).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
+    /// What [`ItemHeader::value`] is expected to be.
+    fn value(self, item: ItemHeader) -> u64 {
+        self.get(1 + usize::from(item.argument))
     }
 }
 
