@@ -86,7 +86,8 @@ pub(super) fn socket_pair(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
 fn create_memory() -> io::Result<OwnedFd> {
     const NAME: &CStr = c"imitate-session";
     // Without MFD_NOEXEC_SEAL newer kernels complain in their log; older ones do not know it.
-    let memory = [libc::MFD_CLOEXEC | libc::MFD_NOEXEC_SEAL, libc::MFD_CLOEXEC]
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    let memory = [flags | libc::MFD_NOEXEC_SEAL, flags]
         .into_iter()
         // SAFETY: the name is a C string.
         .map(|flags| unsafe { libc::memfd_create(NAME.as_ptr(), flags) })
@@ -98,6 +99,12 @@ fn create_memory() -> io::Result<OwnedFd> {
     let _lifted = Limit::of(Resource::FileSize)?.lift_to(SESSION_SIZE as u64)?;
     // SAFETY: a plain system call on our own descriptor.
     if unsafe { libc::ftruncate(memory.as_raw_fd(), SESSION_SIZE as libc::off_t) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // A program that finds the descriptor and truncates it would kill the companion with SIGBUS.
+    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+    // SAFETY: as above.
+    if unsafe { libc::fcntl(memory.as_raw_fd(), libc::F_ADD_SEALS, seals) } != 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(memory)

@@ -9,10 +9,10 @@ use std::sync::atomic::Ordering;
 use tracer_core::companion::memory::ControlMapping;
 use tracer_core::companion::writer::{Place, Recording};
 use tracer_core::companion::{Audience, Outcome, Role, Started, Summary, start};
-use tracer_core::event::{Kind, Tag};
+use tracer_core::event::{Kind, Tag, flags};
 use tracer_core::session::check_level;
 use tracer_core::trace::chunk::Index;
-use tracer_core::trace::directory::events_path;
+use tracer_core::trace::directory::{events_path, wait_until_recorded};
 use tracer_core::trace::manifest::{Ended, Manifest, ProcessEnded};
 
 use crate::isolation::{fork, in_own_process, kill, wait};
@@ -43,7 +43,7 @@ pub fn scratch(name: &str) -> Scratch {
     Scratch(path)
 }
 
-pub fn record_at(path: &Path) -> Started {
+fn record_with(path: &Path, audience: Audience) -> std::io::Result<Started> {
     let recording = Recording {
         place: Place::At(path.to_owned()),
         executable: "/bin/true".into(),
@@ -55,7 +55,7 @@ pub fn record_at(path: &Path) -> Started {
         policy: Default::default(),
         check: check_level::CHEAP,
     };
-    start(Role::Record(recording), Audience::Launcher).unwrap()
+    start(Role::Record(recording), audience)
 }
 
 /// Runs `program` as the first process of a recording at `path`; gives back the outcome, and what is passed
@@ -65,7 +65,7 @@ pub fn record(
     program: impl FnOnce(&tracer_core::companion::session::ProgramDescriptors, &ControlMapping) -> i32,
     look: impl FnOnce(libc::pid_t, &ControlMapping),
 ) -> (Summary, i32) {
-    let mut started = record_at(path);
+    let mut started = record_with(path, Audience::Launcher).unwrap();
     let descriptors = started.program.take().unwrap();
     let control = ControlMapping::new(descriptors.memory.as_fd()).unwrap();
     let child = fork(|| program(&descriptors, &control));
@@ -239,7 +239,7 @@ fn a_program_goes_on_when_the_writer_is_killed() {
     in_own_process("record::a_program_goes_on_when_the_writer_is_killed", || {
         let directory = scratch("orphan");
         let path = directory.join("trace");
-        let mut started = record_at(&path);
+        let mut started = record_with(&path, Audience::Launcher).unwrap();
         let descriptors = started.program.take().unwrap();
         let control = ControlMapping::new(descriptors.memory.as_fd()).unwrap();
         let child = fork(|| {
@@ -301,7 +301,7 @@ fn background_processes_are_reported_and_waited_for() {
     in_own_process("record::background_processes_are_reported_and_waited_for", || {
         let directory = scratch("background");
         let path = directory.join("trace");
-        let mut started = record_at(&path);
+        let mut started = record_with(&path, Audience::Launcher).unwrap();
         let descriptors = started.program.take().unwrap();
         let control = ControlMapping::new(descriptors.memory.as_fd()).unwrap();
         let (reader, writer) = std::io::pipe().unwrap();
@@ -358,22 +358,161 @@ fn a_scribbled_ring_is_noticed() {
 }
 
 #[test]
+fn an_impossible_head_is_noticed() {
+    in_own_process("record::an_impossible_head_is_noticed", || {
+        let directory = scratch("head");
+        let path = directory.join("trace");
+        let good = crate::producer::start("/bin/true", b"true\0", 0);
+        let (summary, status) = record(
+            &path,
+            |descriptors, control| {
+                let program = Program::live(descriptors, control, 0);
+                program.write(&mut program.producer(), &good).unwrap();
+                let slot = &control.slots[0];
+                program.side().state_changed();
+                while slot.tail.0.load(Ordering::Acquire) < good.len() as u64 {
+                    std::thread::yield_now();
+                }
+                slot.head.0.store(1 << 60, Ordering::Release);
+                program.finish();
+                // SAFETY: a plain system call. The memory is sealed, or the companion would die of SIGBUS.
+                unsafe { libc::ftruncate(descriptors.memory.as_raw_fd(), 0) }
+            },
+            |_, _| (),
+        );
+        assert_eq!(libc::WEXITSTATUS(status), 255);
+        assert!(summary.ends_early.unwrap().contains("overwrote"));
+        assert_eq!(stream(&path, 0), good);
+    });
+}
+
+#[test]
+fn how_children_ended_is_learnt_from_their_parents() {
+    in_own_process("record::how_children_ended_is_learnt_from_their_parents", || {
+        let directory = scratch("waits");
+        let path = directory.join("trace");
+        let forked = |stream: u64, id: i64| {
+            call(Kind::Call, libc::SYS_fork, id, &[], &item(Tag::Stream, 0, stream, &[]))
+        };
+        let mut information = [0u8; 128];
+        information[8] = libc::CLD_KILLED as u8;
+        information[16..20].copy_from_slice(&602i32.to_le_bytes());
+        information[24] = libc::SIGTERM as u8;
+        let stopped = item(Tag::Output, 1, 0x10, &0x137fu32.to_le_bytes());
+        let exited = item(Tag::Output, 1, 0x10, &0x0700u32.to_le_bytes());
+        let killed = item(Tag::Output, 2, 0x10, &information);
+        let unrecorded = {
+            let path = item(Tag::Text, 0, 0x20, b"/sbin/ldconfig");
+            let mut entry = call(Kind::Entry, libc::SYS_execve, 0, &[0x20, 0, 0], &path);
+            entry[1] |= flags::UNRECORDED;
+            entry
+        };
+        let streams = [
+            [
+                crate::producer::start("/bin/one", b"one\0", 0),
+                forked(1, 601),
+                forked(2, 602),
+                forked(3, 603),
+                call(Kind::Call, libc::SYS_wait4, 601, &[601, 0x10, 0, 0], &stopped),
+                call(Kind::Call, libc::SYS_wait4, 601, &[601, 0x10, 0, 0], &exited),
+                call(Kind::Call, libc::SYS_waitid, 0, &[0, 602, 0x10, 4], &killed),
+                exit_call(0),
+            ]
+            .concat(),
+            [crate::producer::start("/bin/two", b"two\0", 1), exit_call(7)].concat(),
+            read_call(b"x"),
+            unrecorded,
+        ];
+        record(
+            &path,
+            |descriptors, control| {
+                for (number, bytes) in streams.iter().enumerate() {
+                    let (slot, stream) = if number == 0 { (0, 0) } else { reserve(control) };
+                    assert_eq!(stream as usize, number);
+                    let program = Program::live(descriptors, control, slot);
+                    program.write(&mut program.producer(), bytes).unwrap();
+                    program.finish();
+                }
+                0
+            },
+            |_, _| (),
+        );
+        let found: Vec<(u32, String, ProcessEnded, Option<u32>)> = Manifest::load(&path)
+            .unwrap()
+            .processes
+            .into_iter()
+            .map(|it| (it.stream, it.executable.to_text().into_owned(), it.ended, it.parent_stream))
+            .collect();
+        let expected = [
+            (0, "/bin/one", ProcessEnded::Exited(0), None),
+            (1, "/bin/two", ProcessEnded::Exited(7), Some(0)),
+            (2, "/bin/one", ProcessEnded::Signalled(15), Some(0)),
+            (3, "/bin/one", ProcessEnded::Replaced, Some(0)),
+        ];
+        for (found, (stream, executable, ended, parent)) in found.iter().zip(expected) {
+            assert_eq!(found, &(stream, executable.to_owned(), ended, parent));
+        }
+        assert_eq!((found.len(), &*found[4].1), (5, "/sbin/ldconfig"));
+        assert!(matches!(found[4].2, ProcessEnded::Unrecorded(_)));
+    });
+}
+
+#[test]
+fn a_program_can_start_its_own_companion_and_never_notices_it() {
+    in_own_process("record::a_program_can_start_its_own_companion_and_never_notices_it", || {
+        let directory = scratch("alone");
+        let path = directory.join("trace");
+        let child = fork(|| {
+            // SAFETY: plain system calls. Signals of the terminal's, and descriptors that are closed, as the
+            // program may have inherited them.
+            unsafe {
+                libc::setpgid(0, 0);
+                let mut blocked = std::mem::zeroed();
+                libc::sigemptyset(&mut blocked);
+                libc::sigaddset(&mut blocked, libc::SIGCHLD);
+                libc::sigprocmask(libc::SIG_BLOCK, &blocked, std::ptr::null_mut());
+                libc::close(0);
+            }
+            let mut started = record_with(&path, Audience::StandardError).unwrap();
+            let descriptors = started.program.take().unwrap();
+            drop(started);
+            let numbers = [&descriptors.memory, &descriptors.socket].map(AsRawFd::as_raw_fd);
+            assert_eq!(descriptors.value(7), format!("{:04X},{:04X},0007", numbers[0], numbers[1]));
+            assert!(numbers.iter().all(|&number| number > 100), "{numbers:?}");
+            let control = ControlMapping::new(descriptors.memory.as_fd()).unwrap();
+            let companion = control.companion.load(Ordering::Acquire) as libc::pid_t;
+            // SAFETY: plain system calls.
+            unsafe {
+                let mut pending = std::mem::zeroed();
+                libc::sigpending(&mut pending);
+                assert_eq!(libc::sigismember(&pending, libc::SIGCHLD), 0);
+                assert_eq!(libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG | libc::__WALL), -1);
+                assert_ne!(libc::getsid(companion), libc::getsid(0));
+                for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGPIPE] {
+                    assert_eq!(libc::kill(companion, signal), 0);
+                }
+                // The program's descriptor 0 stays free.
+                assert_eq!(libc::fcntl(0, libc::F_GETFD), -1);
+            }
+            let program = Program::live(&descriptors, &control, 0);
+            program.write(&mut program.producer(), &exit_call(4)).unwrap();
+            program.finish();
+            4
+        });
+        assert_eq!(libc::WEXITSTATUS(wait(child)), 4);
+        wait_until_recorded(&path).unwrap();
+        let manifest = Manifest::load(&path).unwrap();
+        assert_eq!(manifest.ended, Ended::Complete);
+        assert_eq!(stream(&path, 0), exit_call(4));
+    });
+}
+
+#[test]
 fn a_place_that_is_taken_is_refused_before_the_program_starts() {
     in_own_process("record::a_place_that_is_taken_is_refused_before_the_program_starts", || {
         let path = scratch("taken");
         std::fs::write(path.join("something"), "").unwrap();
-        let recording = Recording {
-            place: Place::At(path.to_path_buf()),
-            executable: "/bin/true".into(),
-            command: vec![],
-            directory: "/".into(),
-            recorder: Default::default(),
-            order: "serial".into(),
-            options: Default::default(),
-            policy: Default::default(),
-            check: check_level::CHEAP,
-        };
-        let error = start(Role::Record(recording), Audience::Launcher).err().unwrap().to_string();
+        let error = record_with(&path, Audience::Launcher).err().unwrap().to_string();
         assert!(error.contains("not empty") && error.contains(path.to_str().unwrap()), "{error}");
     });
 }

@@ -16,9 +16,6 @@ use crate::trace::chunk::{Index, StreamReader};
 use crate::trace::files::Resolved;
 use crate::trace::{Error, Result};
 
-/// Events are prepared in batches of about so many bytes.
-const BATCH: usize = 128 << 10;
-
 /// What the program gets next.
 enum Segment {
     /// These bytes, from the first number on.
@@ -35,8 +32,8 @@ pub struct Stream {
     _ring: RingMapping,
     /// `None` when it was read to its end.
     reader: Option<StreamReader>,
-    /// Bytes of the stream that were not turned into segments yet.
-    raw: Vec<u8>,
+    /// The beginning of an event whose end is in a later chunk.
+    rest: Vec<u8>,
     segments: VecDeque<Segment>,
     /// Events that were turned into segments.
     events: u64,
@@ -55,7 +52,7 @@ impl Stream {
             producer: unsafe { Producer::new(slot, ring.base()) },
             _ring: ring,
             reader: index.stream(number),
-            raw: Vec::new(),
+            rest: Vec::new(),
             segments: VecDeque::new(),
             events: 0,
             ended: false,
@@ -121,29 +118,25 @@ impl Stream {
     /// Turns the next events into segments. False at the stream's end; an event that the recording's end cut
     /// in two is left out.
     fn prepare(&mut self, trace: &mut Trace) -> Result<bool> {
-        loop {
-            let mut batch = Batch { segments: &mut self.segments, bytes: Vec::with_capacity(BATCH), trace };
-            let mut at = 0;
-            while let Some((header, body)) = first_event(&self.raw[at..]) {
-                let malformed =
-                    |what: &str| Error::Event { stream: self.number, event: self.events, what: what.into() };
-                batch
-                    .add(header, body)
-                    .map_err(|problem| problem.unwrap_or_else(|| malformed("is damaged")))?;
-                at += Header::SIZE + body.len();
-                self.events += 1;
-            }
-            batch.finish();
-            self.raw.drain(..at);
-            if !self.segments.is_empty() {
-                return Ok(true);
-            }
+        while self.segments.is_empty() {
             let Some(reader) = &mut self.reader else { return Ok(false) };
-            match reader.next_chunk()? {
-                Some(chunk) => self.raw.extend_from_slice(chunk),
-                None => self.reader = None,
+            let Some(chunk) = reader.next_chunk()? else {
+                self.reader = None;
+                return Ok(false);
+            };
+            let mut batch =
+                Batch { stream: self.number, events: &mut self.events, segments: &mut self.segments, trace };
+            // Most chunks begin and end with an event.
+            if self.rest.is_empty() {
+                let used = batch.add_events(chunk)?;
+                self.rest.extend_from_slice(&chunk[used..]);
+            } else {
+                self.rest.extend_from_slice(chunk);
+                let used = batch.add_events(&self.rest)?;
+                self.rest.drain(..used);
             }
         }
+        Ok(true)
     }
 }
 
@@ -156,8 +149,10 @@ fn first_event(bytes: &[u8]) -> Option<(Header, &[u8])> {
 
 /// Events that become segments.
 struct Batch<'a> {
+    stream: u32,
+    /// Events of the stream so far.
+    events: &'a mut u64,
     segments: &'a mut VecDeque<Segment>,
-    bytes: Vec<u8>,
     trace: &'a mut Trace,
 }
 
@@ -165,19 +160,44 @@ struct Batch<'a> {
 type Problem = Option<Error>;
 
 impl Batch<'_> {
-    fn add(&mut self, header: Header, body: &[u8]) -> std::result::Result<(), Problem> {
+    /// Adds all events that are whole in `bytes`. Returns how many bytes these are.
+    fn add_events(&mut self, bytes: &[u8]) -> Result<usize> {
+        let (mut at, mut unchanged_from) = (0, 0);
+        while let Some((header, body)) = first_event(&bytes[at..]) {
+            let items = self.references(header, body)?;
+            let end = at + Header::SIZE + body.len();
+            if let Some(items) = items {
+                self.add_bytes(bytes[unchanged_from..at].to_vec());
+                let resolved = self.add_resolved(header, &body[..items], &body[items..]);
+                resolved.map_err(|problem| problem.unwrap_or_else(|| self.malformed()))?;
+                unchanged_from = end;
+            }
+            at = end;
+            *self.events += 1;
+        }
+        self.add_bytes(bytes[unchanged_from..at].to_vec());
+        Ok(at)
+    }
+
+    /// Where the event's items begin, if any of them refers to a file.
+    fn references(&self, header: Header, body: &[u8]) -> Result<Option<usize>> {
         let items = match Kind::from_byte(header.kind) {
             Some(Kind::Call | Kind::Entry) => 8 + 8 * usize::from(header.flags & flags::ARGUMENTS),
-            Some(_) => body.len(),
-            None => return Err(None),
+            Some(_) => return Ok(None),
+            None => return Err(self.malformed()),
         };
-        let references = has_references(body.get(items..).ok_or(None)?).ok_or(None)?;
-        if !references {
-            self.bytes.extend_from_slice(&header.to_bytes());
-            self.bytes.extend_from_slice(body);
-            return Ok(());
+        let any = body.get(items..).and_then(has_references).ok_or_else(|| self.malformed())?;
+        Ok(any.then_some(items))
+    }
+
+    fn malformed(&self) -> Error {
+        Error::Event { stream: self.stream, event: *self.events, what: "it is damaged".into() }
+    }
+
+    fn add_bytes(&mut self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.segments.push_back(Segment::Bytes(0, bytes));
         }
-        self.add_resolved(header, &body[..items], &body[items..])
     }
 
     /// Adds an event some of whose items refer to files.
@@ -195,21 +215,22 @@ impl Batch<'_> {
             resolved.push((item, part));
         }
         let length = u32::try_from(length).map_err(|_| None)?;
-        self.bytes.extend_from_slice(&Header { length, ..header }.to_bytes());
-        self.bytes.extend_from_slice(head);
+        let mut bytes = Header { length, ..header }.to_bytes().to_vec();
+        bytes.extend_from_slice(head);
         for (item, part) in resolved {
-            self.bytes.extend_from_slice(&item.to_bytes());
+            bytes.extend_from_slice(&item.to_bytes());
             match part {
-                Part::Bytes(bytes) => self.bytes.extend_from_slice(&bytes),
+                Part::Bytes(data) => bytes.extend_from_slice(&data),
                 Part::File(file, offset) if item.length > 0 => {
-                    self.finish();
+                    self.add_bytes(std::mem::take(&mut bytes));
                     self.segments.push_back(Segment::File(file, offset, u64::from(item.length)));
                 }
                 Part::File(..) => {}
             }
             let padding = padded(item.length as usize) - item.length as usize;
-            self.bytes.extend_from_slice(&[0; 8][..padding]);
+            bytes.extend_from_slice(&[0; 8][..padding]);
         }
+        self.add_bytes(bytes);
         Ok(())
     }
 
@@ -237,13 +258,6 @@ impl Batch<'_> {
         let length = path.len() as u32;
         let item = ItemHeader { tag: Tag::MapPath as u8, length, value: range.offset, ..item };
         Ok((item, Part::Bytes(path)))
-    }
-
-    /// Makes a segment of the bytes so far.
-    fn finish(&mut self) {
-        if !self.bytes.is_empty() {
-            self.segments.push_back(Segment::Bytes(0, std::mem::take(&mut self.bytes)));
-        }
     }
 }
 

@@ -112,9 +112,9 @@ impl Facts {
         &self.notes
     }
 
-    /// Notes that a stream exists, though it may stay without events.
-    pub fn begin_stream(&mut self, stream: u32) {
-        self.streams.entry(stream).or_default();
+    /// Notes how many events a stream has so far.
+    pub fn count_events(&mut self, stream: u32, events: u64) {
+        self.streams.entry(stream).or_default().events = events;
     }
 
     /// Notes how a stream ended.
@@ -258,14 +258,10 @@ impl StreamSink<'_> {
 }
 
 impl Sink for StreamSink<'_> {
-    fn event(&mut self, header: Header) {
+    fn start(&mut self, index: u64) {
         let stream = self.stream();
-        stream.events += 1;
-        if header.kind == Kind::Start as u8 {
-            let first_event = stream.events - 1;
-            stream.unrecorded = None;
-            stream.images.push(Image { first_event, ..Image::default() });
-        }
+        stream.unrecorded = None;
+        stream.images.push(Image { first_event: index, ..Image::default() });
     }
 
     fn call(&mut self, header: Header, result: i64, arguments: &[u64]) {
@@ -294,7 +290,11 @@ impl Sink for StreamSink<'_> {
             (Some(Tag::Text), Some(Kind::Note)) => true,
             (Some(Tag::Text), Some(Kind::Entry)) => event.flags & flags::UNRECORDED != 0,
             (Some(Tag::Input), _) => i64::from(event.number) == libc::SYS_clone3,
-            (Some(Tag::Output), _) => i64::from(event.number) == libc::SYS_wait4 && item.length == 4,
+            (Some(Tag::Output), _) => match i64::from(event.number) {
+                libc::SYS_wait4 => item.argument == 1 && item.length == 4,
+                libc::SYS_waitid => item.argument == 2 && item.length as usize >= size_of::<WaitedFor>(),
+                _ => false,
+            },
             _ => false,
         }
     }
@@ -304,13 +304,15 @@ impl Sink for StreamSink<'_> {
         match Tag::from_byte(item.tag) {
             Some(Tag::Output) => {
                 self.facts.bytes_returned += u64::from(item.length);
-                if let (libc::SYS_wait4, 1, &[a, b, c, d]) = (number, item.argument, data) {
-                    let id = self.stream().event.result as u32;
-                    let status = i32::from_le_bytes([a, b, c, d]);
-                    let over = libc::WIFEXITED(status) || libc::WIFSIGNALED(status);
-                    if let Some(child) = self.facts.child(self.stream, id).filter(|_| over) {
-                        self.facts.streams.entry(child).or_default().wait_status = Some(status);
-                    }
+                let waited = match number {
+                    libc::SYS_wait4 => data
+                        .first_chunk()
+                        .map(|status| (self.stream().event.result as u32, i32::from_le_bytes(*status))),
+                    libc::SYS_waitid => data.first_chunk().and_then(waited_for),
+                    _ => None,
+                };
+                if let Some((id, status)) = waited {
+                    self.child_ended(id, status);
                 }
             }
             Some(Tag::OutputFile) => self.facts.bytes_returned += word(data, 2).unwrap_or(0),
@@ -347,6 +349,15 @@ impl Sink for StreamSink<'_> {
 }
 
 impl StreamSink<'_> {
+    /// The stream's process was told that its child `id` has this wait status.
+    fn child_ended(&mut self, id: u32, status: i32) {
+        if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
+            if let Some(child) = self.facts.child(self.stream, id) {
+                self.facts.streams.entry(child).or_default().wait_status = Some(status);
+            }
+        }
+    }
+
     /// The current event, a call of `number`, has created stream `created`.
     fn created(&mut self, number: i64, created: u32) {
         let stream = self.stream();
@@ -362,6 +373,22 @@ impl StreamSink<'_> {
         self.facts.origins.insert(created, Origin { parent: self.stream, image, id, thread });
         self.facts.foreign_ids |= clone_flags & libc::CLONE_NEWPID as u64 != 0;
     }
+}
+
+/// The part of a `siginfo_t` that waitid fills, 4 bytes each: signal, error, code, padding, process, user,
+/// status.
+type WaitedFor = [u8; 28];
+
+/// The child's id and its wait status as wait4 would tell it, if it has ended.
+fn waited_for(information: &WaitedFor) -> Option<(u32, i32)> {
+    let number = |index: usize| i32::from_le_bytes(std::array::from_fn(|byte| information[index * 4 + byte]));
+    let (code, process, status) = (number(2), number(4), number(6));
+    let status = match code {
+        libc::CLD_EXITED => (status & 0xff) << 8,
+        libc::CLD_KILLED | libc::CLD_DUMPED => status & 0x7f,
+        _ => return None,
+    };
+    Some((process as u32, status))
 }
 
 /// The little-endian 8-byte number at `index`.

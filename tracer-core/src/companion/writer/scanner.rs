@@ -10,9 +10,9 @@ const MAXIMUM_SHOWN: usize = 8 << 20;
 
 /// What is made of the events.
 pub trait Sink {
-    /// An event begins.
-    fn event(&mut self, header: Header);
-    /// The result and arguments of a `Call` or `Entry`; it follows its [`Sink::event`].
+    /// A `Start` begins, the stream's event number `index` (0 = first).
+    fn start(&mut self, index: u64);
+    /// The result and arguments of a `Call` or `Entry`.
     fn call(&mut self, header: Header, result: i64, arguments: &[u64]);
     /// Whether [`Sink::item`] wants the data of such an item. Asked for each item that is not skipped whole.
     fn wants(&self, event: Header, item: ItemHeader) -> bool;
@@ -67,6 +67,11 @@ impl Scanner {
     /// Where the last complete event ended, in bytes since the stream's beginning.
     pub fn boundary(&self) -> u64 {
         self.boundary
+    }
+
+    /// Events that began.
+    pub fn events(&self) -> u64 {
+        self.events
     }
 
     /// Goes on through `bytes`. On error, says what is wrong with the event that begins at
@@ -164,7 +169,9 @@ impl Scanner {
         self.event = header;
         self.body = header.length as usize;
         self.events += 1;
-        sink.event(header);
+        if kind == Some(Kind::Start) {
+            sink.start(self.events - 1);
+        }
         match kind {
             Some(Kind::Call | Kind::Entry) => {
                 if self.body < call_head(header) {
@@ -217,14 +224,14 @@ mod tests {
 
     #[derive(Default, PartialEq, Debug)]
     struct Seen {
-        events: Vec<u8>,
+        starts: Vec<u64>,
         calls: Vec<(u16, i64, Vec<u64>)>,
         items: Vec<(u8, u64, Vec<u8>)>,
     }
 
     impl Sink for Seen {
-        fn event(&mut self, header: Header) {
-            self.events.push(header.kind);
+        fn start(&mut self, index: u64) {
+            self.starts.push(index);
         }
         fn call(&mut self, header: Header, result: i64, arguments: &[u64]) {
             self.calls.push((header.number, result, arguments.to_vec()));
@@ -279,7 +286,7 @@ mod tests {
                 scanner.feed(piece, &mut seen).unwrap();
             }
             assert_eq!(scanner.boundary(), bytes.len() as u64, "in pieces of {size}");
-            assert_eq!(seen.events, [1, 4, 2, 2, 7, 9]);
+            assert_eq!((scanner.events(), &*seen.starts), (6, &[0][..]));
             assert_eq!(seen.calls, [(0, 9, vec![3, 4]), (39, 12, vec![])]);
             let expected: [(u8, u64, &[u8]); 4] =
                 [(3, 5, b"start"), (1, 77, b""), (3, 1, b"/etc"), (3, 0, b"")];

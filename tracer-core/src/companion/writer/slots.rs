@@ -76,7 +76,7 @@ impl Slots {
         };
         let stream = place.stream.get_or_insert_with(|| {
             let number = slot.stream.load(Ordering::Acquire);
-            facts.begin_stream(number);
+            facts.count_events(number, 0);
             place.owner = Process::meet(slot.process.load(Ordering::Acquire));
             // SAFETY: the control mapping and the ring live as long as self; the writer is the only consumer.
             unsafe { Stream::new(number, slot, &place.ring) }

@@ -63,7 +63,12 @@ impl Stream {
     /// Takes what is in the ring, and appends full chunks to the trace. Returns the number of bytes taken.
     pub fn drain(&mut self, facts: &mut Facts, trace: &mut chunk::Writer, wait: &impl Wait) -> Result<usize> {
         let available = self.consumer.available(RING_SIZE);
-        if available == 0 {
+        if available == 0 || self.damage.is_some() && available > RING_SIZE {
+            return Ok(0);
+        }
+        if available > RING_SIZE {
+            // Nothing in the ring can be trusted, not even how much there is.
+            self.set_damage("its ring claims to hold more than it can");
             return Ok(0);
         }
         let Some(start) = self.consumer.peek(available, wait) else { return Ok(0) };
@@ -81,15 +86,25 @@ impl Stream {
             let fresh = self.buffer.len() - available;
             let mut sink = StreamSink { stream: self.number, facts };
             if let Err(damage) = self.scanner.feed(&self.buffer[fresh..], &mut sink) {
-                self.damage =
-                    Some(format!("something in the program overwrote the recorder's memory: {damage}"));
-                self.buffer.truncate((self.scanner.boundary() - self.buffer_start) as usize);
+                self.set_damage(&damage);
             }
+            facts.count_events(self.number, self.scanner.events());
             if self.buffer.len() >= WANTED_CHUNK {
                 self.append(trace)?;
             }
         }
         Ok(available)
+    }
+
+    /// Takes no more of the stream, and leaves out the event that is none.
+    fn set_damage(&mut self, what: &str) {
+        self.damage = Some(format!("something in the program overwrote the recorder's memory: {what}"));
+        self.buffer.truncate(self.complete());
+    }
+
+    /// Bytes of the buffer that are complete events.
+    fn complete(&self) -> usize {
+        self.scanner.boundary().saturating_sub(self.buffer_start) as usize
     }
 
     /// Appends what has waited too long.
@@ -107,8 +122,7 @@ impl Stream {
 
     /// Appends the complete events of the buffer, or part of one that is very long.
     fn append(&mut self, trace: &mut chunk::Writer) -> Result<()> {
-        let complete = self.scanner.boundary().saturating_sub(self.buffer_start) as usize;
-        let length = match complete {
+        let length = match self.complete() {
             0 if self.buffer.len() < LONGEST_CHUNK => return Ok(()),
             0 => self.buffer.len(),
             length => length,
