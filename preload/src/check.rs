@@ -70,7 +70,8 @@ fn whole_memory(rsp: u64) -> u64 {
     let Ok(maps) = crate::kernel::read_file(c"/proc/self/maps") else { return 0 };
     let mut hash = 0u64;
     for mapping in crate::start::maps::parse(&maps) {
-        let ours = arena::RANGE.contains(&(mapping.begin as usize)) || crate::start::is_our_memory(mapping.begin);
+        let ours =
+            arena::RANGE.contains(&(mapping.begin as usize)) || crate::start::is_our_memory(mapping.begin);
         if !mapping.writable || !mapping.readable || mapping.shared || ours {
             continue;
         }

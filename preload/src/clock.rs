@@ -5,7 +5,7 @@
 
 use crate::start::layout::InitialStack;
 use crate::thread::{self, Thread};
-use crate::{divergence, log, playback, process, time_stamps};
+use crate::{divergence, log, order, playback, process, time_stamps};
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 use kmod_shim::arch::native::raw;
@@ -108,6 +108,8 @@ const TIME: u64 = 2;
 /// `which` function was called with these arguments.
 extern "C" fn timed(first: u64, second: u64, which: u64) -> i64 {
     let thread = thread::current();
+    thread.calls += 1;
+    order::at_safepoint(thread);
     match process::get().mode {
         Mode::Record => record(thread, first, second, which),
         Mode::Replay => replay(thread, first, second, which),

@@ -5,7 +5,7 @@
 
 use crate::start::maps::Mapping;
 use crate::thread::{self, Thread};
-use crate::{kernel, process};
+use crate::{kernel, order, process};
 use core::fmt::Write;
 use core::sync::atomic::Ordering;
 use tracer_core::event::{Header, ItemHeader, Kind};
@@ -85,6 +85,7 @@ fn wait_for_the_end(thread: &mut Thread, state: u32) -> ! {
 
 /// The stream ends here although the thread goes on: the recording was cut short.
 pub fn ends_early(thread: &mut Thread) -> ! {
+    order::sleep_forever(thread);
     if thread.stream != 0 {
         // A process that its recording's end found alive was killed there; its parent's log says how.
         process::die_by_signal(libc::SIGKILL);
@@ -159,22 +160,35 @@ pub fn other_text(thread: &mut Thread, syscall: &Syscall, argument: u8, logged: 
     happened[..present.len()].copy_from_slice(present);
     let length = logged.len();
     report(thread, |text| {
-        writeln!(text, "expected: {}, argument {argument} = \"{}\"", syscall.name, expected[..length].escape_ascii())?;
-        writeln!(text, "happened: {}, argument {argument} = \"{}\"", syscall.name, happened[..length].escape_ascii())
+        writeln!(
+            text,
+            "expected: {}, argument {argument} = \"{}\"",
+            syscall.name,
+            expected[..length].escape_ascii()
+        )?;
+        writeln!(
+            text,
+            "happened: {}, argument {argument} = \"{}\"",
+            syscall.name,
+            happened[..length].escape_ascii()
+        )
     })
 }
 
 /// The right call, made with other data.
-pub fn other_input(thread: &mut Thread, syscall: &Syscall, item: &ItemHeader, bytes: u64, prefix: &[u8]) -> ! {
+pub fn other_input(
+    thread: &mut Thread,
+    syscall: &Syscall,
+    item: &ItemHeader,
+    bytes: u64,
+    prefix: &[u8],
+) -> ! {
     let mut expected = [0u8; 32];
     let length = prefix.len().min(expected.len());
     expected[..length].copy_from_slice(&prefix[..length]);
     let mut present = [0u8; 32];
-    let readable = tracer_core::syscalls::Memory::read(
-        &crate::log::ProgramMemory,
-        item.value,
-        &mut present[..length],
-    );
+    let readable =
+        tracer_core::syscalls::Memory::read(&crate::log::ProgramMemory, item.value, &mut present[..length]);
     let (address, argument) = (item.value, item.argument);
     report(thread, |text| {
         writeln!(
@@ -203,7 +217,13 @@ pub fn other_kind(thread: &mut Thread, next: Header, what: &[u8]) -> ! {
 }
 
 /// The outcome of an executed call is not the recorded one.
-pub fn other_result(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], logged: i64, now: i64) -> ! {
+pub fn other_result(
+    thread: &mut Thread,
+    syscall: &Syscall,
+    arguments: &[u64; 6],
+    logged: i64,
+    now: i64,
+) -> ! {
     let arguments = *arguments;
     report(thread, |text| {
         write!(text, "call:     ")?;
@@ -246,18 +266,20 @@ pub fn impossible(thread: &mut Thread, what: &'static str, detail: &[u8], error:
 pub fn other_layout(thread: &mut Thread, logged: Option<Mapping>, present: Option<Mapping>) -> ! {
     let line = |text: &mut dyn Write, what: &str, mapping: Option<Mapping>| match mapping {
         Some(mapping) => {
-            writeln!(
-                text,
-                "{what} {:#x}-{:#x} {}",
-                mapping.begin,
-                mapping.end,
-                mapping.name.escape_ascii()
-            )
+            writeln!(text, "{what} {:#x}-{:#x} {}", mapping.begin, mapping.end, mapping.name.escape_ascii())
         }
         None => writeln!(text, "{what} no further mapping"),
     };
     report(thread, |text| {
         line(text, "expected:", logged)?;
         line(text, "happened:", present)
+    })
+}
+
+/// A child process ended in another way than it did.
+pub fn other_end(thread: &mut Thread, child: u32, logged: u32, now: u32) -> ! {
+    report(thread, |text| {
+        writeln!(text, "expected: child process {child} to end with wait status {logged:#x}")?;
+        writeln!(text, "happened: it ended with wait status {now:#x}")
     })
 }

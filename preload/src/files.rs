@@ -57,8 +57,7 @@ impl Files {
     #[cold]
     fn examine(&mut self, thread: &Thread, descriptor: i32) -> Option<u64> {
         let number = self.examine_status(thread, descriptor);
-        self.descriptors[descriptor as usize] =
-            number.map_or(PLAIN, |index| index as u32 + FIRST_FILE);
+        self.descriptors[descriptor as usize] = number.map_or(PLAIN, |index| index as u32 + FIRST_FILE);
         number.map(|index| self.known[index].file)
     }
 
@@ -69,7 +68,8 @@ impl Files {
         }
         // SAFETY: F_GETFL touches no memory.
         let flags =
-            unsafe { kernel::call(libc::SYS_fcntl, [descriptor as u64, libc::F_GETFL as u64, 0, 0, 0, 0]) }.ok()?;
+            unsafe { kernel::call(libc::SYS_fcntl, [descriptor as u64, libc::F_GETFL as u64, 0, 0, 0, 0]) }
+                .ok()?;
         if flags as i32 & libc::O_ACCMODE != libc::O_RDONLY {
             return None;
         }
@@ -145,7 +145,10 @@ fn send(message: &FileMessage, descriptor: i32) -> Result<(), kernel::Errno> {
         let socket = process::get().socket as u64;
         // SAFETY: every pointer in the header is valid for the call.
         let sent = unsafe {
-            kernel::call(libc::SYS_sendmsg, [socket, &raw const header as u64, libc::MSG_NOSIGNAL as u64, 0, 0, 0])
+            kernel::call(
+                libc::SYS_sendmsg,
+                [socket, &raw const header as u64, libc::MSG_NOSIGNAL as u64, 0, 0, 0],
+            )
         };
         if sent != Err(libc::EINTR) {
             return sent.map(drop);

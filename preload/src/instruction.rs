@@ -1,7 +1,7 @@
 //! rdtsc, rdtscp and cpuid: executed and logged, or answered from the log.
 
 use crate::thread::Thread;
-use crate::{log, playback, process};
+use crate::{log, order, playback, process};
 use kmod_shim::arch::native::{
     signal_frame::MachineContext,
     trap::{self, Trapped},
@@ -11,6 +11,7 @@ use tracer_core::session::Mode;
 
 /// Performs a trapped instruction for the program.
 pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineContext) {
+    order::at_safepoint(thread);
     let number = match trapped {
         Trapped::Rdtsc => Instruction::Rdtsc,
         Trapped::Rdtscp => Instruction::Rdtscp,

@@ -31,8 +31,14 @@ pub fn map(
     offset: usize,
 ) -> Result<(), Errno> {
     let flags = flags | libc::MAP_FIXED_NOREPLACE;
-    let arguments =
-        [address as u64, length as u64, protection as u64, flags as u64, descriptor as i64 as u64, offset as u64];
+    let arguments = [
+        address as u64,
+        length as u64,
+        protection as u64,
+        flags as u64,
+        descriptor as i64 as u64,
+        offset as u64,
+    ];
     // SAFETY: MAP_FIXED_NOREPLACE never touches an existing mapping.
     unsafe { call(libc::SYS_mmap, arguments) }.map(drop)
 }
@@ -41,7 +47,12 @@ pub fn map(
 ///
 /// # Safety
 /// What is mapped there now is ours and no longer used.
-pub unsafe fn remap_shared(address: usize, length: usize, descriptor: i32, offset: usize) -> Result<(), Errno> {
+pub unsafe fn remap_shared(
+    address: usize,
+    length: usize,
+    descriptor: i32,
+    offset: usize,
+) -> Result<(), Errno> {
     let protection = (libc::PROT_READ | libc::PROT_WRITE) as u64;
     let flags = (libc::MAP_SHARED | libc::MAP_FIXED) as u64;
     let arguments = [address as u64, length as u64, protection, flags, descriptor as u64, offset as u64];
@@ -94,12 +105,25 @@ pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) {
     };
 }
 
+/// Wakes one sleeper on `word`.
+pub fn futex_wake_one(word: &AtomicU32) {
+    wake(word, 1);
+}
+
+/// Lets another thread have the processor.
+pub fn yield_processor() {
+    // SAFETY: touches no memory.
+    unsafe { raw::call(libc::SYS_sched_yield, [0; 6]) };
+}
+
 /// Wakes all sleepers on `word`.
 pub fn futex_wake(word: &AtomicU32) {
+    wake(word, i32::MAX as u64);
+}
+
+fn wake(word: &AtomicU32, count: u64) {
     // SAFETY: the word is valid.
-    let _ = unsafe {
-        call(libc::SYS_futex, [word.as_ptr() as u64, libc::FUTEX_WAKE as u64, i32::MAX as u64, 0, 0, 0])
-    };
+    let _ = unsafe { call(libc::SYS_futex, [word.as_ptr() as u64, libc::FUTEX_WAKE as u64, count, 0, 0, 0]) };
 }
 
 /// Opens `path` (NUL-terminated) for reading, close-on-exec.
@@ -152,7 +176,10 @@ pub fn read_file(path: &core::ffi::CStr) -> Result<alloc::vec::Vec<u8>, Errno> {
 pub fn read_link<'a>(path: &core::ffi::CStr, buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
     // SAFETY: both are valid.
     let length = unsafe {
-        call(libc::SYS_readlink, [path.as_ptr() as u64, buffer.as_mut_ptr() as u64, buffer.len() as u64, 0, 0, 0])
+        call(
+            libc::SYS_readlink,
+            [path.as_ptr() as u64, buffer.as_mut_ptr() as u64, buffer.len() as u64, 0, 0, 0],
+        )
     }?;
     Ok(&buffer[..length as usize])
 }

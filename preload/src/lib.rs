@@ -25,6 +25,7 @@ mod files;
 mod instruction;
 mod kernel;
 mod log;
+mod order;
 mod output;
 mod playback;
 mod process;

@@ -164,7 +164,14 @@ pub fn push_outputs(
 
 /// Logs a call (or, with `Kind::Entry`, that it is about to be made) with the items collected so far.
 #[inline]
-pub fn call(thread: &mut Thread, kind: Kind, syscall: &Syscall, arguments: &[u64; 6], result: i64, flags: u8) {
+pub fn call(
+    thread: &mut Thread,
+    kind: Kind,
+    syscall: &Syscall,
+    arguments: &[u64; 6],
+    result: i64,
+    flags: u8,
+) {
     let count = syscall.arguments.len();
     let fixed = 8 + 8 * count;
     let length = (fixed + thread.items.size) as u32;

@@ -3,9 +3,9 @@
 //! Every event must be exactly the one that the program asks for; what differs is reported by
 //! [`crate::divergence`] and ends the replay.
 
-use crate::divergence;
 use crate::log::{self, ProgramMemory};
 use crate::thread::{ProgramWait, Thread};
+use crate::{divergence, order};
 use core::mem::MaybeUninit;
 use tracer_core::event::{self, Header, InputSummary, ItemHeader, Kind, Tag};
 use tracer_core::syscalls::{Memory, Syscall};
@@ -83,6 +83,7 @@ pub fn value<T: Copy>(thread: &mut Thread) -> T {
 /// Takes the outcome of `syscall`, which must be the next event, with the same arguments.
 #[inline]
 pub fn outcome(thread: &mut Thread, kind: Kind, syscall: &Syscall, arguments: &[u64; 6]) -> Outcome {
+    order::at_safepoint(thread);
     let Some(header) = peek(thread) else { divergence::ends_early(thread) };
     let count = syscall.arguments.len();
     let same = header.kind == kind as u8
@@ -179,6 +180,7 @@ fn input(thread: &mut Thread, syscall: &Syscall, item: &ItemHeader) {
 
 /// Takes an event that is not a call, whose kind and number must be these.
 pub fn plain(thread: &mut Thread, kind: Kind, number: u16, what: &[u8]) -> Header {
+    order::at_safepoint(thread);
     match peek(thread) {
         Some(header) if header.kind == kind as u8 && header.number == number => {
             thread.next = None;

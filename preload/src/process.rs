@@ -50,6 +50,13 @@ pub struct Child {
     pub slot: usize,
 }
 
+impl Child {
+    /// Whether it has executed a program that could not be recorded: its end says nothing then.
+    pub fn unrecorded(&self) -> bool {
+        control().slots[self.slot].unrecorded.load(Ordering::Relaxed) == self.real
+    }
+}
+
 struct Holder(UnsafeCell<Option<Process>>);
 
 // SAFETY: set once before the program runs; afterwards only the thread that has the right to run (one at a

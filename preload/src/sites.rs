@@ -13,7 +13,8 @@ impl Kernel for Calls {
     fn map(&self, address: u64, length: u64, protection: i32, flags: i32) -> isize {
         // SAFETY: the rewriter maps with MAP_FIXED_NOREPLACE, which replaces nothing.
         unsafe {
-            raw::call(libc::SYS_mmap, [address, length, protection as u64, flags as u64, u64::MAX, 0]) as isize
+            raw::call(libc::SYS_mmap, [address, length, protection as u64, flags as u64, u64::MAX, 0])
+                as isize
         }
     }
 

@@ -53,6 +53,16 @@ pub struct Thread {
     pub pending: crate::signals::Pending,
     /// The word that the kernel would clear when the thread ends.
     pub clear_tid: u64,
+    /// Its tenure in the order of threads (see [`crate::order`]).
+    pub tenure: u64,
+    /// Replay: it has the right to run.
+    pub holds_tenure: bool,
+    /// A child of vfork: its memory is its parent's, but it is a process of its own.
+    pub borrows_memory: bool,
+    /// `calls` when its tenure began.
+    pub calls_at_turn: u64,
+    /// Not 0 while the kernel runs the thread: the kernel clears it at the very end.
+    pub alive: AtomicU32,
     /// Set while a SIGSYS is being handled: the kernel's frame, which holds the program's registers.
     pub trap: *mut kmod_shim::arch::native::signal_frame::UserContext,
     /// The program's registers while a hook runs.
@@ -119,9 +129,18 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).id).write(id);
         (&raw mut (*thread).registers_hash).write(0);
         (&raw mut (*thread).blocked).write(0);
-        (&raw mut (*thread).signal_stack).write(SignalStack { base: 0, flags: SS_DISABLE, padding: 0, size: 0 });
+        (&raw mut (*thread).signal_stack).write(SignalStack {
+            base: 0,
+            flags: SS_DISABLE,
+            padding: 0,
+            size: 0,
+        });
         (&raw mut (*thread).pending).write(crate::signals::Pending::NONE);
         (&raw mut (*thread).clear_tid).write(0);
+        (&raw mut (*thread).tenure).write(0);
+        (&raw mut (*thread).holds_tenure).write(false);
+        (&raw mut (*thread).borrows_memory).write(false);
+        (&raw mut (*thread).calls_at_turn).write(0);
         (&raw mut (*thread).trap).write(core::ptr::null_mut());
         (&raw mut (*thread).frame).write(core::ptr::null_mut());
         (*thread).items.clear();

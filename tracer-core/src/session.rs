@@ -78,6 +78,9 @@ pub struct Slot {
     pub thread: AtomicU32,
     /// Replay, set by the feeder: no byte will be produced after [`Slot::head`].
     pub at_end: AtomicU32,
+    /// Replay: the real process id of an owner that ended where its recording executed a program that could
+    /// not be recorded.
+    pub unrecorded: AtomicU32,
     /// Bytes ever produced. Written by the producer only.
     pub head: Line<AtomicU64>,
     /// Bytes ever consumed. Written by the consumer only.

@@ -8,7 +8,7 @@ use super::{generic, refuse};
 use crate::process::{self, Child};
 use crate::signals::kernel_side;
 use crate::thread::{self, Thread};
-use crate::{divergence, kernel, log, playback};
+use crate::{divergence, kernel, log, order, playback};
 use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::{entry, frame::Frame, raw};
 use tracer_core::event::{Kind, Tag};
@@ -26,7 +26,8 @@ const PIDFD: u64 = libc::CLONE_PIDFD as u64;
 const KEPT_IN_REPLAY: u64 = VM
     | VFORK
     | THREAD
-    | (libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_SYSVSEM | libc::CLONE_SETTLS) as u64;
+    | (libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_SYSVSEM | libc::CLONE_SETTLS)
+        as u64;
 
 /// A clone, whichever call it came by.
 #[derive(Clone, Copy)]
@@ -35,12 +36,14 @@ struct Request {
     stack: u64,
     parent_tid: u64,
     child_tid: u64,
+    /// The word to clear when the child ends, 0 for none.
+    clear_tid: u64,
     tls: u64,
 }
 
 impl Request {
     fn from(number: i64, arguments: &[u64; 6]) -> Request {
-        let plain = |flags| Request { flags, stack: 0, parent_tid: 0, child_tid: 0, tls: 0 };
+        let plain = |flags| Request { flags, stack: 0, parent_tid: 0, child_tid: 0, clear_tid: 0, tls: 0 };
         match number {
             libc::SYS_fork => plain(libc::SIGCHLD as u64),
             libc::SYS_vfork => plain(VM | VFORK | libc::SIGCHLD as u64),
@@ -49,6 +52,7 @@ impl Request {
                 stack: arguments[1],
                 parent_tid: arguments[2],
                 child_tid: arguments[3],
+                clear_tid: if arguments[0] & CHILD_CLEARTID != 0 { arguments[3] } else { 0 },
                 tls: arguments[4],
             },
         }
@@ -70,7 +74,13 @@ pub fn clone(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
     }
 }
 
-fn record(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall, arguments: &[u64; 6], request: Request) {
+fn record(
+    thread: &mut Thread,
+    frame: &mut Frame,
+    syscall: &'static Syscall,
+    arguments: &[u64; 6],
+    request: Request,
+) {
     let control = process::control();
     let stream = control.next_stream.fetch_add(1, Ordering::Relaxed);
     let Some(slot) = reserve_slot(stream) else {
@@ -119,7 +129,8 @@ fn replay(
     frame.rax = outcome.result as u64;
     let Some(stream) = stream else { return };
     let recorded = outcome.result as u32;
-    if request.flags & PARENT_SETTID != 0 && !log::write_program(request.parent_tid, &recorded.to_le_bytes()) {
+    if request.flags & PARENT_SETTID != 0 && !log::write_program(request.parent_tid, &recorded.to_le_bytes())
+    {
         divergence::unwritable(thread, request.parent_tid, 4);
     }
     let Some(slot) = reserve_slot(stream) else {
@@ -197,6 +208,8 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     process.id = if recorded != 0 { recorded } else { real };
     process.children.clear();
     process.threads = 1;
+    process.free_areas.clear();
+    crate::order::reset(thread);
     thread.id = process.id;
     thread.pending = crate::signals::Pending::NONE;
     thread.register.signals_pending = 0;
@@ -232,13 +245,16 @@ struct Snapshot {
     real_id: u32,
 }
 
-fn start_sharing(thread: &mut Thread, frame: &mut Frame, request: Request, slot: usize, recorded: u32) -> i64 {
+fn start_sharing(
+    thread: &mut Thread,
+    frame: &mut Frame,
+    request: Request,
+    slot: usize,
+    recorded: u32,
+) -> i64 {
     crate::time_stamps::look_again();
     let process = process::get();
-    let area = process.free_areas.pop().unwrap_or_else(|| {
-        process.next_area += 1;
-        process.next_area - 1
-    });
+    let area = free_area(process);
     let child = match thread::prepare_area(area) {
         Ok(child) => child,
         Err(libc::EEXIST) => thread::state_of(area),
@@ -251,10 +267,11 @@ fn start_sharing(thread: &mut Thread, frame: &mut Frame, request: Request, slot:
         }
         thread::initialise(child, area, recorded);
         (*child).blocked = thread.blocked;
-        if request.flags & (VFORK | THREAD) == VFORK {
+        if request.flags & THREAD == 0 {
             (*child).signal_stack = thread.signal_stack;
+            (*child).borrows_memory = true;
         }
-        (*child).clear_tid = if request.flags & CHILD_CLEARTID != 0 { request.child_tid } else { 0 };
+        (*child).clear_tid = request.clear_tid;
         let place = thread::frame_of(area);
         place.write(frame.clone());
         (*place).rax = 0;
@@ -273,12 +290,27 @@ fn start_sharing(thread: &mut Thread, frame: &mut Frame, request: Request, slot:
         id: process.id,
         real_id: process.real_id,
     };
+    if request.flags & THREAD != 0 {
+        process.threads += 1;
+        if process.threads == 2 {
+            thread.holds_tenure = true;
+        }
+    }
     // The child finds its state by what is below its frame's end; it cannot get it in a register, since all
     // belong to the program.
     // SAFETY: the child's frame is on a stack of its own.
     let result = unsafe {
-        raw::clone_sharing_memory(flags, child_frame as u64, request.parent_tid, request.child_tid, request.tls)
+        raw::clone_sharing_memory(
+            flags,
+            child_frame as u64,
+            request.parent_tid,
+            request.child_tid,
+            request.tls,
+        )
     };
+    if request.flags & THREAD != 0 && result < 0 {
+        process.threads -= 1;
+    }
     if request.flags & VFORK != 0 || result < 0 {
         // The child has left our memory.
         let process = process::get();
@@ -290,6 +322,21 @@ fn start_sharing(thread: &mut Thread, frame: &mut Frame, request: Request, slot:
         process.free_areas.push(area);
     }
     result
+}
+
+/// An area whose last thread, if any, has left its stack for good.
+fn free_area(process: &mut crate::process::Process) -> usize {
+    let left = |area: &usize| {
+        // SAFETY: the area was prepared when it was first used, and stays mapped.
+        unsafe { (*thread::state_of(*area)).alive.load(Ordering::Acquire) == 0 }
+    };
+    match process.free_areas.iter().position(left) {
+        Some(index) => process.free_areas.swap_remove(index),
+        None => {
+            process.next_area += 1;
+            process.next_area - 1
+        }
+    }
 }
 
 /// Where a child that shares memory begins, on its own hook stack, with gs still its parent's.
@@ -308,15 +355,20 @@ pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
     if thread.id == 0 {
         thread.id = real_thread;
     }
-    let process = process::get();
-    if real != process.real_id {
+    if thread.borrows_memory {
+        let process = process::get();
         process.real_id = real;
         process.id = thread.id;
     }
     kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
-    if process.mode == Mode::Record {
-        kernel_side::block(thread.blocked);
-    }
+    kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
     announce(thread.slot, real, real_thread);
     arm();
+    if thread.borrows_memory {
+        return;
+    }
+    thread.alive.store(real_thread, Ordering::Relaxed);
+    // SAFETY: the word is in the thread's area, which stays mapped.
+    unsafe { raw::call(libc::SYS_set_tid_address, [thread.alive.as_ptr() as u64, 0, 0, 0, 0, 0]) };
+    order::begin(thread);
 }

@@ -5,6 +5,7 @@
 //! with a note. Replay uses the path and arguments that the recording came to.
 
 use super::generic;
+use crate::signals::kernel_side;
 use crate::thread::Thread;
 use crate::{divergence, kernel, log, playback, process};
 use alloc::vec::Vec;
@@ -175,7 +176,8 @@ fn check_executable(path: &CStr) -> Result<(), kernel::Errno> {
 /// Whether running the file changes ids: then the loader ignores LD_PRELOAD (ld.so(8), secure execution).
 fn gains_privileges(status: &libc::stat) -> bool {
     // SAFETY: neither call touches memory.
-    let (user, group) = unsafe { (raw::call(libc::SYS_geteuid, [0; 6]), raw::call(libc::SYS_getegid, [0; 6])) };
+    let (user, group) =
+        unsafe { (raw::call(libc::SYS_geteuid, [0; 6]), raw::call(libc::SYS_getegid, [0; 6])) };
     status.st_mode & libc::S_ISUID != 0 && status.st_uid as i64 != user
         || status.st_mode & libc::S_ISGID != 0 && status.st_gid as i64 != group
 }
@@ -240,14 +242,14 @@ fn record(
         control.slots[thread.slot].state.store(slot_state::FINISHED, Ordering::Release);
         control.live_processes.fetch_sub(1, Ordering::Relaxed);
         mark_close_on_exec(true);
-        let result = enter(image, envp);
+        let result = enter(thread, image, envp);
         mark_close_on_exec(false);
         control.slots[thread.slot].state.store(slot_state::LIVE, Ordering::Release);
         control.live_processes.fetch_add(1, Ordering::Relaxed);
         return result;
     }
     let outputs = process::get().outputs.after_exec();
-    enter(image, with_session(envp, thread.slot, outputs.sets))
+    enter(thread, image, with_session(envp, thread.slot, outputs.sets))
 }
 
 /// Replay: makes the recorded exec, unless it failed in the recording.
@@ -266,6 +268,8 @@ fn replay(thread: &mut Thread, syscall: &'static Syscall, arguments: &[u64; 6], 
     });
     if entry.flags & flags::UNRECORDED != 0 {
         if playback::peek(thread).is_none() {
+            let slot = &process::control().slots[thread.slot];
+            slot.unrecorded.store(process::get().real_id, Ordering::Relaxed);
             super::process::finish(thread);
             kernel::exit(0);
         }
@@ -276,20 +280,23 @@ fn replay(thread: &mut Thread, syscall: &'static Syscall, arguments: &[u64; 6], 
     }
     // The header stays in the ring for the new image.
     thread.consumer.rewind(tracer_core::event::Header::SIZE);
-    let error = enter(&image, with_session(envp, thread.slot, [0, 0]));
+    let error = enter(thread, &image, with_session(envp, thread.slot, [0, 0]));
     divergence::impossible(thread, "execute", &image.path[..image.path.len() - 1], -error as i32);
 }
 
 /// execve with everything of ours that must not outlive this image undone; redone if it fails.
-fn enter(image: &Image, envp: Vec<Text>) -> i64 {
-    let pointers = |texts: &[Text]| -> Vec<u64> {
-        texts.iter().map(|text| text.as_ptr() as u64).chain([0]).collect()
-    };
+fn enter(thread: &Thread, image: &Image, envp: Vec<Text>) -> i64 {
+    let pointers =
+        |texts: &[Text]| -> Vec<u64> { texts.iter().map(|text| text.as_ptr() as u64).chain([0]).collect() };
     let (argv, environment) = (pointers(&image.arguments), pointers(&envp));
     trap::trap_time_stamps(false);
+    // The new image inherits the mask; a SIGSYS handler, in which we may be, has everything blocked.
+    let mask = kernel_side::current_mask();
+    kernel_side::block(thread.blocked);
     let arguments = [image.path.as_ptr() as u64, argv.as_ptr() as u64, environment.as_ptr() as u64, 0, 0, 0];
     // SAFETY: path and both arrays are valid and terminated.
     let result = unsafe { raw::call(libc::SYS_execve, arguments) };
+    kernel_side::set_mask(mask);
     crate::time_stamps::look_again();
     trap::trap_time_stamps(true);
     result
@@ -324,8 +331,13 @@ fn with_session(envp: Vec<Text>, slot: usize, outputs: [u64; 2]) -> Vec<Text> {
     }
     preload.push(0);
     let mode: &[u8] = if process.mode == Mode::Record { b"record" } else { b"replay" };
-    let session =
-        alloc::format!("{}={:04x},{:04x},{:04x}\0", environment::SESSION, process.memory, process.socket, slot);
+    let session = alloc::format!(
+        "{}={:04x},{:04x},{:04x}\0",
+        environment::SESSION,
+        process.memory,
+        process.socket,
+        slot
+    );
     let outputs = alloc::format!("{}={:016x},{:016x}\0", environment::OUTPUTS, outputs[0], outputs[1]);
     block.push(preload);
     block.push([environment::MODE.as_bytes(), b"=", mode, b"\0"].concat());

@@ -2,7 +2,7 @@
 
 use crate::log::{self, ProgramMemory};
 use crate::thread::Thread;
-use crate::{divergence, output, playback, process};
+use crate::{divergence, order, output, playback, process};
 use kmod_shim::arch::native::{frame::Frame, raw};
 use tracer_core::event::{ItemHeader, Kind, Tag, flags};
 use tracer_core::session::Mode;
@@ -47,7 +47,7 @@ pub fn record(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
     } else {
         perform(thread, syscall, arguments)
     };
-    let again = restarts(thread, syscall, result);
+    let again = restarts(thread, syscall, &arguments, result);
     log::push_outputs(thread, syscall, &arguments, &before, result);
     log::push_inputs(thread, syscall, &arguments, result);
     if let Some(ticket) = ticket {
@@ -70,28 +70,39 @@ fn finish(frame: &mut Frame, result: i64, again: bool) {
 /// The call itself. One that may sleep can be interrupted by a signal, as it would be without us.
 #[inline]
 pub fn perform(thread: &mut Thread, syscall: &Syscall, arguments: [u64; 6]) -> i64 {
-    if !syscall.blocks {
+    if !syscall.blocks || !syscalls::behaviour(syscall, &arguments).blocks {
         // SAFETY: it is the program's own call, on its own memory.
         return unsafe { raw::call(syscall.number as i64, arguments) };
     }
+    sleep(thread, syscall.number as i64, arguments)
+}
+
+/// A call that may sleep: other threads run meanwhile, and signals interrupt it.
+pub fn sleep(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
+    let released = order::release(thread);
     if !thread.trap.is_null() {
         // In a SIGSYS handler everything is blocked; the program's mask must rule while it sleeps.
         crate::signals::kernel_side::block(thread.blocked);
     }
-    // SAFETY: as above; gs is set.
-    unsafe { raw::call_interruptible(syscall.number as i64, arguments) }
+    // SAFETY: it is the program's own call, on its own memory; gs is set.
+    let result = unsafe { raw::call_interruptible(number, arguments) };
+    if released {
+        order::acquire(thread);
+    }
+    result
 }
 
 /// Whether the kernel would restart the call after the handler that is about to run: it was interrupted, it is
 /// of a kind that restarts, and the handler's flags allow it (signal(7)).
-fn restarts(thread: &mut Thread, syscall: &Syscall, result: i64) -> bool {
+fn restarts(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], result: i64) -> bool {
     if result != INTERRUPTED || thread.register.signals_pending == 0 {
         return false;
     }
     let Some(signal) = thread.pending.first(thread.blocked) else { return false };
     let action = process::get().actions[signal as usize];
     let harmless = !action.is_function();
-    syscall.restarts && (action.flags & libc::SA_RESTART as u64 != 0 || harmless)
+    syscalls::behaviour(syscall, arguments).restarts
+        && (action.flags & libc::SA_RESTART as u64 != 0 || harmless)
 }
 
 /// Takes the call's outcome from the log.

@@ -149,7 +149,8 @@ fn map_at(
     offset: u64,
 ) {
     // SAFETY: the program's own mapping, at the address where it had it.
-    let result = unsafe { raw::call(libc::SYS_mmap, [address, length, protection, flags, descriptor, offset]) };
+    let result =
+        unsafe { raw::call(libc::SYS_mmap, [address, length, protection, flags, descriptor, offset]) };
     if result as u64 != address {
         divergence::impossible(thread, "map memory at", &hexadecimal(address), -result as i32);
     }

@@ -18,7 +18,7 @@ pub mod wait;
 
 use crate::signals::deliver;
 use crate::thread::{self, Thread};
-use crate::{check, kernel, log};
+use crate::{check, kernel, log, order};
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::{Kind, flags};
 use tracer_core::session::Mode;
@@ -42,6 +42,7 @@ pub unsafe extern "C" fn imitate_dispatch(frame: *mut Frame) {
 pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
     let outer = thread.frame;
     thread.frame = frame;
+    order::at_safepoint(thread);
     if !deliver::at_entry(thread, frame) {
         make(thread, frame);
         deliver::at_exit(thread, frame);
@@ -63,7 +64,12 @@ fn make(thread: &mut Thread, frame: &mut Frame) {
     if let Some(special) = special(frame.rax as i64) {
         return special(thread, frame, syscall);
     }
-    match syscall.class {
+    by_class(thread, frame, syscall);
+}
+
+/// What the description says is to be done.
+pub fn by_class(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    match syscalls::behaviour(syscall, &frame.arguments()).class {
         Class::Refuse(error) => refuse(thread, frame, syscall, error, true),
         Class::RefuseQuietly(error) => refuse(thread, frame, syscall, error, false),
         Class::Execute => generic::execute(thread, frame, syscall),
@@ -135,9 +141,11 @@ fn special(number: i64) -> Option<Special> {
         libc::SYS_close_range => descriptors::close_range,
         libc::SYS_dup | libc::SYS_dup2 | libc::SYS_dup3 => descriptors::duplicate,
         libc::SYS_fcntl => descriptors::fcntl,
-        libc::SYS_sendfile | libc::SYS_splice | libc::SYS_tee | libc::SYS_vmsplice | libc::SYS_copy_file_range => {
-            descriptors::transfer
-        }
+        libc::SYS_sendfile
+        | libc::SYS_splice
+        | libc::SYS_tee
+        | libc::SYS_vmsplice
+        | libc::SYS_copy_file_range => descriptors::transfer,
         libc::SYS_mmap => memory::map,
         libc::SYS_mremap => memory::remap,
         libc::SYS_munmap | libc::SYS_mprotect | libc::SYS_madvise => memory::change,
@@ -160,6 +168,8 @@ fn special(number: i64) -> Option<Special> {
         libc::SYS_execve | libc::SYS_execveat => exec::exec,
         libc::SYS_exit | libc::SYS_exit_group => process::exit,
         libc::SYS_wait4 | libc::SYS_waitid => wait::wait,
+        libc::SYS_sched_yield => process::yield_processor,
+        libc::SYS_prlimit64 | libc::SYS_setrlimit => process::limit,
         libc::SYS_set_tid_address => process::set_tid_address,
         libc::SYS_personality => process::personality,
         libc::SYS_arch_prctl => processor::arch_prctl,

@@ -21,12 +21,85 @@ pub fn exit(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
             playback::items(thread, syscall, outcome.items, generic::ignore_item);
         }
     }
-    finish(thread);
+    if syscall.number as i64 == libc::SYS_exit && process::get().threads > 1 && !thread.borrows_memory {
+        end_thread(thread);
+    } else {
+        finish_others(thread);
+        finish(thread);
+    }
     loop {
         // SAFETY: nothing of the program runs on this thread any more.
         unsafe {
             kmod_shim::arch::native::raw::call(syscall.number as i64, [arguments[0], 0, 0, 0, 0, 0]);
         }
+    }
+}
+
+/// The process's other threads end with it, wherever they are: their streams are complete too.
+pub fn finish_others(thread: &Thread) {
+    if process::get().threads == 1 || thread.borrows_memory {
+        return;
+    }
+    let control = process::control();
+    for area in (0..process::get().next_area).filter(|area| *area != thread.area) {
+        // SAFETY: areas below the next one were prepared when they were first used, and stay mapped.
+        let (slot, stream) = unsafe {
+            let other = thread::state_of(area);
+            ((*other).slot, (*other).stream)
+        };
+        let slot = &control.slots[slot];
+        if slot.stream.load(Ordering::Relaxed) == stream {
+            let _ = slot.state.compare_exchange(
+                slot_state::LIVE,
+                slot_state::FINISHED,
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+        }
+    }
+}
+
+/// One of several threads ends: the word that a joiner waits for is cleared here, while the thread has the
+/// right to run, and not by the kernel at some moment.
+fn end_thread(thread: &mut Thread) {
+    if thread.clear_tid != 0 && log::write_program(thread.clear_tid, &0u32.to_le_bytes()) {
+        let wake = [thread.clear_tid, libc::FUTEX_WAKE as u64, 1, 0, 0, 0];
+        // SAFETY: the word was just written.
+        let _ = unsafe { kernel::call(libc::SYS_futex, wake) };
+    }
+    process::get().free_areas.push(thread.area);
+    process::control().slots[thread.slot].state.store(slot_state::FINISHED, Ordering::Release);
+    thread::wake_companion();
+    crate::order::end(thread);
+}
+
+/// sched_yield(2): in serial order it means what it says.
+pub fn yield_processor(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    if process::get().mode == Mode::Record {
+        crate::order::hand_over(thread);
+    }
+    decided(thread, frame, syscall, |_, _| 0);
+}
+
+/// setrlimit and prlimit64. How far the stack may grow must hold in replay too.
+pub fn limit(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    let arguments = frame.arguments();
+    generic::emulate(thread, frame, syscall);
+    let own = match syscall.number as i64 {
+        libc::SYS_setrlimit => Some((arguments[0], arguments[1])),
+        _ if arguments[0] as u32 == 0 || arguments[0] as u32 == process::get().id => {
+            Some((arguments[1], arguments[2]))
+        }
+        _ => None,
+    };
+    if process::get().mode == Mode::Replay
+        && frame.rax == 0
+        && let Some((resource, new)) = own
+        && resource == libc::RLIMIT_STACK as u64
+        && new != 0
+    {
+        // SAFETY: the program's own, valid structure.
+        let _ = unsafe { kernel::call(libc::SYS_setrlimit, [resource, new, 0, 0, 0, 0]) };
     }
 }
 
@@ -57,8 +130,8 @@ pub fn personality(thread: &mut Thread, frame: &mut Frame, syscall: &'static Sys
     let query = arguments[0] as u32 == u32::MAX;
     let wanted = if query { arguments[0] } else { arguments[0] | ADDR_NO_RANDOMIZE };
     // SAFETY: personality touches no memory.
-    let result =
-        unsafe { kernel::call(libc::SYS_personality, [wanted, 0, 0, 0, 0, 0]) }.map(|now| now & !ADDR_NO_RANDOMIZE);
+    let result = unsafe { kernel::call(libc::SYS_personality, [wanted, 0, 0, 0, 0, 0]) }
+        .map(|now| now & !ADDR_NO_RANDOMIZE);
     let result = result.map_or_else(|error| -error as i64, |now| now as i64);
     super::conclude(thread, frame, syscall, &arguments, result, 0);
 }

@@ -30,10 +30,12 @@ pub fn arch_prctl(thread: &mut Thread, frame: &mut Frame, syscall: &'static Sysc
     match frame.rdi {
         ARCH_SET_FS | ARCH_GET_FS => generic::execute(thread, frame, syscall),
         ARCH_SET_GS => refuse(thread, frame, syscall, libc::EPERM, true),
-        ARCH_GET_GS => decided(thread, frame, syscall, |_, arguments| write_word(arguments[1], &0u64.to_le_bytes())),
+        ARCH_GET_GS => {
+            decided(thread, frame, syscall, |_, arguments| write_word(arguments[1], &0u64.to_le_bytes()))
+        }
         ARCH_GET_CPUID => decided(thread, frame, syscall, |_, _| 1),
         ARCH_SET_CPUID => refuse(thread, frame, syscall, libc::ENODEV, false),
-        _ => generic::emulate(thread, frame, syscall),
+        _ => super::by_class(thread, frame, syscall),
     }
 }
 
@@ -57,6 +59,6 @@ pub fn prctl(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
             if matches!(arguments[1], 1 | 2) { 0 } else { -(libc::EINVAL as i64) }
         }),
         PR_SET_SYSCALL_USER_DISPATCH => refuse(thread, frame, syscall, libc::EINVAL, true),
-        _ => generic::emulate(thread, frame, syscall),
+        _ => super::by_class(thread, frame, syscall),
     }
 }

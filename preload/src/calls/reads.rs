@@ -2,8 +2,8 @@
 
 use super::generic;
 use crate::log;
-use crate::thread::Thread;
 use crate::process;
+use crate::thread::Thread;
 use kmod_shim::arch::native::{frame::Frame, raw};
 use tracer_core::event::{FileRange, Kind, Tag};
 use tracer_core::session::Mode;

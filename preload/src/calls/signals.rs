@@ -97,8 +97,11 @@ pub fn alternate_stack(thread: &mut Thread, frame: &mut Frame, syscall: &'static
                 return -(libc::ENOMEM as i64);
             }
             let disabled = SignalStack { base: 0, flags: SS_DISABLE, padding: 0, size: 0 };
-            thread.signal_stack =
-                if stack.flags & SS_DISABLE != 0 { disabled } else { SignalStack { flags: 0, padding: 0, ..stack } };
+            thread.signal_stack = if stack.flags & SS_DISABLE != 0 {
+                disabled
+            } else {
+                SignalStack { flags: 0, padding: 0, ..stack }
+            };
         }
         let flags = if inside { SS_ONSTACK } else { before.flags };
         if old != 0 && !log::write_program(old, as_bytes(&SignalStack { flags, ..before })) {
@@ -118,12 +121,7 @@ pub fn suspend(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall
         None => FAULT,
         Some(mask) => {
             let mask = kernel_side::mask_for(mask);
-            if !thread.trap.is_null() {
-                kernel_side::block(thread.blocked);
-            }
-            let waiting = [&raw const mask as u64, arguments[1], 0, 0, 0, 0];
-            // SAFETY: the mask is valid.
-            unsafe { raw::call_interruptible(syscall.number as i64, waiting) }
+            generic::sleep(thread, syscall.number as i64, [&raw const mask as u64, arguments[1], 0, 0, 0, 0])
         }
     };
     conclude(thread, frame, syscall, &arguments, result, 0);

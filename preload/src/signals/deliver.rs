@@ -4,10 +4,10 @@ use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::f
 use crate::thread::{self, Thread};
 use crate::{divergence, log, playback, process};
 use kmod_shim::arch::native::{
-    extended_state, frame::Frame, raw,
-    signal_frame::{
-        CONTEXT_FLAGS, MachineContext, SignalFrame, SignalStack, USER_SEGMENTS, UserContext,
-    },
+    extended_state,
+    frame::Frame,
+    raw,
+    signal_frame::{CONTEXT_FLAGS, MachineContext, SignalFrame, SignalStack, USER_SEGMENTS, UserContext},
 };
 use tracer_core::event::{Header, ItemHeader, Kind, Tag};
 use tracer_core::session::Mode;
@@ -94,9 +94,7 @@ fn pending(thread: &mut Thread, frame: &mut Frame, mut place: u8) {
     while let Some((signal, information)) = thread.pending.take(thread.blocked) {
         thread.items.clear();
         let action = process::get().actions[signal as usize];
-        if action.handler == libc::SIG_IGN as u64
-            || (!action.is_function() && default_is_harmless(signal))
-        {
+        if action.handler == libc::SIG_IGN as u64 || (!action.is_function() && default_is_harmless(signal)) {
             continue;
         }
         let fatal = if action.is_function() { 0 } else { flags::FATAL };
@@ -136,7 +134,13 @@ pub fn logged_information(thread: &mut Thread, header: &Header) -> Information {
 }
 
 /// Makes `frame` continue at the handler of `signal`, or ends the process if it is `fatal`.
-pub fn run_handler(thread: &mut Thread, frame: &mut Frame, signal: i32, information: &Information, fatal: bool) {
+pub fn run_handler(
+    thread: &mut Thread,
+    frame: &mut Frame,
+    signal: i32,
+    information: &Information,
+    fatal: bool,
+) {
     if fatal {
         crate::calls::process::finish(thread);
         process::die_by_signal(signal);
@@ -326,4 +330,3 @@ pub fn is_deadly(signal: i32) -> bool {
         && process::get().actions[signal as usize].handler == libc::SIG_DFL as u64
         && !default_is_harmless(signal)
 }
-

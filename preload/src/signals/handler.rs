@@ -12,7 +12,11 @@ use tracer_core::session::Mode;
 const VECTORS: u64 = 160;
 
 /// Called by the kernel, on our stack, with everything blocked.
-pub extern "C" fn imitate_signal_handler(signal: i32, information: *mut Information, context: *mut UserContext) {
+pub extern "C" fn imitate_signal_handler(
+    signal: i32,
+    information: *mut Information,
+    context: *mut UserContext,
+) {
     let thread = thread::current();
     // SAFETY: the kernel passes valid pointers into the frame that it built on our stack.
     let (information, context) = unsafe { (&mut *information, &mut *context) };
@@ -76,9 +80,7 @@ fn asynchronous(thread: &mut Thread, signal: i32, information: &Information, con
     thread.register.signals_pending = 1;
     context.mask = !SYNCHRONOUS;
     let machine = &mut context.machine;
-    if let Some(elsewhere) =
-        raw::interrupted_at(machine.rip).or_else(|| entry::exit_restart(machine.rip))
-    {
+    if let Some(elsewhere) = raw::interrupted_at(machine.rip).or_else(|| entry::exit_restart(machine.rip)) {
         machine.rip = elsewhere;
     }
 }

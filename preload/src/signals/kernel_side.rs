@@ -53,7 +53,11 @@ pub fn mask_for(blocked: u64) -> u64 {
 
 /// Sets the mask for a program that blocks `blocked`.
 pub fn block(blocked: u64) {
-    let mask = mask_for(blocked);
+    set_mask(mask_for(blocked));
+}
+
+/// Sets the mask as it is given.
+pub fn set_mask(mask: u64) {
     // SAFETY: the mask is valid.
     unsafe {
         raw::call(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK as u64, &raw const mask as u64, 0, 8, 0, 0]);

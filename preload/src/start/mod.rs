@@ -10,10 +10,13 @@ use crate::process::{self, Process};
 use crate::signals::{Action, SYNCHRONOUS, bit, kernel_side};
 use crate::thread::{self, Thread};
 use crate::{arena, clock, files, kernel, sites};
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::{AtomicU64, Ordering};
 use environment::{Attachment, Environment, Wanted};
-use kmod_shim::arch::native::{entry, extended_state, trap};
+use kmod_shim::arch::native::{
+    entry::{self, call_on_stack},
+    extended_state, trap,
+};
 use layout::InitialStack;
 use tracer_core::session::{self, CONTROL_SIZE, MAGIC, Mode, slot_state};
 
@@ -50,10 +53,37 @@ extern "C" fn start(_: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) {
             environment.hide();
         }
         Wanted::On(mode) => match environment.attachment() {
-            // SAFETY: as above.
-            Some(attachment) => unsafe { take_control(&environment, attachment, argv, envp) },
+            Some(attachment) => on_own_stack(&Request { environment, attachment, argv, envp }),
             None => standalone::launch(mode.unwrap_or(Mode::Record)),
         },
+    }
+}
+
+/// What [`take_control`] needs, to be passed across a change of stack.
+struct Request {
+    environment: Environment,
+    attachment: Attachment,
+    argv: *mut *mut c_char,
+    envp: *mut *mut c_char,
+}
+
+/// Takes control on the hook stack: what this code leaves on the program's stack depends on the mode, and
+/// programs do read uninitialised memory (glibc passes such bytes to connect, for one).
+fn on_own_stack(request: &Request) {
+    if thread::prepare_area(0).is_err() {
+        return give_up(&request.environment, b"no memory for the recorder; the program runs unrecorded");
+    }
+    // SAFETY: the hook stack was just mapped and nobody is on it; the request outlives the call.
+    unsafe {
+        call_on_stack(thread::frame_of(0) as u64, run_request, (&raw const *request).cast_mut().cast())
+    };
+}
+
+extern "C" fn run_request(request: *mut c_void) {
+    // SAFETY: `on_own_stack` passes a valid request, whose arrays are the kernel's.
+    unsafe {
+        let request = &*request.cast::<Request>();
+        take_control(request);
     }
 }
 
@@ -67,13 +97,10 @@ fn give_up(environment: &Environment, reason: &[u8]) {
 }
 
 /// # Safety
-/// `argv` and `envp` are the kernel's arrays on the initial stack.
-unsafe fn take_control(
-    environment: &Environment,
-    attachment: Attachment,
-    argv: *mut *mut c_char,
-    envp: *mut *mut c_char,
-) {
+/// The request's arrays are the kernel's, on the initial stack, where the request itself is too.
+unsafe fn take_control(request: &Request) {
+    let Request { environment, attachment, argv, envp } = request;
+    let (argv, envp) = (*argv, *envp);
     let shared = libc::MAP_SHARED;
     let writable = libc::PROT_READ | libc::PROT_WRITE;
     if kernel::map(arena::BASE, CONTROL_SIZE, writable, shared, attachment.memory, 0).is_err()
@@ -110,13 +137,14 @@ unsafe fn take_control(
         next_area: 1,
         filters: crate::calls::seccomp::Filters::NONE,
     });
-    let Ok(thread) = thread::prepare_area(0) else {
-        return give_up(environment, b"no memory for the recorder; the program runs unrecorded");
-    };
-    // SAFETY: the area was just prepared, and no other thread exists.
+    let thread = thread::state_of(0);
+    // SAFETY: the area was prepared, and no other thread exists.
     let thread = unsafe {
         if thread::attach_ring(thread, 0, attachment.slot).is_err() {
-            return give_up(environment, b"the recording's memory cannot be mapped; the program runs unrecorded");
+            return give_up(
+                environment,
+                b"the recording's memory cannot be mapped; the program runs unrecorded",
+            );
         }
         thread::initialise(thread, 0, real_thread);
         entry::set_thread_register(thread.cast());
@@ -139,7 +167,7 @@ unsafe fn take_control(
         }
         Mode::Replay => {
             let identity = layout::replay(thread, &map_text);
-            normalise::adopt(&stack, &identity);
+            normalise::adopt(&stack, &identity, &raw const *request as u64);
             identity
         }
     };
@@ -168,9 +196,8 @@ fn arm(thread: &mut Thread, stack: &InitialStack) {
     for signal in (1..=64).filter(|signal| SYNCHRONOUS & bit(*signal) != 0) {
         kernel_side::catch(signal, 0);
     }
-    if process::get().mode == Mode::Record {
-        kernel_side::block(thread.blocked);
-    }
+    // In replay no signal is meant for the program; ^C and the like are meant for the replay.
+    kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
     clock::redirect(stack);
     trap::trap_time_stamps(true);
     trap::trap_cpuid(true);

@@ -45,8 +45,8 @@ pub fn unregister_restartable_sequences() {
 }
 
 /// Replay: gives the image the recorded random bytes (and so the canary and pointer guard that glibc made of
-/// them) and the recorded thread id.
-pub fn adopt(stack: &InitialStack, identity: &ImageIdentity) {
+/// them) and the recorded thread id. `program_stack` is where the functions that called us have their frames.
+pub fn adopt(stack: &InitialStack, identity: &ImageIdentity, program_stack: u64) {
     let Some(random) = stack.random() else { return };
     let (_, real_thread) = crate::kernel::real_ids();
     let base = thread_pointer();
@@ -59,7 +59,7 @@ pub fn adopt(stack: &InitialStack, identity: &ImageIdentity) {
         let new = identity.random[0] & !0xff;
         *canary = new;
         *((base + POINTER_GUARD) as *mut u64) = identity.random[1];
-        replace_on_stack(old, new, random as u64);
+        replace_on_stack(old, new, program_stack, random as u64);
         for offset in THREAD_ID_SEARCH.step_by(4) {
             let word = (base + offset) as *mut u32;
             if *word == real_thread {
@@ -73,13 +73,9 @@ pub fn adopt(stack: &InitialStack, identity: &ImageIdentity) {
 /// The functions that called us have the old canary in their frames and would abort when they return.
 ///
 /// # Safety
-/// The stack is mapped from here to `top`.
-#[inline(never)]
-unsafe fn replace_on_stack(old: u64, new: u64, top: u64) {
-    let mut here: u64;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {}, rsp", out(reg) here, options(nostack, nomem, preserves_flags)) };
-    here &= !7;
+/// The stack is mapped from `from` to `top`.
+unsafe fn replace_on_stack(old: u64, new: u64, from: u64, top: u64) {
+    let mut here = from & !7;
     while here + 8 <= top {
         let word = here as *mut u64;
         // SAFETY: between here and the initial stack's contents all is mapped. A 56-bit random value does not

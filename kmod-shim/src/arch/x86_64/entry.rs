@@ -9,6 +9,7 @@
 
 use super::frame::{Frame, offset as field};
 use core::arch::{asm, global_asm};
+use core::ffi::c_void;
 
 /// What assembly knows of the thread's state: the structure that gs points to starts with this.
 #[repr(C)]
@@ -151,6 +152,18 @@ global_asm!(
     "mov rsp, rbp",
     "pop rbp",
     "ret",
+    // fn(stack, function, argument): calls the function on another stack.
+    ".hidden imitate_call_on_stack",
+    ".globl imitate_call_on_stack",
+    "imitate_call_on_stack:",
+    "push rbp",
+    "mov rbp, rsp",
+    "mov rsp, rdi",
+    "mov rdi, rdx",
+    "call rsi",
+    "mov rsp, rbp",
+    "pop rbp",
+    "ret",
     ".popsection",
     frame = const offset::FRAME,
     rax = const field::RAX,
@@ -164,6 +177,16 @@ unsafe extern "C" {
     fn imitate_exit();
     fn imitate_exit_end();
     fn imitate_exit_restart();
+    fn imitate_call_on_stack(stack: u64, function: extern "C" fn(*mut c_void), argument: *mut c_void);
+}
+
+/// Calls `function` with its stack at `stack`, a multiple of 16.
+///
+/// # Safety
+/// Below `stack` is mapped memory that nobody uses, enough for the function, which must not unwind.
+pub unsafe fn call_on_stack(stack: u64, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
+    // SAFETY: the assembly follows the C calling convention and comes back to this stack.
+    unsafe { imitate_call_on_stack(stack, function, argument) }
 }
 
 /// Where a rewritten `syscall` goes, with its continuation in rcx.

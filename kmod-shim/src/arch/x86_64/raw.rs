@@ -120,7 +120,9 @@ pub fn restorer() -> u64 {
 pub fn interrupted_at(instruction_pointer: u64) -> Option<u64> {
     let begin = imitate_raw_interruptible_begin as *const () as u64;
     let end = imitate_raw_interruptible_end as *const () as u64;
-    (begin..end).contains(&instruction_pointer).then_some(imitate_raw_interruptible_interrupted as *const () as u64)
+    (begin..end)
+        .contains(&instruction_pointer)
+        .then_some(imitate_raw_interruptible_interrupted as *const () as u64)
 }
 
 /// Makes a system call.
@@ -150,7 +152,13 @@ pub unsafe fn call_interruptible(number: i64, arguments: [u64; 6]) -> i64 {
 ///
 /// # Safety
 /// `child_frame` lies at the top of a stack that nobody else uses.
-pub unsafe fn clone_sharing_memory(flags: u64, child_frame: u64, parent_tid: u64, child_tid: u64, tls: u64) -> i64 {
+pub unsafe fn clone_sharing_memory(
+    flags: u64,
+    child_frame: u64,
+    parent_tid: u64,
+    child_tid: u64,
+    tls: u64,
+) -> i64 {
     // SAFETY: see above.
     unsafe { imitate_raw_clone(flags, child_frame, parent_tid, child_tid, tls) }
 }
