@@ -24,12 +24,13 @@ impl Placed {
         self.address.wrapping_add(self.instruction.length as u64)
     }
 
-    /// Where the instruction goes if it is a direct branch; calls are none.
+    /// Where the instruction goes if it is a direct branch or call.
     pub(super) fn target(&self) -> Option<u64> {
         match self.instruction.flow {
             Flow::Conditional { displacement, .. }
             | Flow::ConditionalFixed { displacement }
-            | Flow::Jump { displacement } => Some(self.end().wrapping_add_signed(i64::from(displacement))),
+            | Flow::Jump { displacement }
+            | Flow::Call { displacement } => Some(self.end().wrapping_add_signed(i64::from(displacement))),
             _ => None,
         }
     }

@@ -170,8 +170,13 @@ pub(super) fn branch((map, opcode): (Map, u8), displacement: i32) -> Option<Flow
 
 /// The flow of everything else.
 pub(super) fn flow((map, opcode): (Map, u8), modrm: u8) -> Option<Flow> {
+    let extension = modrm >> 3 & 7;
     Some(match (map, opcode) {
-        (Map::OneByte, 0xff) => match modrm >> 3 & 7 {
+        // `xabort`, which shares its opcode with `mov`.
+        (Map::OneByte, 0xc6) if modrm == 0xf8 => Flow::Next,
+        (Map::OneByte, 0x8f | 0xc6 | 0xc7) if extension != 0 => return None,
+        (Map::OneByte, 0xfe) if extension > 1 => return None,
+        (Map::OneByte, 0xff) => match extension {
             2 | 3 => Flow::CallIndirect,
             4 | 5 => Flow::JumpIndirect,
             7 => return None,

@@ -4,3 +4,4 @@ mod loaded;
 mod objects;
 mod places;
 mod properties;
+mod refusals;
