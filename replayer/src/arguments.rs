@@ -1,5 +1,6 @@
 //! The command line, as data: parsing, `--help`, man pages and completions all come from here.
 
+use crate::notes::{self, ENVIRONMENT, EXIT_STATUS};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
@@ -11,23 +12,10 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  record, replay  that of the program; killed by the same signal if the program was
-  125             imitate itself failed: bad usage, no such trace, divergence, trace ends early
-  124             instead of 125 in `replay` if the recorded program itself ended with 125, so that
-                  a failed replay is never mistaken for a successful one
-  126, 127        record: the program cannot be executed, or was not found (as in a shell)
-  1               verify: a replay differed; doctor: recording does not work here";
-
-const FILES: &str = "\
-Traces are kept under $IMITATE_DIR, else $XDG_DATA_HOME/imitate, else ~/.local/share/imitate, named \
-after the program: `date-1`, `date-2`, ... Wherever a TRACE is asked for, give such a name or a \
-directory; without one, the latest trace is meant.";
-
 /// Record unmodified Linux programs and replay them exactly.
 #[derive(Parser)]
-#[command(name = "imitate", version, styles = STYLES, after_help = EXIT_STATUS, after_long_help = long_notes())]
+#[command(name = "imitate", version, styles = STYLES)]
+#[command(after_help = notes::text(&[&EXIT_STATUS]), after_long_help = notes::text(&[&EXIT_STATUS, &ENVIRONMENT]))]
 #[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
 pub struct CommandLine {
     /// What to do.
@@ -35,16 +23,14 @@ pub struct CommandLine {
     pub command: Command,
 }
 
-fn long_notes() -> String {
-    format!("{EXIT_STATUS}\n\n{FILES}")
-}
-
 /// The subcommands.
 #[derive(Subcommand)]
 pub enum Command {
     /// Run a program and record everything that it cannot compute by itself
+    #[command(after_help = notes::text(&[&EXIT_STATUS]))]
     Record(Record),
     /// Run a recorded program again: same output, same addresses, same exit status
+    #[command(after_help = notes::text(&[&EXIT_STATUS]))]
     Replay(Replay),
     /// List the traces
     #[command(visible_alias = "list")]
@@ -143,7 +129,7 @@ pub struct Replay {
     /// Run it under gdb, stopped at main
     #[arg(long)]
     pub gdb: bool,
-    /// No progress bar and no remarks; divergences are still reported
+    /// Do not show on a terminal how far a long replay has come
     #[arg(short, long)]
     pub quiet: bool,
     /// How much state to verify

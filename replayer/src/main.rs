@@ -7,6 +7,7 @@ mod doctor;
 mod documents;
 mod inspect;
 mod manage;
+mod notes;
 mod run;
 mod status;
 

@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: one archive and one Debian package that install everything.
 
 use crate::archive::{Member, tar_gz, write_deb};
-use crate::commands::{build_release, workspace};
+use crate::commands::{build_release, run as run_command, workspace};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,22 +47,26 @@ pub fn run(out: Option<PathBuf>) -> Result<()> {
 
 fn members(built: &Path) -> Result<Vec<Member>> {
     let tool = built.join("imitate");
-    let mut members = vec![
-        Member::built("bin/imitate", 0o755, &tool)?,
-        Member::built("lib/imitate/libimitate.so", 0o644, &built.join("libimitate.so"))?,
-    ];
+    let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let mut members = Vec::new();
+    for (path, mode) in [("bin/imitate", 0o755), ("lib/imitate/libimitate.so", 0o644)] {
+        let name = Path::new(path).file_name().context("a file of the package has no name")?;
+        let stripped = scratch.path().join(name);
+        strip(&built.join(name), &stripped)?;
+        members.push(Member::built(path, mode, &stripped)?);
+    }
     for (shell, path) in COMPLETIONS {
         members.push(Member::document(*path, output(&tool, &["completions", shell])?));
     }
-    let pages = tempfile::tempdir().context("cannot make a temporary directory for the man pages")?;
-    let directory = pages.path().to_str().context("the temporary directory's name is not UTF-8")?;
+    let pages = scratch.path().join("pages");
+    let directory = pages.to_str().context("the temporary directory's name is not UTF-8")?;
     output(&tool, &["man", "--out", directory])?;
-    let mut names = std::fs::read_dir(pages.path())?
+    let mut names = std::fs::read_dir(&pages)?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<Result<Vec<_>>>()?;
     names.sort();
     for name in names {
-        let page = pages.path().join(&name);
+        let page = pages.join(&name);
         members.push(Member::built(format!("share/man/man1/{name}"), 0o644, &page)?);
     }
     for document in DOCUMENTS {
@@ -73,6 +77,14 @@ fn members(built: &Path) -> Result<Vec<Member>> {
         }
     }
     Ok(members)
+}
+
+/// Copies an ELF file without its debug information, which is many times as large as the rest. Its symbols
+/// stay: backtraces need them.
+fn strip(from: &Path, to: &Path) -> Result<()> {
+    let mut strip = Command::new("strip");
+    strip.arg("--strip-debug").arg("-o").arg(to).arg(from);
+    run_command(strip).context("`strip` belongs to binutils: apt-get install binutils")
 }
 
 fn output(tool: &Path, arguments: &[&str]) -> Result<Vec<u8>> {

@@ -33,7 +33,7 @@ fn the_archive_works_wherever_it_is_unpacked() {
     let place = TempDir::new().unwrap();
     let [archive, package] = packages(place.path());
 
-    let unpacked = place.path().join("a place of its own");
+    let unpacked = place.path().join("elsewhere");
     tar::Archive::new(GzDecoder::new(File::open(archive).unwrap())).unpack(&unpacked).unwrap();
     let prefix = only_entry(&unpacked);
     let doctor = imitate(&prefix, &["doctor"]);
