@@ -2,7 +2,8 @@
 //! a stream socket.
 
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -95,6 +96,12 @@ impl Link {
         self.0.write_all(&bytes)
     }
 
+    /// Nothing more will be sent.
+    pub(super) fn finish_sending(&mut self) {
+        // Fails only if the other end is closed already.
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+
     /// The next message; `None` when the other end is closed.
     pub(super) fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         let mut length = [0; 4];
@@ -116,13 +123,7 @@ impl Link {
         Ok(Link(self.0.try_clone()?))
     }
 
-    pub(super) fn descriptor(&self) -> std::os::fd::RawFd {
-        std::os::fd::AsRawFd::as_raw_fd(&self.0)
-    }
-}
-
-impl From<Link> for OwnedFd {
-    fn from(link: Link) -> OwnedFd {
-        link.0.into()
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }

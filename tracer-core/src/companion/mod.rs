@@ -106,13 +106,14 @@ impl Started {
         self.link.send(&ToCompanion::RootEnded(wait_status))
     }
 
-    /// Lets go of the program's descriptors and blocks until the companion has done its work, or until it says
+    /// Lets go of the program's descriptors (and of [`Started::root_ended`]) and blocks until the companion has done its work, or until it says
     /// that the first process has ended but others still run ([`Summary::still_running`]); it can be called
     /// again then.
     ///
     /// Errors: the companion was killed.
     pub fn wait_done(&mut self) -> io::Result<Outcome> {
         self.program = None;
+        self.link.finish_sending();
         loop {
             match self.link.receive()? {
                 Some(FromCompanion::Done(outcome)) => return Ok(outcome),

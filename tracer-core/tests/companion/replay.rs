@@ -208,6 +208,42 @@ fn files_are_put_back_into_the_events() {
 }
 
 #[test]
+fn a_file_that_changes_while_it_is_recorded_is_refused_in_replay() {
+    in_own_process("replay::a_file_that_changes_while_it_is_recorded_is_refused_in_replay", || {
+        let directory = scratch("changing");
+        let (path, input) = (directory.join("trace"), directory.join("input"));
+        // Too large to be copied, so that it is kept by reference.
+        let file = std::fs::File::create(&input).unwrap();
+        file.set_len(100 << 20).unwrap();
+        let items = item(Tag::OutputFile, 1, 0x7000, &words(&[1, 0, 8]));
+        let bytes = call(Kind::Call, libc::SYS_read, 8, &[3, 0x7000, 8], &items);
+        let (summary, _) = record(
+            &path,
+            |descriptors, control| {
+                let program = Program::live(descriptors, control, 0);
+                crate::producer::send_file(descriptors, 1, &input);
+                let all = [start_event("/bin/true", b"true\0", 0), bytes].concat();
+                program.write(&mut program.producer(), &all).unwrap();
+                std::fs::write(&input, "other").unwrap();
+                program.finish();
+                0
+            },
+            |_, _| (),
+        );
+        assert_eq!(summary.warnings.len(), 1);
+        assert!(summary.warnings[0].contains("input") && summary.warnings[0].contains("changed"));
+        let (end, _) = replay(&path, |descriptors, control| {
+            let program = Program::live(descriptors, control, 0);
+            program.read(&mut program.consumer(), usize::MAX);
+            loop {
+                std::thread::park();
+            }
+        });
+        assert!(matches!(&end, ReplayEnd::Failed(why) if why.contains("changed")), "{end:?}");
+    });
+}
+
+#[test]
 fn a_divergence_is_reported_and_all_processes_are_killed() {
     in_own_process("replay::a_divergence_is_reported_and_all_processes_are_killed", || {
         let directory = scratch("diverged");
@@ -275,8 +311,8 @@ fn the_end_of_a_cut_recording_is_told() {
 }
 
 #[test]
-fn a_changed_file_ends_the_replay_with_its_name() {
-    in_own_process("replay::a_changed_file_ends_the_replay_with_its_name", || {
+fn a_file_that_the_manifest_lacks_ends_the_replay() {
+    in_own_process("replay::a_file_that_the_manifest_lacks_ends_the_replay", || {
         let directory = scratch("missing");
         let path = directory.join("trace");
         let items = item(Tag::OutputFile, 1, 0x7000, &words(&[9, 0, 10]));

@@ -351,10 +351,10 @@ impl Sink for StreamSink<'_> {
 impl StreamSink<'_> {
     /// The stream's process was told that its child `id` has this wait status.
     fn child_ended(&mut self, id: u32, status: i32) {
-        if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
-            if let Some(child) = self.facts.child(self.stream, id) {
-                self.facts.streams.entry(child).or_default().wait_status = Some(status);
-            }
+        if (libc::WIFEXITED(status) || libc::WIFSIGNALED(status))
+            && let Some(child) = self.facts.child(self.stream, id)
+        {
+            self.facts.streams.entry(child).or_default().wait_status = Some(status);
         }
     }
 

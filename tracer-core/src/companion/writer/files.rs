@@ -1,17 +1,21 @@
-//! Files that the program only reads: they are kept on a thread of their own, so that rings never wait.
+//! Files that the program only reads, and how they are kept. Small ones are kept at once, by the listening
+//! thread; large ones by a thread of their own, so that neither rings nor the program wait for the disk.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::session::FileMessage;
+use crate::trace::Error;
 use crate::trace::byte_string::ByteString;
 use crate::trace::files::{Identity, Keeper, Kept, Policy, ReferencedFile};
-use crate::trace::{Error, Result};
 
+/// Files up to this many bytes are kept at once.
+const SMALL: u64 = 256 << 10;
 /// Files that wait to be kept. When there are more, the program waits at the next one: each holds a
 /// descriptor, and those are limited.
 const MAXIMUM_WAITING: usize = 256;
@@ -26,26 +30,34 @@ type Job = (FileMessage, Option<File>);
 #[derive(Clone)]
 pub struct Files {
     directory: PathBuf,
-    policy: Policy,
-    worker: Arc<Mutex<Worker>>,
+    shared: Arc<Shared>,
 }
 
-#[derive(Default)]
-enum Worker {
-    /// Most programs need none, so the thread starts with the first file.
-    #[default]
-    None,
-    Working {
-        jobs: SyncSender<Job>,
-        thread: JoinHandle<Report>,
-    },
-    Failed(io::Error),
+struct Shared {
+    shelf: Mutex<Shelf>,
+    /// The shelf's report has an error.
+    failed: AtomicBool,
+    /// Most programs need none, so it starts with the first large file.
+    worker: Mutex<Option<Worker>>,
+}
+
+struct Worker {
+    jobs: SyncSender<Job>,
+    thread: JoinHandle<()>,
+}
+
+/// What is kept.
+struct Shelf {
+    keeper: Keeper,
+    report: Report,
+    /// Indices in the report's files, and the files.
+    held: Vec<(usize, File)>,
 }
 
 /// What became of the files.
 #[derive(Default)]
 pub struct Report {
-    /// All files, in the order in which the program met them.
+    /// All files, in the order in which they were kept.
     pub files: Vec<ReferencedFile>,
     /// Bytes in `files/`.
     pub kept_bytes: u64,
@@ -56,97 +68,104 @@ pub struct Report {
 impl Files {
     /// For the trace in `directory`.
     pub fn new(directory: &Path, policy: Policy) -> Files {
-        Files { directory: directory.to_owned(), policy, worker: Arc::default() }
+        let keeper = Keeper::new(directory, policy);
+        let shelf = Mutex::new(Shelf { keeper, report: Report::default(), held: Vec::new() });
+        let shared = Shared { shelf, failed: AtomicBool::new(false), worker: Mutex::new(None) };
+        Files { directory: directory.to_owned(), shared: Arc::new(shared) }
     }
 
     /// Keeps a file that the program has met, sooner or later. Waits if there are too many.
     pub fn keep(&self, message: FileMessage, file: Option<File>) {
-        let jobs = {
-            let mut worker = self.worker();
-            if let Worker::None = *worker {
-                *worker = self.start().unwrap_or_else(Worker::Failed);
+        if message.size <= SMALL
+            && let Ok(mut shelf) = self.shared.shelf.try_lock()
+        {
+            return self.shared.keep_in(&mut shelf, (message, file));
+        }
+        match self.jobs() {
+            // Refused only if the thread has ended in a panic, which `finish` notices.
+            Ok(jobs) => drop(jobs.send((message, file))),
+            Err(source) => {
+                let path = self.directory.clone();
+                let action = "start a thread that keeps files in";
+                self.shared.fail(&mut lock(&self.shared.shelf), Error::System { action, path, source });
             }
-            match &*worker {
-                Worker::Working { jobs, .. } => jobs.clone(),
-                _ => return,
-            }
-        };
-        // Refused only when the thread has ended on a failure, which it reports.
-        let _ = jobs.send((message, file));
+        }
     }
 
-    fn worker(&self) -> MutexGuard<'_, Worker> {
-        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn start(&self) -> io::Result<Worker> {
-        let (jobs, receiver) = mpsc::sync_channel(MAXIMUM_WAITING);
-        let keeper = Keeper::new(&self.directory, self.policy);
-        let thread = thread::Builder::new()
-            .name("imitate-files".into())
-            .spawn(move || keep_all(keeper, receiver.into_iter()))?;
-        Ok(Worker::Working { jobs, thread })
+    /// The way to the worker, which is started if it is not there.
+    fn jobs(&self) -> io::Result<SyncSender<Job>> {
+        let mut worker = lock(&self.shared.worker);
+        if let Some(worker) = &*worker {
+            return Ok(worker.jobs.clone());
+        }
+        let (jobs, receiver) = mpsc::sync_channel::<Job>(MAXIMUM_WAITING);
+        let shared = self.shared.clone();
+        let thread = thread::Builder::new().name("imitate-files".into()).spawn(move || {
+            for job in receiver {
+                shared.keep_in(&mut lock(&shared.shelf), job);
+            }
+        })?;
+        Ok(worker.insert(Worker { jobs, thread }).jobs.clone())
     }
 
     /// Whether files cannot be kept any more; [`Files::finish`] tells why.
     pub fn has_failed(&self) -> bool {
-        match &*self.worker() {
-            Worker::None => false,
-            Worker::Working { thread, .. } => thread.is_finished(),
-            Worker::Failed(_) => true,
-        }
+        self.shared.failed.load(Ordering::Acquire)
     }
 
-    /// Waits until all files that were met before are kept.
+    /// Waits until all files that were met before are kept. Those that are met later are not.
     pub fn finish(&self) -> Report {
-        let worker = std::mem::take(&mut *self.worker());
-        match worker {
-            Worker::None => Report::default(),
-            Worker::Working { jobs, thread } => {
-                // The thread ends when nobody can send any more.
-                drop(jobs);
-                thread.join().unwrap_or_default()
-            }
-            Worker::Failed(source) => {
-                let path = self.directory.clone();
-                let error = Error::System { action: "start a thread that keeps files in", path, source };
-                Report { error: Some(error), ..Report::default() }
-            }
+        let worker = lock(&self.shared.worker).take();
+        if let Some(Worker { jobs, thread }) = worker {
+            // The thread ends when nobody can send any more.
+            drop(jobs);
+            // After a panic, the files that it did not keep are not in the report, and a replay says so.
+            let _ = thread.join();
         }
+        self.shared.failed.store(false, Ordering::Release);
+        lock(&self.shared.shelf).finish()
     }
 }
 
-fn keep_all(mut keeper: Keeper, jobs: impl Iterator<Item = Job>) -> Report {
-    let mut report = Report::default();
-    let mut held: Vec<(usize, File)> = Vec::new();
-    for (message, file) in jobs {
-        let Some(file) = file else {
-            report.files.push(lost(&message));
-            continue;
-        };
-        let kept: Result<ReferencedFile> = keeper.keep(message.file, &file, Identity::from(&message));
-        match kept {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn keep_in(&self, shelf: &mut Shelf, (message, file): Job) {
+        if shelf.report.error.is_some() {
+            return;
+        }
+        let Some(file) = file else { return shelf.report.files.push(lost(&message)) };
+        match shelf.keeper.keep(message.file, &file, Identity::from(&message)) {
             Ok(kept) => {
-                if kept.kept == Kept::Reference && held.len() < MAXIMUM_HELD {
-                    held.push((report.files.len(), file));
+                if kept.kept == Kept::Reference && shelf.held.len() < MAXIMUM_HELD {
+                    shelf.held.push((shelf.report.files.len(), file));
                 }
-                report.files.push(kept);
+                shelf.report.files.push(kept);
             }
-            Err(error) => {
-                report.error = Some(error);
-                break;
-            }
+            Err(error) => self.fail(shelf, error),
         }
     }
-    for (index, file) in held {
-        let kept = &mut report.files[index];
-        let now = file.metadata().map(|metadata| Identity::from(&metadata));
-        if now.is_ok_and(|now| now != kept.identity) {
-            kept.kept = Kept::Unavailable("it changed while the program was being recorded".into());
-        }
+
+    fn fail(&self, shelf: &mut Shelf, error: Error) {
+        shelf.report.error = Some(error);
+        self.failed.store(true, Ordering::Release);
     }
-    report.kept_bytes = keeper.kept_bytes();
-    report
+}
+
+impl Shelf {
+    fn finish(&mut self) -> Report {
+        for (index, file) in self.held.drain(..) {
+            let kept = &mut self.report.files[index];
+            let now = file.metadata().map(|metadata| Identity::from(&metadata));
+            if now.is_ok_and(|now| now != kept.identity) {
+                kept.kept = Kept::Unavailable("it changed while the program was being recorded".into());
+            }
+        }
+        self.report.kept_bytes = self.keeper.kept_bytes();
+        std::mem::take(&mut self.report)
+    }
 }
 
 /// A file whose descriptor the kernel did not hand over.

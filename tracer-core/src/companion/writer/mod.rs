@@ -251,7 +251,8 @@ impl Writer {
     }
 
     fn note_files(&mut self, report: files::Report) {
-        self.manifest.totals.kept_bytes += report.kept_bytes;
+        // Of all files so far.
+        self.manifest.totals.kept_bytes = report.kept_bytes;
         self.manifest.files.extend(report.files);
     }
 
