@@ -23,15 +23,21 @@ pub fn verify(options: &Verify) -> Result<bool> {
         delete(path)?;
     }
     let differences = replay_all(options, &trace, &recorded)?;
-    for (number, difference) in &differences {
-        eprintln!("imitate: replay {number}: {difference}");
-    }
+    report(&differences);
     println!("{}", summary(options, &recorded, differences.len()));
     if options.keep || !differences.is_empty() {
         let kept = place.keep().join("trace");
         eprintln!("imitate: the trace is kept in {}", kept.display());
     }
     Ok(differences.is_empty())
+}
+
+/// Replays tend to differ in the same way: the first is told in full, of the others one line.
+fn report(differences: &[(u32, String)]) {
+    for (place, (number, difference)) in differences.iter().enumerate() {
+        let told = if place == 0 { difference } else { difference.lines().next().unwrap_or_default() };
+        eprintln!("imitate: replay {number}: {told}");
+    }
 }
 
 fn summary(options: &Verify, recorded: &Output, differing: usize) -> String {

@@ -2,7 +2,7 @@
 
 use crate::{FAILED, Place, altered, imitate, text};
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Stdio;
 
 #[test]
@@ -70,23 +70,39 @@ fn an_existing_directory_is_not_overwritten() {
     assert!(place.replay().status.success(), "the first trace must be as it was");
 }
 
-#[test]
-fn a_signal_to_the_tool_is_the_programs() {
+/// Records a shell that handles `signal`, sends that to the tool (or to its whole process group, as a terminal
+/// does), and sees the program handle it, in the recording and in the replay.
+fn assert_program_handles(signal: i32, name: &str, to_group: bool) {
     let place = Place::new();
-    let script = "trap 'echo caught; exit 7' TERM; echo ready; while :; do read line || exit 8; done";
+    let script =
+        format!("trap 'echo caught; exit 7' {name}; echo ready; while :; do read line || exit 8; done");
     let mut command = imitate();
-    command.arg("record").arg("--output").arg(place.trace()).args(["--", "sh", "-c", script]);
-    let mut tool = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    command.arg("record").arg("--output").arg(place.trace()).args(["--", "sh", "-c", &script]);
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut tool = command.spawn().unwrap();
     let stdin = tool.stdin.take();
     let mut lines = BufReader::new(tool.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
-    // SAFETY: a signal to a child that has not been waited for.
-    unsafe { libc::kill(tool.id() as i32, libc::SIGTERM) };
+    let id = tool.id() as i32;
+    // SAFETY: a signal to a child that has not been waited for, or to its own process group.
+    unsafe { libc::kill(if to_group { -id } else { id }, signal) };
     assert_eq!(lines.next().unwrap().unwrap(), "caught");
     assert_eq!(tool.wait().unwrap().code(), Some(7));
     drop(stdin);
     let replayed = place.replay();
     assert_eq!((replayed.status.code(), text(&replayed.stdout)), (Some(7), "ready\ncaught\n".to_owned()));
+}
+
+#[test]
+fn a_signal_to_the_tool_is_the_programs() {
+    assert_program_handles(libc::SIGTERM, "TERM", false);
+    assert_program_handles(libc::SIGHUP, "HUP", false);
+}
+
+#[test]
+fn an_interrupt_from_the_terminal_is_the_programs_and_the_tool_waits() {
+    assert_program_handles(libc::SIGINT, "INT", true);
+    assert_program_handles(libc::SIGQUIT, "QUIT", true);
 }
 
 #[test]
