@@ -4,13 +4,14 @@ use crate::case::{Case, Command, Expected, Input, Output};
 use crate::difference;
 use crate::programs;
 use crate::recorder::Recorder;
-use crate::run::{End, Launch, Outcome, Running};
+use crate::run::{End, Launch, Outcome, Running, run};
 use crate::settings::Settings;
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Checks all that `case` says. An error has what a reader of the test's log needs; the trace is kept then.
@@ -18,7 +19,7 @@ pub fn prove(case: &Case, settings: &Settings) -> Result<()> {
     for (command, package) in &case.needs {
         ensure!(is_installed(command), "{command} is not installed: run `apt-get install {package}`");
     }
-    let place = Place::new(case)?;
+    let place = Place::new(case, settings.patience)?;
     let native = match case.end {
         Expected::Refused(_) => None,
         _ => Some(place.run_natively(case).context("natively, before any recording")?),
@@ -47,10 +48,11 @@ struct Place {
     work: PathBuf,
     words: Vec<OsString>,
     port: String,
+    patience: Duration,
 }
 
 impl Place {
-    fn new(case: &Case) -> Result<Place> {
+    fn new(case: &Case, patience: Duration) -> Result<Place> {
         let root = tempfile::Builder::new().prefix("imitate-test-").tempdir()?;
         // The port is free again when the listener is dropped, and the kernel hands out others for a while.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
@@ -74,7 +76,7 @@ impl Place {
             }
         };
         let work = root.path().join("work");
-        Ok(Place { root, work, words, port })
+        Ok(Place { root, work, words, port, patience })
     }
 
     fn run_natively(&self, case: &Case) -> Result<Outcome> {
@@ -110,14 +112,9 @@ impl Place {
         for number in 1..=replays {
             let elsewhere = self.root.path().join(format!("somewhere-else-{number}"));
             fs::create_dir(&elsewhere)?;
-            let replayed =
-                Running::start(&replay_launch(case, recorder.replay(&trace), &elsewhere))?.finish()?;
+            let replayed = run(&self.replay_launch(case, recorder.replay(&trace), &elsewhere))?;
             if let Some(difference) = difference::between(&recorded, &replayed) {
-                bail!(
-                    "replay {number} of {replays} is not the recorded run:\n{difference}\n\
-                     the replay's stderr:\n{}",
-                    difference::tail(&replayed.stderr)
-                );
+                bail!("replay {number} of {replays} is not the recorded run:\n{difference}");
             }
             ensure!(
                 fs::read_dir(&elsewhere)?.next().is_none() && !self.work.exists(),
@@ -152,9 +149,10 @@ impl Place {
             environment: environment(&self.work),
             input,
             without_network: false,
+            patience: self.patience,
         };
         let command = launch(words, case.input);
-        let Some(partner) = case.partner else { return Running::start(&command)?.finish() };
+        let Some(partner) = case.partner else { return run(&command) };
         let script = partner.script.replace("{port}", &self.port);
         let beside = launch(vec!["bash".into(), "-c".into(), script.into()], Input::Nothing);
         let [first, second] = if partner.starts_first { [&beside, &command] } else { [&command, &beside] };
@@ -169,6 +167,26 @@ impl Place {
         beside.kill()?;
         outcome
     }
+
+    /// A replay gets other circumstances than the recording had: directory, environment, input, network.
+    fn replay_launch(&self, case: &Case, words: Vec<OsString>, directory: &Path) -> Launch {
+        let input = match case.input {
+            Input::Terminal(_) => Input::Terminal(&[]),
+            Input::Nothing | Input::Bytes(_) => Input::Nothing,
+        };
+        let environment =
+            [("PATH", "/usr/bin:/bin"), ("TZ", "Pacific/Chatham"), ("SOMETHING_ELSE", "a replay")]
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .into();
+        Launch {
+            words,
+            directory: directory.into(),
+            environment,
+            input,
+            without_network: true,
+            patience: self.patience,
+        }
+    }
 }
 
 /// The environment of native and recorded runs: nothing of the test's own.
@@ -181,18 +199,6 @@ fn environment(home: &Path) -> Vec<(String, OsString)> {
     variables.push(("PATH".to_owned(), path));
     variables.extend(["HOME", "TMPDIR"].map(|name| (name.to_owned(), home.into())));
     variables
-}
-
-/// A replay gets other circumstances than the recording had: directory, environment, input, network.
-fn replay_launch(case: &Case, words: Vec<OsString>, directory: &Path) -> Launch {
-    let input = match case.input {
-        Input::Terminal(_) => Input::Terminal(&[]),
-        Input::Nothing | Input::Bytes(_) => Input::Nothing,
-    };
-    let environment = [("PATH", "/usr/bin:/bin"), ("TZ", "Pacific/Chatham"), ("SOMETHING_ELSE", "a replay")]
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .into();
-    Launch { words, directory: directory.into(), environment, input, without_network: true }
 }
 
 fn ended_as_expected(expected: Expected, end: End) -> bool {

@@ -17,10 +17,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A command that has not ended after this long is taken to hang and is killed. Far more than any case needs, also
-/// under load: it only keeps a hang from stopping the whole test run.
-const HANGS_AFTER: Duration = Duration::from_secs(120);
-
 /// A command and its circumstances.
 #[derive(Clone, Debug)]
 pub struct Launch {
@@ -34,6 +30,8 @@ pub struct Launch {
     pub input: Input,
     /// Runs it in a network namespace of its own, without interfaces, where we have the right to make one.
     pub without_network: bool,
+    /// If it has not ended after this long it is taken to hang and is killed.
+    pub patience: Duration,
 }
 
 /// How a process ended.
@@ -52,7 +50,7 @@ impl fmt::Display for End {
         match self {
             End::Exit(status) => write!(formatter, "exit status {status}"),
             End::Signal(signal) => write!(formatter, "death by signal {signal}"),
-            End::Hung => write!(formatter, "nothing: it was killed after {} s", HANGS_AFTER.as_secs()),
+            End::Hung => write!(formatter, "nothing: it was killed because it hung"),
         }
     }
 }
@@ -71,7 +69,7 @@ pub struct Outcome {
 /// A command that is running.
 pub struct Running {
     child: Child,
-    started: Instant,
+    hangs_at: Instant,
     /// Standard output and standard error, as far as they have been read.
     streams: [Arc<Mutex<Vec<u8>>>; 2],
     /// A message for the first bytes, and the channel's end when all has been read.
@@ -124,12 +122,12 @@ impl Running {
             collect(child.stdout.take(), streams[0].clone(), progress.clone());
             collect(child.stderr.take(), streams[1].clone(), progress);
         }
-        Ok(Running { child, started: Instant::now(), streams, progress: received })
+        Ok(Running { child, hangs_at: Instant::now() + launch.patience, streams, progress: received })
     }
 
     /// Waits until it has written something. It is an error if it ends or hangs without doing so.
     pub fn wait_for_output(&self) -> Result<()> {
-        match self.progress.recv_timeout(HANGS_AFTER) {
+        match self.progress.recv_timeout(self.time_left()) {
             Ok(()) => Ok(()),
             Err(_) => {
                 let complaint = self.streams[1].lock().unwrap();
@@ -141,7 +139,7 @@ impl Running {
     /// Waits for its end and for the end of everything that has its output open.
     pub fn finish(mut self) -> Result<Outcome> {
         let hung = loop {
-            match self.progress.recv_timeout(HANGS_AFTER.saturating_sub(self.started.elapsed())) {
+            match self.progress.recv_timeout(self.time_left()) {
                 Ok(()) => continue,
                 Err(RecvTimeoutError::Disconnected) => break false,
                 Err(RecvTimeoutError::Timeout) => break true,
@@ -155,6 +153,10 @@ impl Running {
             (false, None, signal) => End::Signal(signal.unwrap_or_default()),
         };
         Ok(Outcome { end, stdout: take(&self.streams[0]), stderr: take(&self.streams[1]) })
+    }
+
+    fn time_left(&self) -> Duration {
+        self.hangs_at.saturating_duration_since(Instant::now())
     }
 
     /// Ends it and all processes of its group.

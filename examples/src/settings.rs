@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The settings of one test run.
 #[derive(Clone, Debug)]
@@ -11,6 +12,9 @@ pub struct Settings {
     pub tool: PathBuf,
     /// `IMITATE_TEST_REPLAYS`: how often each recording is replayed; 3 by default, 20 for the whole proof.
     pub replays: u32,
+    /// `IMITATE_TEST_PATIENCE`: after how many seconds a program is taken to hang and is killed. By default 120, far
+    /// more than any needs: it only keeps a hang from stopping the whole test run.
+    pub patience: Duration,
     /// `IMITATE_TEST_LOAD=1`: two busy loops run beside, so that the scheduler interferes.
     pub under_load: bool,
     /// `IMITATE_TEST_NATIVE=1`: nothing is recorded; only checks that the cases do what they say natively.
@@ -32,13 +36,20 @@ impl Settings {
                 tool.display()
             );
         }
-        let replays = match env::var("IMITATE_TEST_REPLAYS") {
-            Ok(text) => text.parse().with_context(|| {
-                format!("IMITATE_TEST_REPLAYS is {text:?}; it must be a number of replays")
-            })?,
-            Err(_) => 3,
-        };
-        Ok(Settings { tool, replays, under_load: switch("IMITATE_TEST_LOAD"), native_only })
+        Ok(Settings {
+            tool,
+            replays: number("IMITATE_TEST_REPLAYS", 3)?,
+            patience: Duration::from_secs(number("IMITATE_TEST_PATIENCE", 120)?.into()),
+            under_load: switch("IMITATE_TEST_LOAD"),
+            native_only,
+        })
+    }
+}
+
+fn number(name: &str, otherwise: u32) -> Result<u32> {
+    match env::var(name) {
+        Ok(text) => text.parse().with_context(|| format!("{name} is {text:?}; it must be a whole number")),
+        Err(_) => Ok(otherwise),
     }
 }
 

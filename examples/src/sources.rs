@@ -84,7 +84,7 @@ fn memory() -> Vec<Case> {
 fn descriptors() -> Vec<Case> {
     vec![
         own("descriptors/pipes.c").varies(),
-        own("descriptors/readiness.c").steady(),
+        own("descriptors/readiness.c"),
         own("descriptors/event_descriptors.c").varies(),
         own("descriptors/close_everything.c").varies(),
         own("descriptors/raised_limit.c").steady(),
