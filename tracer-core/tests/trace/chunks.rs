@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Scratch, noise};
+use crate::support::{Scratch, bounded, noise};
 use proptest::prelude::*;
 use tracer_core::trace::chunk::{ChunkHeader, FileHeader, Index, MAXIMUM_CHUNK, Writer};
 use tracer_core::trace::{Error, Result};
@@ -65,7 +65,7 @@ fn assert_prefixes(found: &BTreeMap<u32, Vec<u8>>, expected: &BTreeMap<u32, Vec<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(bounded())]
 
     #[test]
     fn streams_come_back_as_written(appends in appends()) {

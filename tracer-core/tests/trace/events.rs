@@ -6,7 +6,7 @@ use tracer_core::event::{FileRange, Header, ImageIdentity, InputSummary, Kind, T
 use tracer_core::trace::memory::EventMemory;
 use tracer_core::trace::reader::{Body, Event, Events, Item};
 
-use crate::support::{any_event, bytes, call, event, item, words};
+use crate::support::{any_event, bounded, bytes, call, event, item, words};
 
 fn read(bytes: &[u8]) -> (Vec<Event>, Option<String>, Option<String>) {
     let mut events = Events::new(4, bytes);
@@ -43,7 +43,7 @@ fn store_again(event: &Event) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(bounded())]
 
     #[test]
     fn events_come_back_as_logged(stored in prop::collection::vec(any_event(), 0..8)) {

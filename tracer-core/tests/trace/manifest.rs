@@ -9,6 +9,8 @@ use tracer_core::trace::manifest::{
     Ended, Host, Manifest, MappedObject, Process, ProcessEnded, Recorder, Totals,
 };
 
+use crate::support::bounded;
+
 /// Text, and bytes that are no text.
 fn byte_string() -> impl Strategy<Value = ByteString> {
     prop_oneof![
@@ -101,7 +103,7 @@ fn parse(bytes: &[u8]) -> Result<Manifest, String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(bounded())]
 
     #[test]
     fn every_manifest_survives(manifest in manifest()) {

@@ -32,6 +32,12 @@ impl Drop for Scratch {
     }
 }
 
+/// How often a property is tried: 64 times, or a quarter of `PROPTEST_CASES`, which asks for a longer search.
+pub fn bounded() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: default.cases.div_ceil(4), ..default }
+}
+
 /// `length` bytes that do not compress, always the same (Marsaglia's xorshift64).
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

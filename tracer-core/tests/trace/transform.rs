@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tracer_core::event::Tag;
 use tracer_core::trace::transform::{COLUMNS, Encoder, NONE, decode, encoded_bound};
 
-use crate::support::{any_event, call, item, noise};
+use crate::support::{any_event, bounded, call, item, noise};
 
 /// `bytes` there and back; what they were rearranged to.
 fn there_and_back(encoder: &mut Encoder, bytes: &[u8]) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn nearly_events() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(bounded())]
 
     #[test]
     fn nothing_is_lost(chunks in prop::collection::vec(nearly_events(), 1..4)) {
