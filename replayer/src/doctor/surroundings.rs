@@ -3,14 +3,10 @@
 use super::Finding;
 use crate::run;
 use indicatif::HumanBytes;
-use std::ffi::CString;
+use rustix::fs::{Access, access, statvfs};
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use tracer_core::trace::directory;
-
-/// Less free space than this is soon used up by a recording.
-const LITTLE_SPACE: u64 = 256 << 20;
 
 /// Version of the kernel: Syscall User Dispatch came with 5.11.
 pub fn kernel() -> Finding {
@@ -50,22 +46,10 @@ pub fn storage() -> Finding {
     let root = directory::root().map_err(|error| error.to_string())?;
     // What does not exist yet will be made in the nearest directory that does.
     let existing = root.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
-    let name = CString::new(existing.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
-    // SAFETY: `name` is a C string; zeroed is a valid statvfs, which the call fills.
-    let (writable, space) = unsafe {
-        let writable = libc::access(name.as_ptr(), libc::W_OK | libc::X_OK) == 0;
-        let mut file_system: libc::statvfs = std::mem::zeroed();
-        let known = libc::statvfs(name.as_ptr(), &mut file_system) == 0;
-        (writable, known.then(|| file_system.f_bavail * file_system.f_frsize))
-    };
-    if !writable {
-        return Err(format!("{} is not writable", existing.display()));
-    }
-    match space {
-        Some(space) if space < LITTLE_SPACE => {
-            Err(format!("{}: only {} free", root.display(), HumanBytes(space)))
-        }
-        Some(space) => Ok(format!("{}, {} free", root.display(), HumanBytes(space))),
-        None => Ok(root.display().to_string()),
-    }
+    access(existing, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| format!("{} is not writable: {error}", existing.display()))?;
+    Ok(match statvfs(existing) {
+        Ok(system) => format!("{}, {} free", root.display(), HumanBytes(system.f_bavail * system.f_frsize)),
+        Err(_) => root.display().to_string(),
+    })
 }

@@ -6,7 +6,7 @@ use crate::arguments::{Replay, ReplayExec};
 use crate::manage::{ending, locate};
 use crate::status::Ending;
 use crate::{debugger, divergence};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::convert::Infallible;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ use tracer_core::trace::manifest::Manifest;
 pub fn replay(options: &Replay) -> Result<Ending> {
     let directory = locate(options.which.trace.as_deref())?;
     if options.gdb {
+        check_objects(&Manifest::load(&directory)?)?;
         match debugger::debug(&directory, options.check)? {}
     }
     let recorded = ending(&Manifest::load(&directory)?);
@@ -80,6 +81,13 @@ pub fn replay_in_place(options: &ReplayExec) -> Result<Infallible> {
     Err(exec_program(&prepared.launch).into())
 }
 
+/// Fails if a file that the recorded programs ran is not what it was.
+fn check_objects(manifest: &Manifest) -> Result<()> {
+    let changed = changed_objects(manifest);
+    ensure!(changed.is_empty(), "this trace cannot be replayed here:\n{}", changed.join("\n"));
+    Ok(())
+}
+
 /// A replay that is about to begin.
 struct Prepared {
     started: Started,
@@ -89,11 +97,7 @@ struct Prepared {
 }
 
 fn prepare(directory: &Path, check: u32, audience: Audience) -> Result<Prepared> {
-    let manifest = Manifest::load(directory)?;
-    let changed = changed_objects(&manifest);
-    if !changed.is_empty() {
-        bail!("this trace cannot be replayed here:\n{}", changed.join("\n"));
-    }
+    check_objects(&Manifest::load(directory)?)?;
     let recorded = recorded_start(directory)?;
     let library = padded_library_path(&library()?)?;
     let on_divergence = Box::new(divergence::write_report);
