@@ -11,12 +11,13 @@ mod report;
 mod statistics;
 mod workload;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use clap::Parser;
 use examples::recorder::Recorder;
 use examples::settings::target_directory;
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Measures what recording and replaying cost.
 #[derive(Parser)]
@@ -37,8 +38,22 @@ struct Options {
     output: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(failures) if failures.is_empty() => ExitCode::SUCCESS,
+        Ok(failures) => {
+            failures.iter().for_each(|failure| eprintln!("not measured: {failure:#}"));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures and reports; returns why single workloads could not be measured.
+fn run(options: Options) -> Result<Vec<Error>> {
     ensure!(options.repetitions > 0, "--repetitions must be at least 1");
     let tool = match options.tool {
         Some(tool) => tool,
@@ -51,16 +66,26 @@ fn main() -> Result<()> {
     );
     let recorder = Recorder { tool };
     let wanted = |name: &str| options.filter.as_deref().is_none_or(|filter| name.contains(filter));
-    let mut results = Vec::new();
+    let (mut results, mut failures) = (Vec::new(), Vec::new());
     for workload in workload::table().iter().filter(|workload| wanted(workload.name)) {
         eprintln!("{}...", workload.name);
-        let result = measure::measure(workload, &recorder, options.repetitions, options.peers)
-            .with_context(|| workload.name)?;
-        eprintln!("{}", report::summary(&result));
-        results.push(result);
+        match measure::measure(workload, &recorder, options.repetitions, options.peers) {
+            Ok(result) => {
+                eprintln!("{}", report::summary(&result));
+                results.push(result);
+            }
+            Err(error) => failures.push(error.context(workload.name)),
+        }
     }
-    let memory = wanted(memory::NAME).then(|| memory::measure(&recorder)).transpose()?;
-    ensure!(!results.is_empty() || memory.is_some(), "no workload has that in its name");
+    let memory = wanted(memory::NAME).then(|| memory::measure(&recorder)).transpose();
+    let memory = memory.unwrap_or_else(|error| {
+        failures.push(error.context(memory::NAME));
+        None
+    });
+    ensure!(
+        !results.is_empty() || memory.is_some() || !failures.is_empty(),
+        "no workload has that in its name"
+    );
     print!("{}", report::markdown(&results, memory.as_ref()));
     let output = match options.output {
         Some(output) => output,
@@ -72,5 +97,5 @@ fn main() -> Result<()> {
         report::plot::write(&output.join("results.svg"), &results)?;
     }
     eprintln!("results.json and results.svg are in {}", output.display());
-    Ok(())
+    Ok(failures)
 }

@@ -17,9 +17,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Opens a terminal of 24 lines and 80 columns in raw mode. Raw, because a replay does not repeat what the
-    /// program did to the terminal: only where neither the program nor the replay has the kernel translate
-    /// newlines or echo keys do the same writes give the same bytes.
+    /// Opens a terminal of 24 lines and 80 columns in raw mode: no echo of keys that are typed before the program
+    /// has said whether it wants one.
     pub fn open() -> Result<Terminal> {
         let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&screen)?;
@@ -35,7 +34,8 @@ impl Terminal {
 }
 
 /// Reads the screen until every program has closed the terminal, typing `keys` as their cues appear. Returns all
-/// that appeared.
+/// that appeared, less the carriage returns before newlines: programs may have the kernel add them, and a replay
+/// repeats what a program wrote, not what it did to the terminal.
 pub fn watch(mut screen: File, keys: &[Keys]) -> Result<Vec<u8>> {
     let mut seen = Vec::new();
     let mut looked_from = 0;
@@ -56,7 +56,18 @@ pub fn watch(mut screen: File, keys: &[Keys]) -> Result<Vec<u8>> {
             Ok(length) => seen.extend_from_slice(&buffer[..length]),
         }
     }
-    Ok(seen)
+    Ok(without_carriage_returns(&seen))
+}
+
+fn without_carriage_returns(screen: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(screen.len());
+    for &byte in screen {
+        while byte == b'\n' && kept.last() == Some(&b'\r') {
+            kept.pop();
+        }
+        kept.push(byte);
+    }
+    kept
 }
 
 fn find(text: &[u8], word: &[u8]) -> Option<usize> {
