@@ -86,7 +86,10 @@ fn difference(summary: Summary, unit: &str) -> String {
 }
 
 fn trace(result: &Measured) -> String {
-    let percent = 100.0 * result.trace_bytes as f64 / result.returned_bytes.max(1) as f64;
+    if result.returned_bytes == 0 {
+        return bytes(result.trace_bytes);
+    }
+    let percent = 100.0 * result.trace_bytes as f64 / result.returned_bytes as f64;
     format!("{}, {percent:.1} % of {}", bytes(result.trace_bytes), bytes(result.returned_bytes))
 }
 
