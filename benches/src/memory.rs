@@ -2,9 +2,9 @@
 
 use crate::place::program;
 use anyhow::{Context, Result};
+use examples::process_tree::descendants;
 use examples::recorder::Recorder;
 use serde::Serialize;
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -70,19 +70,9 @@ fn proportional_share(process: u32) -> Result<u64> {
 
 /// The same, summed over a process and all its descendants.
 fn tree_share(root: u32) -> Result<u64> {
-    let mut children = HashMap::<u32, Vec<u32>>::new();
-    for entry in fs::read_dir("/proc")? {
-        let Ok(process) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
-        // A process that has ended since is nobody's child.
-        let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else { continue };
-        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
-        children.entry(parent.unwrap_or(0)).or_default().push(process);
-    }
-    let mut total = 0;
-    let mut open = vec![root];
-    while let Some(process) = open.pop() {
+    let mut total = proportional_share(root)?;
+    for process in descendants(root) {
         total += proportional_share(process)?;
-        open.extend(children.remove(&process).unwrap_or_default());
     }
     Ok(total)
 }

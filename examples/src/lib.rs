@@ -11,6 +11,7 @@ pub mod debian;
 pub mod difference;
 pub mod inputs;
 pub mod load;
+pub mod process_tree;
 pub mod programs;
 pub mod proof;
 pub mod recorder;

@@ -1,9 +1,10 @@
 //! Runs a command to its end and keeps all that can be seen of it from outside.
 
 use crate::case::Input;
+use crate::process_tree::descendants;
 use crate::terminal::{Terminal, watch};
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, ioctl_tiocsctty, kill_process_group, setsid};
+use rustix::process::{Pid, Signal, ioctl_tiocsctty, kill_process, kill_process_group, setsid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use std::ffi::OsString;
 use std::fmt;
@@ -159,8 +160,12 @@ impl Running {
         self.hangs_at.saturating_duration_since(Instant::now())
     }
 
-    /// Ends it and all processes of its group.
+    /// Ends it, all processes of its group, and those of its descendants that have left the group.
     pub fn kill(&mut self) -> Result<ExitStatus> {
+        for process in descendants(self.child.id()) {
+            // Failing means that it has ended since.
+            let _ = Pid::from_raw(process as i32).map(|process| kill_process(process, Signal::KILL));
+        }
         if let Some(group) = Pid::from_raw(self.child.id() as i32) {
             // Failing means that nothing is left in the group. Our child is not reaped yet, so its id is its own.
             let _ = kill_process_group(group, Signal::KILL);
