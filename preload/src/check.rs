@@ -34,15 +34,15 @@ pub fn before_call(thread: &mut Thread, frame: &Frame) {
 #[cold]
 pub fn check(thread: &mut Thread, frame: &Frame) {
     let registers = thread.registers_hash;
-    let memory = match process::control().check.load(Ordering::Relaxed) {
-        check_level::FULL => whole_memory(frame.rsp),
-        _ => stack_top(frame.rsp),
-    };
-    let body = [registers, memory, thread.calls];
     match process::get().mode {
-        Mode::Record => log::words(thread, Kind::Check, 0, 0, &body),
+        Mode::Record => {
+            let level = process::control().check.load(Ordering::Relaxed);
+            let body = [registers, memory(level, frame.rsp), thread.calls];
+            log::words(thread, Kind::Check, 0, level as u16, &body);
+        }
         Mode::Replay => {
-            playback::plain(thread, Kind::Check, 0, b"a state check");
+            let level = playback::plain_any(thread, Kind::Check, b"a state check").number;
+            let memory = memory(level as u32, frame.rsp);
             let logged: [u64; 3] = playback::value(thread);
             if logged[0] != registers {
                 divergence::other_state(thread, "registers", logged[0], registers);
@@ -52,6 +52,10 @@ pub fn check(thread: &mut Thread, frame: &Frame) {
             }
         }
     }
+}
+
+fn memory(level: u32, rsp: u64) -> u64 {
+    if level == check_level::FULL { whole_memory(rsp) } else { stack_top(rsp) }
 }
 
 fn stack_top(rsp: u64) -> u64 {

@@ -178,6 +178,12 @@ fn input(thread: &mut Thread, syscall: &Syscall, item: &ItemHeader) {
     }
 }
 
+/// Takes an event that is not a call, which must be of this kind.
+pub fn plain_any(thread: &mut Thread, kind: Kind, what: &[u8]) -> Header {
+    let number = peek(thread).map_or(0, |next| next.number);
+    plain(thread, kind, number, what)
+}
+
 /// Takes an event that is not a call, whose kind and number must be these.
 pub fn plain(thread: &mut Thread, kind: Kind, number: u16, what: &[u8]) -> Header {
     order::at_safepoint(thread);

@@ -4,7 +4,12 @@ use crate::kernel;
 use crate::start::maps;
 use alloc::vec::Vec;
 use kmod_shim::arch::native::{entry, raw};
-use kmod_shim::patch::{Others, Rewriter, eh_frame::Segment, near_memory::Kernel, object::Object};
+use kmod_shim::patch::{
+    Others, Rewriter,
+    eh_frame::Segment,
+    kernel::{Kernel, Piece, write_as_debugger},
+    object::Object,
+};
 
 /// The rewriter's system calls.
 struct Calls;
@@ -16,6 +21,11 @@ impl Kernel for Calls {
             raw::call(libc::SYS_mmap, [address, length, protection as u64, flags as u64, u64::MAX, 0])
                 as isize
         }
+    }
+
+    unsafe fn write(&self, pieces: &[Piece]) -> isize {
+        // SAFETY: as the trait's contract says; the calls are those that it describes.
+        unsafe { write_as_debugger(|number, arguments| raw::call(number, arguments), pieces) }
     }
 
     unsafe fn protect(&self, address: u64, length: u64, protection: i32) -> isize {

@@ -6,7 +6,7 @@
 
 use super::{generic, refuse};
 use crate::process::{self, Child};
-use crate::signals::kernel_side;
+use crate::signals::{SYNCHRONOUS, kernel_side};
 use crate::thread::{self, Thread};
 use crate::{divergence, kernel, log, order, playback};
 use core::sync::atomic::Ordering;
@@ -178,9 +178,25 @@ fn reserve_slot(stream: u32) -> Option<usize> {
     })
 }
 
-/// Creates the child. In the child of a fork this returns 0; a child that shares memory begins elsewhere
-/// ([`imitate_child_start`]).
+/// Creates the child with everything blocked: a signal must not find the child before it has its own state.
+/// The masks that both go on with are set when they leave.
 fn start(thread: &mut Thread, frame: &mut Frame, request: Request, slot: usize, recorded: u32) -> i64 {
+    let mask = kernel_side::current_mask();
+    kernel_side::set_mask(!SYNCHRONOUS);
+    let result = start_blocked(thread, frame, request, slot, recorded);
+    kernel_side::set_mask(mask);
+    result
+}
+
+/// In the child of a fork this returns 0; a child that shares memory begins elsewhere
+/// ([`imitate_child_start`]).
+fn start_blocked(
+    thread: &mut Thread,
+    frame: &mut Frame,
+    request: Request,
+    slot: usize,
+    recorded: u32,
+) -> i64 {
     if request.flags & VM != 0 {
         return start_sharing(thread, frame, request, slot, recorded);
     }

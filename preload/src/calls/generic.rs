@@ -33,6 +33,17 @@ pub fn execute(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall
 /// Makes the call and logs it.
 #[inline]
 pub fn record(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    record_after(thread, frame, syscall, |_| ());
+}
+
+/// Makes the call, lets `amend` change what it wrote, and logs it.
+#[inline]
+pub fn record_after(
+    thread: &mut Thread,
+    frame: &mut Frame,
+    syscall: &'static Syscall,
+    amend: impl FnOnce(i64),
+) {
     let arguments = frame.arguments();
     let before = syscalls::before(syscall, &arguments, &ProgramMemory);
     let written = syscalls::written_descriptor(syscall, &arguments);
@@ -47,6 +58,7 @@ pub fn record(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
     } else {
         perform(thread, syscall, arguments)
     };
+    amend(result);
     let again = restarts(thread, syscall, &arguments, result);
     log::push_outputs(thread, syscall, &arguments, &before, result);
     log::push_inputs(thread, syscall, &arguments, result);

@@ -51,6 +51,8 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
 }
 
 fn make(thread: &mut Thread, frame: &mut Frame) {
+    // The kernel looks at 32 bits (do_syscall_64 takes an int).
+    frame.rax = frame.rax as u32 as u64;
     let Some(syscall) = syscalls::lookup(frame.rax) else {
         frame.rax = -libc::ENOSYS as u64;
         return;
@@ -157,6 +159,7 @@ fn special(number: i64) -> Option<Special> {
         libc::SYS_rt_sigprocmask => signals::mask,
         libc::SYS_rt_sigreturn => signals::return_from_handler,
         libc::SYS_sigaltstack => signals::alternate_stack,
+        libc::SYS_rt_sigpending => signals::pending,
         libc::SYS_rt_sigsuspend => signals::suspend,
         libc::SYS_kill
         | libc::SYS_tkill

@@ -63,6 +63,9 @@ pub fn mask(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
                 _ => return INVALID,
             };
             thread.blocked = blocked & !UNBLOCKABLE;
+            if thread.pending.any(thread.blocked) {
+                thread.register.signals_pending = 1;
+            }
             if process::get().mode == Mode::Record {
                 kernel_side::block(thread.blocked);
             }
@@ -77,6 +80,22 @@ pub fn mask(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
 /// rt_sigreturn(2). Not logged: it is a function of the program's memory.
 pub fn return_from_handler(thread: &mut Thread, frame: &mut Frame, _: &'static Syscall) {
     deliver::return_from_handler(thread, frame);
+}
+
+/// rt_sigpending(2): the kernel's, and faults' signals that we hold back because the program has blocked them.
+pub fn pending(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    if process::get().mode == Mode::Replay {
+        return generic::emulate(thread, frame, syscall);
+    }
+    let address = frame.rdi;
+    let held = thread.pending.set();
+    generic::record_after(thread, frame, syscall, |result| {
+        if result == 0
+            && let Some(set) = log::read_value::<u64>(address)
+        {
+            log::write_program(address, &(set | held).to_le_bytes());
+        }
+    });
 }
 
 /// sigaltstack(2).

@@ -52,7 +52,23 @@ pub fn at_exit(thread: &mut Thread, frame: &mut Frame) {
                 pending(thread, frame, 0);
             }
         }
-        Mode::Replay => logged(thread, frame, 0),
+        Mode::Replay => {
+            logged(thread, frame, 0);
+            bound_what_is_left(thread);
+        }
+    }
+}
+
+/// Replay: if all that is left is a deadly signal that found the recorded program outside any call, the program
+/// may be in a loop that never makes another. A timer ends it then.
+fn bound_what_is_left(thread: &mut Thread) {
+    const SECONDS: u64 = 2;
+    let last =
+        thread.next.is_some_and(|next| is_signal(&next, flags::AT_ENTRY) && next.flags & flags::FATAL != 0);
+    if last {
+        kernel_side::catch(libc::SIGALRM, 0);
+        // SAFETY: alarm touches no memory; the program's own timers do not run in replay.
+        unsafe { raw::call(libc::SYS_alarm, [SECONDS, 0, 0, 0, 0, 0]) };
     }
 }
 
@@ -85,7 +101,7 @@ pub fn at_entry(thread: &mut Thread, frame: &mut Frame) -> bool {
 fn is_signal(header: &Header, place: u8) -> bool {
     header.kind == Kind::Signal as u8
         && header.flags & flags::FAULT == 0
-        && header.flags & flags::AT_ENTRY == place
+        && header.flags & (flags::AT_ENTRY | flags::AT_RETURN) == place
 }
 
 /// Recording: delivers all that was put aside and is not blocked.
@@ -275,10 +291,10 @@ pub fn return_from_handler(thread: &mut Thread, frame: &mut Frame) {
             thread.pending.take(thread.blocked).inspect(|(signal, information)| {
                 thread.items.clear();
                 thread.items.push_copy(Tag::Output, 0, 0, information);
-                log::items_only(thread, Kind::Signal, 0, *signal as u16);
+                log::items_only(thread, Kind::Signal, flags::AT_RETURN, *signal as u16);
             })
         }
-        Mode::Replay => playback::take_if(thread, |next| is_signal(next, 0))
+        Mode::Replay => playback::take_if(thread, |next| is_signal(next, flags::AT_RETURN))
             .map(|header| (header.number as i32, logged_information(thread, &header))),
     };
     if let Some((signal, information)) = next {

@@ -11,6 +11,8 @@ use tracer_core::session::{Mode, slot_state};
 pub mod flags {
     /// Delivered before the next call is made; otherwise after the call before it.
     pub const AT_ENTRY: u8 = 1;
+    /// Delivered when another handler returned, which is not an event by itself.
+    pub const AT_RETURN: u8 = 16;
     /// Caused by an instruction.
     pub const FAULT: u8 = 2;
     /// No handler: the process ends.

@@ -1,11 +1,13 @@
 //! The one handler that the kernel knows.
 
-use super::{Information, SYNCHRONOUS, bit, code_of, fault, kernel_side};
+use super::{Information, SYNCHRONOUS, bit, code_of, deliver, fault, kernel_side};
 use crate::calls;
+use crate::log;
 use crate::process;
 use crate::thread::{self, Thread};
 use kmod_shim::arch::native::{entry, frame::Frame, raw, signal_frame::UserContext};
 use kmod_shim::dispatch::SYS_USER_DISPATCH;
+use tracer_core::event::{Kind, Tag};
 use tracer_core::session::Mode;
 
 /// Where xmm0 lies in the extended state of a signal frame.
@@ -73,14 +75,34 @@ fn system_call(thread: &mut Thread, context: &mut UserContext) {
 /// A signal from outside: put aside until the next safepoint.
 fn asynchronous(thread: &mut Thread, signal: i32, information: &Information, context: &mut UserContext) {
     if process::get().mode == Mode::Replay {
-        // Only faults are caught in replay, so this is somebody's kill -SEGV: it means us.
-        process::die_by_signal(signal);
+        // Faults and one alarm are caught in replay: the alarm that bounds a last computation, or somebody's
+        // kill -SEGV, which means us.
+        let recorded = thread.next.filter(|next| signal == libc::SIGALRM && next.kind == Kind::Signal as u8);
+        calls::process::finish(thread);
+        process::die_by_signal(recorded.map_or(signal, |next| next.number as i32));
+    }
+    let rip = context.machine.rip;
+    let interrupted = raw::interrupted_at(rip).or_else(|| entry::exit_restart(rip));
+    let in_hook = interrupted.is_some() || crate::start::is_our_code(rip);
+    if !in_hook && deliver::is_deadly(signal) && thread.blocked & bit(signal) == 0 {
+        return end(thread, signal, information);
     }
     thread.pending.add(signal, information);
-    thread.register.signals_pending = 1;
-    context.mask = !SYNCHRONOUS;
-    let machine = &mut context.machine;
-    if let Some(elsewhere) = raw::interrupted_at(machine.rip).or_else(|| entry::exit_restart(machine.rip)) {
-        machine.rip = elsewhere;
+    if thread.pending.any(thread.blocked) {
+        thread.register.signals_pending = 1;
     }
+    context.mask = !SYNCHRONOUS;
+    if let Some(elsewhere) = interrupted {
+        context.machine.rip = elsewhere;
+    }
+}
+
+/// A deadly signal in the middle of the program's own code. Nothing that the program does between here and its
+/// next safepoint can be seen by anybody, so replay ends it there.
+fn end(thread: &mut Thread, signal: i32, information: &Information) {
+    thread.items.clear();
+    thread.items.push_copy(Tag::Output, 0, 0, information);
+    log::items_only(thread, Kind::Signal, fault::flags::AT_ENTRY | fault::flags::FATAL, signal as u16);
+    calls::process::finish(thread);
+    process::die_by_signal(signal);
 }

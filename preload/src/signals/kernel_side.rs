@@ -23,13 +23,15 @@ pub fn current(signal: i32) -> Action {
     action
 }
 
-/// Lets our handler have `signal`. Everything is blocked while it runs, it runs on our stack, and calls are
-/// never restarted by the kernel: whether they are is decided when the program's handler is delivered.
+/// Lets our handler have `signal`. All that comes from outside is blocked while it runs, faults are not: the
+/// handler itself may touch bad memory ([`kmod_shim::arch::native::user_memory`]), and a blocked fault kills.
+/// It runs on our stack, and calls are never restarted by the kernel: whether they are is decided when the
+/// program's handler is delivered.
 pub fn catch(signal: i32, program_flags: u64) {
     let kept = program_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT) as u64;
-    let flags = (libc::SA_SIGINFO | libc::SA_ONSTACK) as u64 | SA_RESTORER | kept;
+    let flags = (libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER) as u64 | SA_RESTORER | kept;
     let handler = super::handler::imitate_signal_handler as *const () as u64;
-    set(signal, &Action { handler, flags, restorer: raw::restorer(), mask: !0 });
+    set(signal, &Action { handler, flags, restorer: raw::restorer(), mask: !SYNCHRONOUS });
 }
 
 /// Restores the default action.
@@ -37,9 +39,11 @@ pub fn set_default(signal: i32) {
     set(signal, &Action::DEFAULT);
 }
 
-/// Makes the kernel do what the program's `action` for `signal` needs.
+/// Makes the kernel do what the program's `action` for `signal` needs. A signal that will end the process comes
+/// to us too, so that the end is in the log.
 pub fn follow(signal: i32, action: &Action) {
-    if action.is_function() || SYNCHRONOUS & bit(signal) != 0 {
+    let deadly = action.handler == libc::SIG_DFL as u64 && !super::default_is_harmless(signal);
+    if action.is_function() || deadly || SYNCHRONOUS & bit(signal) != 0 {
         catch(signal, action.flags);
     } else {
         set(signal, &Action { restorer: raw::restorer(), flags: action.flags | SA_RESTORER, ..*action });

@@ -85,6 +85,11 @@ impl Pending {
     /// None.
     pub const NONE: Pending = Pending { set: 0, forced: 0, information: [[0; 128]; 65] };
 
+    /// The signals put aside, as a mask.
+    pub fn set(&self) -> u64 {
+        self.set
+    }
+
     /// Adds one.
     pub fn add(&mut self, signal: i32, information: &Information) {
         self.set |= bit(signal);

@@ -7,7 +7,7 @@ mod normalise;
 mod standalone;
 
 use crate::process::{self, Process};
-use crate::signals::{Action, SYNCHRONOUS, bit, kernel_side};
+use crate::signals::{Action, SYNCHRONOUS, UNBLOCKABLE, bit, kernel_side};
 use crate::thread::{self, Thread};
 use crate::{arena, clock, files, kernel, sites};
 use core::ffi::{c_char, c_int, c_void};
@@ -54,7 +54,8 @@ extern "C" fn start(_: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) {
         }
         Wanted::On(mode) => match environment.attachment() {
             Some(attachment) => on_own_stack(&Request { environment, attachment, argv, envp }),
-            None => standalone::launch(mode.unwrap_or(Mode::Record)),
+            // SAFETY: as above.
+            None => unsafe { standalone::launch(mode.unwrap_or(Mode::Record), envp) },
         },
     }
 }
@@ -193,8 +194,13 @@ fn find_ourselves(map_text: &[u8]) {
 /// From here on nothing of the program escapes us.
 fn arm(thread: &mut Thread, stack: &InitialStack) {
     kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
-    for signal in (1..=64).filter(|signal| SYNCHRONOUS & bit(*signal) != 0) {
-        kernel_side::catch(signal, 0);
+    let recording = process::get().mode == Mode::Record;
+    for signal in (1..=64).filter(|signal| bit(*signal) & UNBLOCKABLE == 0) {
+        if recording {
+            kernel_side::follow(signal, &process::get().actions[signal as usize]);
+        } else if SYNCHRONOUS & bit(signal) != 0 {
+            kernel_side::catch(signal, 0);
+        }
     }
     // In replay no signal is meant for the program; ^C and the like are meant for the replay.
     kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });

@@ -193,7 +193,8 @@ pub fn remap(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
 pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     let arguments = frame.arguments();
     if touches_ours(arguments[0], arguments[1]) {
-        return refuse(thread, frame, syscall, libc::ENOMEM, false);
+        let error = if syscall.number as i64 == libc::SYS_munmap { libc::EINVAL } else { libc::ENOMEM };
+        return refuse(thread, frame, syscall, error, false);
     }
     if syscall.number as i64 == libc::SYS_munmap {
         process::get().sites.forget(arguments[0], arguments[0].saturating_add(arguments[1]));
