@@ -2,9 +2,10 @@
 
 use crate::case::{Case, Command, Expected, Input, Output};
 use crate::difference;
+use crate::process_tree::concerned_with;
 use crate::programs;
 use crate::recorder::Recorder;
-use crate::run::{End, Launch, Outcome, Running, run};
+use crate::run::{End, Launch, Outcome, Running, kill_all, run};
 use crate::settings::Settings;
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
@@ -34,6 +35,8 @@ pub fn prove(case: &Case, settings: &Settings) -> Result<()> {
     let recorder = Recorder { tool: settings.tool.clone() };
     let proven = place.record_and_replay(case, &recorder, native.as_ref(), settings.replays);
     if proven.is_err() {
+        // What hung may have companions that belong to nobody any more.
+        kill_all(&concerned_with(place.root.path()));
         let kept = place.root.keep();
         return proven
             .with_context(|| format!("{:?}\nthe trace is kept in {}", case.command, kept.display()));

@@ -162,15 +162,19 @@ impl Running {
 
     /// Ends it, all processes of its group, and those of its descendants that have left the group.
     pub fn kill(&mut self) -> Result<ExitStatus> {
-        for process in descendants(self.child.id()) {
-            // Failing means that it has ended since.
-            let _ = Pid::from_raw(process as i32).map(|process| kill_process(process, Signal::KILL));
-        }
+        kill_all(&descendants(self.child.id()));
         if let Some(group) = Pid::from_raw(self.child.id() as i32) {
             // Failing means that nothing is left in the group. Our child is not reaped yet, so its id is its own.
             let _ = kill_process_group(group, Signal::KILL);
         }
         self.child.wait().context("cannot wait for a killed process")
+    }
+}
+
+/// Kills processes; those that have ended since are nothing to worry about.
+pub fn kill_all(processes: &[u32]) {
+    for process in processes {
+        let _ = Pid::from_raw(*process as i32).map(|process| kill_process(process, Signal::KILL));
     }
 }
 
