@@ -35,6 +35,7 @@ int main(void) {
     if (pipe(ends))
         err(1, "pipe");
     close(ends[0]);
-    printf("to nobody %zd, %d\n", write(ends[1], "x", 1), errno == EPIPE);
+    length = write(ends[1], "x", 1);
+    printf("to nobody %zd, %d\n", length, errno == EPIPE);
     return 0;
 }

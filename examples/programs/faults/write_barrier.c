@@ -40,9 +40,11 @@ int main(void) {
     int ends[2];
     if (pipe(ends) || write(ends[1], "abc", 3) != 3)
         err(1, "pipe");
-    printf("read into a protected page: %zd %d\n", read(ends[0], heap, 3), errno == EFAULT);
+    ssize_t length = read(ends[0], heap, 3);
+    printf("read into a protected page: %zd %d\n", length, errno == EFAULT);
     heap[0] = 1;
     printf("read after the barrier: %zd\n", read(ends[0], heap, 3));
-    printf("write from nowhere: %zd %d\n", write(ends[1], (char *)16, 1), errno == EFAULT);
+    length = write(ends[1], (char *)16, 1);
+    printf("write from nowhere: %zd %d\n", length, errno == EFAULT);
     return 0;
 }

@@ -1,9 +1,8 @@
-// Shows: processes by descriptor: pidfd_open, pidfd_send_signal, waiting with poll, clone3 with a pidfd.
+// Shows: processes by descriptor: pidfd_open, pidfd_send_signal, waiting with poll, clone with a pidfd.
 #include <err.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,11 +24,10 @@ int main(void) {
         err(1, "waitid");
     printf("%d died of %d\n", information.si_pid == child, information.si_status);
     int other = -1;
-    struct clone_args arguments = {.flags = CLONE_PIDFD, .pidfd = (uintptr_t)&other, .exit_signal = SIGCHLD};
     fflush(stdout);
-    child = syscall(SYS_clone3, &arguments, sizeof arguments);
+    child = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, &other, NULL, 0);
     if (child < 0)
-        err(1, "clone3");
+        err(1, "clone");
     if (child == 0)
         _exit(12);
     if (waitid(P_PIDFD, other, &information, WEXITED))

@@ -48,6 +48,7 @@ int main(void) {
     child = child_that(die, SIGABRT);
     waitid(P_ALL, 0, &information, WEXITED);
     printf("waitid %d %d %d\n", information.si_pid == child, information.si_code, information.si_status);
-    printf("nobody left %d %d\n", wait(&status), errno == ECHILD);
+    pid_t nobody = wait(&status);
+    printf("nobody left %d %d\n", nobody, errno == ECHILD);
     return 0;
 }

@@ -36,6 +36,7 @@ int main(void) {
     sigaction(SIGCHLD, &action, NULL);
     if (fork() == 0)
         exit(1);
-    printf("nobody to wait for: %d %d\n", wait(NULL), errno == ECHILD);
+    pid_t nobody = wait(NULL);
+    printf("nobody to wait for: %d %d\n", nobody, errno == ECHILD);
     return 0;
 }
