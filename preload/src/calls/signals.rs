@@ -4,7 +4,7 @@ use super::{conclude, decided, generic};
 use crate::log;
 use crate::playback;
 use crate::process;
-use crate::signals::{Action, UNBLOCKABLE, bit, deliver, kernel_side};
+use crate::signals::{Action, SYNCHRONOUS, UNBLOCKABLE, bit, deliver, kernel_side};
 use crate::thread::Thread;
 use kmod_shim::arch::native::{frame::Frame, raw, signal_frame::SignalStack};
 use tracer_core::event::Kind;
@@ -49,6 +49,14 @@ pub fn action(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
 
 /// rt_sigprocmask(2).
 pub fn mask(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    if process::get().mode == Mode::Record {
+        // What has come so far came before the call. From here on the kernel holds back what comes, so that
+        // nothing is put aside that the new mask then keeps from being delivered.
+        kernel_side::set_mask(!SYNCHRONOUS);
+        if deliver::at_entry(thread, frame) {
+            return;
+        }
+    }
     decided(thread, frame, syscall, |thread, &[how, new, old, size, ..]| {
         if size != MASK_SIZE {
             return INVALID;
@@ -66,15 +74,15 @@ pub fn mask(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
             if thread.pending.any(thread.blocked) {
                 thread.register.signals_pending = 1;
             }
-            if process::get().mode == Mode::Record {
-                kernel_side::block(thread.blocked);
-            }
         }
         if old != 0 && !log::write_program(old, as_bytes(&before)) {
             return FAULT;
         }
         0
     });
+    if process::get().mode == Mode::Record {
+        kernel_side::block(thread.blocked);
+    }
 }
 
 /// rt_sigreturn(2). Not logged: it is a function of the program's memory.
@@ -138,14 +146,14 @@ pub fn suspend(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall
     let arguments = frame.arguments();
     let result = match log::read_value::<u64>(arguments[0]) {
         None => FAULT,
+        // Put aside by us although the program's own mask has it: the kernel would find it pending.
+        Some(mask) if thread.pending.any(mask) => generic::INTERRUPTED,
         Some(mask) => {
             let mask = kernel_side::mask_for(mask);
             generic::sleep(thread, syscall.number as i64, [&raw const mask as u64, arguments[1], 0, 0, 0, 0])
         }
     };
     conclude(thread, frame, syscall, &arguments, result, 0);
-    // What arrived was let in by the temporary mask, so it is delivered even if the program's own blocks it.
-    thread.pending.force();
 }
 
 /// kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo.

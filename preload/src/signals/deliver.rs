@@ -2,7 +2,7 @@
 
 use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::flags, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{divergence, log, playback, process};
+use crate::{divergence, log, playback, process, stop};
 use kmod_shim::arch::native::{
     extended_state,
     frame::Frame,
@@ -100,13 +100,19 @@ pub fn at_entry(thread: &mut Thread, frame: &mut Frame) -> bool {
 
 fn is_signal(header: &Header, place: u8) -> bool {
     header.kind == Kind::Signal as u8
-        && header.flags & flags::FAULT == 0
+        && header.flags & (flags::FAULT | flags::STOP) == 0
         && header.flags & (flags::AT_ENTRY | flags::AT_RETURN) == place
+}
+
+/// Whether this is a signal that interrupted the handler of the one before, at its first instruction.
+pub fn is_plain(header: &Header) -> bool {
+    is_signal(header, 0)
 }
 
 /// Recording: delivers all that was put aside and is not blocked.
 #[cold]
 fn pending(thread: &mut Thread, frame: &mut Frame, mut place: u8) {
+    stop::cancel();
     while let Some((signal, information)) = thread.pending.take(thread.blocked) {
         thread.items.clear();
         let action = process::get().actions[signal as usize];
@@ -136,16 +142,18 @@ fn logged(thread: &mut Thread, frame: &mut Frame, place: u8) {
         run_handler(thread, frame, header.number as i32, &information, header.flags & flags::FATAL != 0);
         place = 0;
     }
+    stop::look(thread);
 }
 
 /// The `siginfo_t` of a signal event whose header was taken.
 pub fn logged_information(thread: &mut Thread, header: &Header) -> Information {
     let item = ItemHeader::from_bytes(playback::value(thread));
     let mut information = [0; 128];
-    if item.length as usize != information.len() || header.length as usize != item.stored_size() {
+    if item.length as usize != information.len() || (header.length as usize) < item.stored_size() {
         divergence::damaged(thread, b"a signal has no siginfo");
     }
     playback::body(thread, &mut information);
+    playback::skip(thread, header.length as usize - item.stored_size());
     information
 }
 
@@ -169,7 +177,7 @@ pub fn run_handler(
         // SAFETY: all-zero is a valid value of a structure of integers.
         unsafe { core::mem::zeroed::<MachineContext>() }
     };
-    machine.segments = USER_SEGMENTS;
+    stop::as_interrupted(&mut machine);
     machine.load_from(frame);
     let vectors = frame.vectors;
     let state = State { machine: &machine, vectors: (!trapped).then_some(&vectors) };
@@ -188,6 +196,17 @@ fn enter(frame: &mut Frame, signal: i32, entry: &Entry) {
     frame.rdx = entry.context;
     frame.rax = 0;
     frame.rflags &= !CLEARED_FLAGS;
+}
+
+/// Makes the program continue at the handler when the kernel's frame is left.
+pub fn enter_from_context(machine: &mut MachineContext, signal: i32, entry: &Entry) {
+    machine.rip = entry.rip;
+    machine.rsp = entry.rsp;
+    machine.rdi = signal as u64;
+    machine.rsi = entry.information;
+    machine.rdx = entry.context;
+    machine.rax = 0;
+    machine.rflags &= !CLEARED_FLAGS;
 }
 
 fn on_stack(stack: &SignalStack, rsp: u64) -> bool {
@@ -235,6 +254,7 @@ pub fn push_frame(
                 area_size,
             ),
         }
+        extended_state::canonicalise(area as *mut u8);
     }
     let mut machine = *state.machine;
     machine.extended_state = area;
@@ -289,6 +309,7 @@ pub fn return_from_handler(thread: &mut Thread, frame: &mut Frame) {
         Mode::Record => {
             kernel_side::block(thread.blocked);
             thread.pending.take(thread.blocked).inspect(|(signal, information)| {
+                stop::cancel();
                 thread.items.clear();
                 thread.items.push_copy(Tag::Output, 0, 0, information);
                 log::items_only(thread, Kind::Signal, flags::AT_RETURN, *signal as u16);
@@ -303,12 +324,14 @@ pub fn return_from_handler(thread: &mut Thread, frame: &mut Frame) {
             process::die_by_signal(libc::SIGSEGV)
         };
         enter(frame, signal, &entry);
-        if process::get().mode == Mode::Record {
-            kernel_side::block(thread.blocked);
+        match process::get().mode {
+            Mode::Record => kernel_side::block(thread.blocked),
+            Mode::Replay => stop::look(thread),
         }
         return;
     }
-    thread.register.signals_pending = 0;
+    thread.register.signals_pending = thread.pending.any(thread.blocked) as u64;
+    stop::look(thread);
     context.mask = kernel_side::mask_for(thread.blocked);
     context.stack = SignalStack {
         base: thread::signal_stack_of(thread.area),

@@ -2,7 +2,7 @@
 
 use super::{Information, bit, deliver, kernel_side};
 use crate::thread::Thread;
-use crate::{divergence, instruction, kernel, log, playback, process};
+use crate::{divergence, instruction, kernel, log, playback, process, stop};
 use kmod_shim::arch::native::{signal_frame::UserContext, trap::Trapped, user_memory};
 use tracer_core::event::{Kind, Tag};
 use tracer_core::session::{Mode, slot_state};
@@ -17,6 +17,8 @@ pub mod flags {
     pub const FAULT: u8 = 2;
     /// No handler: the process ends.
     pub const FATAL: u8 = 4;
+    /// Between two instructions of the program; the event has its state there ([`crate::stop`]).
+    pub const STOP: u8 = 8;
 }
 
 /// `si_code` of a fault that has no page behind it, such as a privileged or trapped instruction.
@@ -32,6 +34,10 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         machine.rip = elsewhere;
         return;
     }
+    if matches!(signal, libc::SIGTRAP | libc::SIGILL) && stop::trapped(thread, signal, context) {
+        return;
+    }
+    let machine = &mut context.machine;
     if crate::start::is_our_code(machine.rip) {
         kernel::complain(&[b"internal error: a fault inside the library; please report it"]);
         kernel_side::set_default(signal);
@@ -55,6 +61,7 @@ fn program_fault(thread: &mut Thread, signal: i32, information: &Information, co
     let flags = flags::FAULT | if handled { 0 } else { flags::FATAL };
     match process::get().mode {
         Mode::Record => {
+            stop::cancel();
             thread.items.clear();
             thread.items.push_copy(Tag::Output, 0, 0, information);
             log::items_only(thread, Kind::Signal, flags, signal as u16);
@@ -80,13 +87,7 @@ fn program_fault(thread: &mut Thread, signal: i32, information: &Information, co
     let Some(entry) = deliver::push_frame(thread, signal, information, &source) else {
         process::die_by_signal(libc::SIGSEGV)
     };
-    let machine = &mut context.machine;
-    machine.rip = entry.rip;
-    machine.rsp = entry.rsp;
-    machine.rdi = signal as u64;
-    machine.rsi = entry.information;
-    machine.rdx = entry.context;
-    machine.rax = 0;
-    machine.rflags &= !deliver::CLEARED_FLAGS;
+    deliver::enter_from_context(&mut context.machine, signal, &entry);
     context.mask = kernel_side::mask_for(thread.blocked);
+    stop::look(thread);
 }

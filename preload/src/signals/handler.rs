@@ -4,6 +4,7 @@ use super::{Information, SYNCHRONOUS, bit, code_of, deliver, fault, kernel_side}
 use crate::calls;
 use crate::log;
 use crate::process;
+use crate::stop;
 use crate::thread::{self, Thread};
 use kmod_shim::arch::native::{entry, frame::Frame, raw, signal_frame::UserContext};
 use kmod_shim::dispatch::SYS_USER_DISPATCH;
@@ -24,6 +25,9 @@ pub extern "C" fn imitate_signal_handler(
     let (information, context) = unsafe { (&mut *information, &mut *context) };
     if signal == libc::SIGSYS && code_of(information) == SYS_USER_DISPATCH {
         return system_call(thread, context);
+    }
+    if signal == libc::SIGTRAP && stop::is_ours(information) {
+        return stop::expired(thread, context);
     }
     // The kernel marks what instructions cause with positive codes; kill and its relatives have 0 or less.
     if SYNCHRONOUS & bit(signal) != 0 && code_of(information) > 0 {
@@ -92,8 +96,9 @@ fn asynchronous(thread: &mut Thread, signal: i32, information: &Information, con
         thread.register.signals_pending = 1;
     }
     context.mask = !SYNCHRONOUS;
-    if let Some(elsewhere) = interrupted {
-        context.machine.rip = elsewhere;
+    match interrupted {
+        Some(elsewhere) => context.machine.rip = elsewhere,
+        None => stop::arrived(thread),
     }
 }
 

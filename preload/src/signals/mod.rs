@@ -90,9 +90,12 @@ impl Pending {
         self.set
     }
 
-    /// Adds one.
+    /// Adds one. The kernel let it through, so it is delivered whatever the program's mask says at the next
+    /// safepoint (a temporary mask, as in ppoll, may have let it in); but signals of faults are never blocked
+    /// for real, so for these the mask counts.
     pub fn add(&mut self, signal: i32, information: &Information) {
         self.set |= bit(signal);
+        self.forced |= bit(signal) & !SYNCHRONOUS;
         self.information[signal as usize] = *information;
     }
 
@@ -108,11 +111,6 @@ impl Pending {
     pub fn first(&self, blocked: u64) -> Option<i32> {
         let deliverable = self.set & !(blocked & !self.forced);
         (deliverable != 0).then(|| deliverable.trailing_zeros() as i32 + 1)
-    }
-
-    /// What is there now is delivered even if the program's mask has it: a temporary mask let it in.
-    pub fn force(&mut self) {
-        self.forced = self.set;
     }
 
     /// Whether one is there that is not in `blocked`.
