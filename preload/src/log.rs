@@ -172,6 +172,9 @@ pub fn call(
     result: i64,
     flags: u8,
 ) {
+    if kind == Kind::Call {
+        crate::calls::memory::before_log(thread, syscall, arguments, result);
+    }
     let count = syscall.arguments.len();
     let fixed = 8 + 8 * count;
     let length = (fixed + thread.items.size) as u32;

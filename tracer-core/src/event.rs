@@ -10,7 +10,7 @@
 //! | [`Kind::Entry`] | as `Call`, logged *before* a call that may not come back (`result` is 0) |
 //! | [`Kind::Clock`] | `result: i64`, `seconds: i64`, `nanos_or_micros: i64` (a vDSO time function) |
 //! | [`Kind::Instruction`] | `rax, rbx, rcx, rdx: u64` after a trapped instruction |
-//! | [`Kind::Signal`] | items: one `Output` whose data is the 128-byte `siginfo_t` |
+//! | [`Kind::Signal`] | items: one `Output` whose data is the 128-byte `siginfo_t`; a `State` if it came between two instructions |
 //! | [`Kind::Check`] | `registers: u64`, `memory: u64`, `calls: u64` (state hashes; 0 = not taken) |
 //! | [`Kind::Turn`] | `turn: u64` (this thread got the right to run; the domain's count of hand-overs) |
 //! | [`Kind::Note`] | items: one `Text`, a message for the reader of the trace |
@@ -161,13 +161,22 @@ pub enum Tag {
     Directory = 14,
     /// In `Start`: data = [`ImageIdentity`].
     Identity = 15,
+    /// A file that the program sees through a mapping was mapped or changed: `value` = its number among those
+    /// that the process has mapped, data = [`FileChange`].
+    FileChange = 16,
+    /// More of the file in the `FileChange` before it: `value` = offset in the file, data = what is there now.
+    FileBytes = 17,
+    /// A signal came between two instructions: `value` = the address of the second, data = numbers of 8 bytes, the
+    /// program's state there (the recorder's `stop::snapshot` has the layout). Replay delivers the signal there
+    /// when the state is this.
+    State = 18,
 }
 
 impl Tag {
     /// The tag for a stored byte, `None` if no version wrote such a byte.
     pub fn from_byte(byte: u8) -> Option<Tag> {
         use Tag::*;
-        const ALL: [Tag; 15] = [
+        const ALL: [Tag; 18] = [
             Output,
             OutputFile,
             Text,
@@ -183,6 +192,9 @@ impl Tag {
             AuxiliaryVector,
             Directory,
             Identity,
+            FileChange,
+            FileBytes,
+            State,
         ];
         ALL.get((byte as usize).wrapping_sub(1)).copied()
     }
@@ -253,6 +265,20 @@ pub struct FileRange {
     pub offset: u64,
     /// Bytes.
     pub length: u64,
+}
+
+/// Data of [`Tag::FileChange`]: the file's size after the call, and what in it was replaced.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// Size of the file in bytes.
+    pub size: u64,
+    /// Byte offset of what was replaced.
+    pub offset: u64,
+    /// Bytes that were replaced: 0 if only the size changed, or if [`Tag::FileBytes`] items say the rest.
+    pub length: u64,
+    /// Where in the program's memory the new bytes are, 0 if they are zeros.
+    pub source: u64,
 }
 
 /// The start of the data of [`Tag::Input`]; up to [`InputSummary::PREFIX`] first bytes of the memory follow.

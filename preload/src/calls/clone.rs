@@ -201,6 +201,7 @@ fn start_blocked(
         return start_sharing(thread, frame, request, slot, recorded);
     }
     let arguments = [request.flags, 0, request.parent_tid, request.child_tid, request.tls, 0];
+    let shared_memory = super::memory::before_fork(thread);
     // SAFETY: a plain fork: the child has a copy of everything, this stack included.
     let result = unsafe { raw::call(libc::SYS_clone, arguments) };
     if result == 0 {
@@ -209,9 +210,12 @@ fn start_blocked(
             frame.rsp = request.stack;
         }
         become_process(thread, slot, recorded);
+        shared_memory.adopt(thread);
         if recorded != 0 && request.child_tid != 0 {
             log::write_program(request.child_tid, &recorded.to_le_bytes());
         }
+    } else {
+        shared_memory.discard();
     }
     result
 }

@@ -143,8 +143,12 @@ pub fn replay(
     outcome.result
 }
 
-/// For calls whose events have no items beyond inputs and outputs.
+/// For calls whose events have no items beyond inputs, outputs and what any call can do to mapped files.
 pub fn ignore_item(thread: &mut Thread, item: &ItemHeader) {
+    if super::memory::is_about_files(item) {
+        super::memory::apply(thread, item);
+        return;
+    }
     if item.tag != Tag::Ticket as u8 {
         divergence::damaged(thread, b"an event has an item that its call cannot have");
     }

@@ -63,6 +63,9 @@ fn make(thread: &mut Thread, frame: &mut Frame) {
     if crate::process::get().filters.any() && !seccomp::permits(thread, frame, syscall) {
         return;
     }
+    if let Some(error) = memory::refusal(syscall, &frame.arguments()) {
+        return refuse(thread, frame, syscall, error, false);
+    }
     if let Some(special) = special(frame.rax as i64) {
         return special(thread, frame, syscall);
     }
@@ -150,6 +153,8 @@ fn special(number: i64) -> Option<Special> {
         | libc::SYS_copy_file_range => descriptors::transfer,
         libc::SYS_mmap => memory::map,
         libc::SYS_mremap => memory::remap,
+        libc::SYS_shmat => memory::attach,
+        libc::SYS_shmdt => memory::detach,
         libc::SYS_munmap | libc::SYS_mprotect | libc::SYS_madvise => memory::change,
         libc::SYS_brk => generic::execute,
         libc::SYS_write | libc::SYS_pwrite64 | libc::SYS_writev | libc::SYS_pwritev | libc::SYS_pwritev2 => {

@@ -1,31 +1,107 @@
 //! The address space: calls that change it are made again in replay, with every mapping at its recorded
 //! address.
 //!
-//! What a file mapping shows is logged as data when it is small or could change, else as "this range of that
-//! file" ([`crate::files`]). In replay it is private memory either way: nobody else may change it.
+//! What a file mapping shows is logged as "this range of that file" ([`crate::files`]) where the file is large
+//! or installed and only read; replay maps the file that the trace keeps. Everything else that more than the
+//! mapping itself can change is followed ([`mapped`]):
+//!
+//! * [`contents`] logs what it shows when it is mapped, and [`stand_in`] has memory of the same contents in replay;
+//! * [`writes`]: calls that change the file change the stand-in too;
+//! * [`between`]: stores of other processes are logged when the process may first know of them.
+
+mod between;
+mod change;
+mod contents;
+mod mapped;
+mod segments;
+mod stand_in;
+mod writes;
 
 use super::{generic, refuse};
 use crate::log;
 use crate::thread::Thread;
 use crate::{arena, divergence, kernel, playback, process, time_stamps};
+use alloc::vec::Vec;
+pub use change::{change, remap};
+use contents::Shown;
 use kmod_shim::arch::native::{frame::Frame, raw};
-use tracer_core::event::{FileRange, ItemHeader, Kind, Tag};
+pub use segments::{attach, detach};
+pub use stand_in::{apply, is_about_files};
+use tracer_core::event::{ItemHeader, Kind, Tag};
 use tracer_core::session::Mode;
 use tracer_core::syscalls::Syscall;
+pub use writes::refusal;
 
 const PAGE: u64 = 4096;
-/// Larger private mappings of files are logged by reference.
-const LARGEST_COPY: u64 = 1 << 20;
 const FIXED: u64 = libc::MAP_FIXED as u64;
 const FIXED_NOREPLACE: u64 = libc::MAP_FIXED_NOREPLACE as u64;
 const ANONYMOUS: u64 = libc::MAP_ANONYMOUS as u64;
+const PRIVATE: u64 = libc::MAP_PRIVATE as u64;
+const SHARED: u64 = libc::MAP_SHARED as u64;
 const READABLE: u64 = libc::PROT_READ as u64;
 const EXECUTABLE: u64 = libc::PROT_EXEC as u64;
-const WRITABLE: u64 = libc::PROT_WRITE as u64;
+const HUGE_PAGES: u64 = libc::MAP_HUGETLB as u64;
+/// Flags that say how memory is provided, and change nothing that the program can see: replay may run with less
+/// memory, lower limits and no huge pages.
+const PROVISION: u64 =
+    HUGE_PAGES | 63 << libc::MAP_HUGE_SHIFT | (libc::MAP_LOCKED | libc::MAP_POPULATE) as u64;
 
 /// Whether any of the program's range is ours.
 fn touches_ours(address: u64, length: u64) -> bool {
     address < arena::RANGE.end as u64 && address.saturating_add(length) > arena::RANGE.start as u64
+}
+
+/// Whether stores to a mapping with these flags reach what is mapped.
+fn shares(flags: u64) -> bool {
+    // MAP_SHARED and MAP_SHARED_VALIDATE; MAP_PRIVATE is 2.
+    flags & 1 != 0
+}
+
+/// Bytes that mmap with these arguments maps: whole pages.
+fn length_of(arguments: &[u64; 6]) -> u64 {
+    const USUAL_HUGE_PAGE: u64 = 21;
+    let [_, length, _, flags, ..] = *arguments;
+    let page = match (flags & HUGE_PAGES != 0, flags >> libc::MAP_HUGE_SHIFT & 63) {
+        (false, _) => PAGE,
+        (true, 0) => 1 << USUAL_HUGE_PAGE,
+        (true, exponent) => 1 << exponent,
+    };
+    length.checked_next_multiple_of(page).unwrap_or(length)
+}
+
+/// Before a call's event is logged: adds what has changed in memory that calls and processes share.
+#[inline]
+pub fn before_log(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], result: i64) {
+    if mapped::any() {
+        writes::push(thread, syscall, arguments, result);
+        between::push_changes(thread, syscall);
+    }
+}
+
+/// Copies of shared memory for a child of fork, which replay keeps apart from its parent's. None in recording.
+pub struct ForChild(Vec<(u64, i32)>);
+
+/// Before a fork.
+pub fn before_fork(thread: &mut Thread) -> ForChild {
+    if mapped::any() {
+        match process::get().mode {
+            Mode::Record => between::watch_all(thread),
+            Mode::Replay => return ForChild(stand_in::copies(thread)),
+        }
+    }
+    ForChild(Vec::new())
+}
+
+impl ForChild {
+    /// In the child.
+    pub fn adopt(self, thread: &mut Thread) {
+        stand_in::adopt(thread, &self.0);
+    }
+
+    /// In the parent.
+    pub fn discard(self) {
+        stand_in::discard(&self.0);
+    }
 }
 
 /// mmap(2).
@@ -45,51 +121,35 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
 }
 
 fn record_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall, arguments: &[u64; 6]) {
-    // SAFETY: it is the program's own call; where it replaces something, that is the program's too.
-    let result = unsafe { raw::call(syscall.number as i64, *arguments) };
-    if result >= 0 && arguments[2] & EXECUTABLE != 0 {
-        time_stamps::look_again();
+    let shown = contents::of(arguments);
+    if matches!(shown, Shown::Device) {
+        return refuse(thread, frame, syscall, libc::ENODEV, true);
     }
-    if result >= 0 && arguments[3] & ANONYMOUS == 0 {
-        push_contents(thread, arguments, result as u64);
+    let mut made = *arguments;
+    if matches!(shown, Shown::Followed(..)) {
+        // Until its contents are logged.
+        made[2] |= READABLE;
+    }
+    // SAFETY: it is the program's own call; where it replaces something, that is the program's too.
+    let result = unsafe { raw::call(syscall.number as i64, made) };
+    if result >= 0 {
+        if arguments[2] & EXECUTABLE != 0 {
+            time_stamps::look_again();
+        }
+        let start = result as u64;
+        mapped::get().forget(&(start..start + length_of(arguments)));
+        contents::push(thread, arguments, &shown, start);
     }
     log::call(thread, Kind::Call, syscall, arguments, result, 0);
+    if made[2] != arguments[2] && result >= 0 {
+        protect(result as u64, length_of(arguments), arguments[2]);
+    }
     frame.rax = result as u64;
 }
 
-/// Adds what the new mapping at `address` shows: a reference or the bytes.
-fn push_contents(thread: &mut Thread, arguments: &[u64; 6], address: u64) {
-    let [_, length, protection, flags, descriptor, offset] = *arguments;
-    let descriptor = descriptor as i32;
-    let Ok(status) = kernel::status(descriptor) else { return };
-    if status.st_mode & libc::S_IFMT != libc::S_IFREG {
-        return;
-    }
-    let there = (status.st_size as u64).saturating_sub(offset).min(length.next_multiple_of(PAGE));
-    let private = flags & 0xf == libc::MAP_PRIVATE as u64;
-    let by_reference =
-        protection & READABLE == 0 || private && (there > LARGEST_COPY || is_installed(descriptor));
-    if by_reference {
-        if let Some(index) = process::get().files.register(thread, descriptor, &status, true) {
-            let file = process::get().files.number(index);
-            let range = FileRange { file, offset, length: there };
-            // SAFETY: FileRange is three u64, without padding.
-            let bytes = unsafe { core::mem::transmute::<FileRange, [u8; size_of::<FileRange>()]>(range) };
-            thread.items.push_copy(Tag::MapFile, 0, file, &bytes);
-        }
-    } else if there > 0 {
-        thread.items.push(Tag::Output, 0, address, address as *const u8, there as usize);
-    }
-}
-
-/// Whether the file belongs to the installed system: it changes only with an upgrade, which replaces it.
-fn is_installed(descriptor: i32) -> bool {
-    const PLACES: [&[u8]; 5] = [b"/usr/", b"/lib", b"/nix/store/", b"/gnu/store/", b"/opt/"];
-    let (mut name, mut path) = ([0u8; 40], [0u8; 64]);
-    let Ok(path) = kernel::read_link(kernel::descriptor_path(descriptor, &mut name), &mut path) else {
-        return false;
-    };
-    PLACES.iter().any(|place| path.starts_with(place)) && !path.starts_with(b"/usr/local/")
+fn protect(address: u64, length: u64, protection: u64) {
+    // SAFETY: the mapping was just made for the program.
+    unsafe { raw::call(libc::SYS_mprotect, [address, length, protection, 0, 0, 0]) };
 }
 
 fn replay_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall, arguments: &[u64; 6]) {
@@ -99,24 +159,31 @@ fn replay_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall,
         return playback::items(thread, syscall, outcome.items, generic::ignore_item);
     }
     let address = outcome.result as u64;
-    let [_, length, protection, flags, ..] = *arguments;
+    let [_, _, protection, flags, ..] = *arguments;
+    let length = length_of(arguments);
+    mapped::get().forget(&(address..address + length));
+    let flags = flags & !PROVISION;
     let place = if flags & FIXED != 0 { flags } else { flags & !FIXED_NOREPLACE | FIXED_NOREPLACE };
-    if flags & ANONYMOUS != 0 {
+    if flags & ANONYMOUS != 0 && !shares(flags) {
         map_at(thread, address, length, protection, place, u64::MAX, 0);
         return playback::items(thread, syscall, outcome.items, generic::ignore_item);
     }
-    let place = place & (FIXED | FIXED_NOREPLACE) | (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-    map_at(thread, address, length, protection | WRITABLE, place, u64::MAX, 0);
+    let place = place & (FIXED | FIXED_NOREPLACE) | PRIVATE | ANONYMOUS;
+    map_at(thread, address, length, protection, place, u64::MAX, 0);
+    let mut shown = None;
     playback::items(thread, syscall, outcome.items, |thread, item| {
         if item.tag == Tag::MapPath as u8 {
             map_path(thread, item, address, length, protection);
+        } else if is_about_files(item) {
+            shown = apply(thread, item).or(shown);
         } else {
             generic::ignore_item(thread, item);
         }
     });
-    if protection & WRITABLE == 0 {
-        // SAFETY: the mapping was just made for the program.
-        unsafe { raw::call(libc::SYS_mprotect, [address, length, protection, 0, 0, 0]) };
+    if let Some((file, offset)) = shown {
+        let kind = FIXED | if shares(flags) { SHARED } else { PRIVATE };
+        map_at(thread, address, length, protection, kind, file.descriptor as u64, offset);
+        contents::add_region(address..address + length, file.number, offset, shares(flags));
     }
 }
 
@@ -131,7 +198,7 @@ fn map_path(thread: &mut Thread, item: &ItemHeader, address: u64, length: u64, p
     let name = core::ffi::CStr::from_bytes_until_nul(&path).unwrap_or(c"");
     match kernel::open(name) {
         Ok(descriptor) => {
-            let place = FIXED | libc::MAP_PRIVATE as u64;
+            let place = FIXED | PRIVATE;
             map_at(thread, address, length, protection, place, descriptor as u64, item.value);
             kernel::close(descriptor);
         }
@@ -158,87 +225,4 @@ fn map_at(
 
 fn hexadecimal(value: u64) -> [u8; 16] {
     core::array::from_fn(|i| b"0123456789abcdef"[(value >> (60 - 4 * i)) as usize & 15])
-}
-
-/// mremap(2).
-pub fn remap(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
-    const MAY_MOVE: u64 = 1;
-    const TO_FIXED: u64 = 2;
-    let arguments = frame.arguments();
-    let [old, old_length, new_length, flags, new, _] = arguments;
-    if touches_ours(old, old_length) || flags & TO_FIXED != 0 && touches_ours(new, new_length) {
-        return refuse(thread, frame, syscall, libc::EINVAL, false);
-    }
-    if process::get().mode == Mode::Record {
-        // SAFETY: it is the program's own call, on its own memory.
-        let result = unsafe { raw::call(syscall.number as i64, arguments) };
-        return super::conclude(thread, frame, syscall, &arguments, result, 0);
-    }
-    let logged = generic::replay(thread, frame, syscall, generic::ignore_item);
-    if logged < 0 {
-        return;
-    }
-    let again = match logged as u64 == old {
-        true => [old, old_length, new_length, 0, 0, 0],
-        false => [old, old_length, new_length, flags | MAY_MOVE | TO_FIXED, logged as u64, 0],
-    };
-    // SAFETY: as above, to where it went in the recording.
-    let result = unsafe { raw::call(syscall.number as i64, again) };
-    if result != logged {
-        divergence::other_result(thread, syscall, &arguments, logged, result);
-    }
-}
-
-/// munmap, mprotect, madvise.
-pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
-    let arguments = frame.arguments();
-    if touches_ours(arguments[0], arguments[1]) {
-        let error = if syscall.number as i64 == libc::SYS_munmap { libc::EINVAL } else { libc::ENOMEM };
-        return refuse(thread, frame, syscall, error, false);
-    }
-    if syscall.number as i64 == libc::SYS_munmap {
-        process::get().sites.forget(arguments[0], arguments[0].saturating_add(arguments[1]));
-    }
-    if syscall.number as i64 == libc::SYS_madvise {
-        return advise(thread, frame, syscall);
-    }
-    if process::get().mode == Mode::Replay {
-        let logged = generic::replay(thread, frame, syscall, generic::ignore_item);
-        if logged < 0 {
-            return;
-        }
-        // SAFETY: it is the program's own call, on its own memory.
-        let result = unsafe { raw::call(syscall.number as i64, arguments) };
-        if result != logged {
-            divergence::other_result(thread, syscall, &arguments, logged, result);
-        }
-        return;
-    }
-    // SAFETY: as above.
-    let result = unsafe { raw::call(syscall.number as i64, arguments) };
-    if syscall.number as i64 == libc::SYS_mprotect && arguments[2] & EXECUTABLE != 0 {
-        time_stamps::look_again();
-    }
-    super::conclude(thread, frame, syscall, &arguments, result, 0);
-}
-
-/// madvise(2). MADV_FREE leaves it to memory pressure whether pages keep their contents; MADV_DONTNEED, which
-/// never keeps them, is one of the outcomes that it allows, and the same every time.
-fn advise(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
-    let arguments = frame.arguments();
-    let mut made = arguments;
-    if made[2] as i32 == libc::MADV_FREE {
-        made[2] = libc::MADV_DONTNEED as u64;
-    }
-    if process::get().mode == Mode::Replay {
-        if generic::replay(thread, frame, syscall, generic::ignore_item) >= 0 {
-            // Advice that only matters for files may fail on replay's private copies; it changes no contents.
-            // SAFETY: it is the program's own call, on its own memory.
-            unsafe { raw::call(syscall.number as i64, made) };
-        }
-        return;
-    }
-    // SAFETY: as above.
-    let result = unsafe { raw::call(syscall.number as i64, made) };
-    super::conclude(thread, frame, syscall, &arguments, result, 0);
 }

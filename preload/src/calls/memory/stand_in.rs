@@ -15,8 +15,8 @@ use tracer_core::event::{FileChange, ItemHeader, Tag};
 /// The file that the last [`Tag::FileChange`] was about, for the [`Tag::FileBytes`] that follow it.
 static CURRENT: AtomicI32 = AtomicI32::new(-1);
 
-/// Applies an item, if it is about a mapped file. Returns the file's number for a [`Tag::FileChange`].
-pub fn apply(thread: &mut Thread, item: &ItemHeader) -> Option<u64> {
+/// Applies an item that [`is_about_files`]. A [`Tag::FileChange`] gives the file and the offset in it.
+pub fn apply(thread: &mut Thread, item: &ItemHeader) -> Option<(File, u64)> {
     if item.tag == Tag::FileBytes as u8 {
         bytes(thread, item);
         return None;
@@ -38,14 +38,14 @@ pub fn apply(thread: &mut Thread, item: &ItemHeader) -> Option<u64> {
     if change.length > 0 {
         replace(thread, file.descriptor, &change);
     }
-    // A write may have made it longer already.
+    // The write may have made it longer than it was in the recording.
     if change.size != file.size || change.length > 0 {
         resize(thread, file.descriptor, change.size);
         if let Some(file) = mapped::get().file(item.value) {
             file.size = change.size;
         }
     }
-    Some(item.value)
+    Some((file, change.offset))
 }
 
 /// Whether the item is for [`apply`].
@@ -92,9 +92,8 @@ fn replace(thread: &mut Thread, descriptor: i32, change: &FileChange) {
 fn write(thread: &mut Thread, descriptor: i32, mut source: u64, mut length: u64, mut offset: u64) {
     while length > 0 {
         // SAFETY: the kernel reads the source; a bad one is an error.
-        let written = unsafe {
-            kernel::call(libc::SYS_pwrite64, [descriptor as u64, source, length, offset, 0, 0])
-        };
+        let written =
+            unsafe { kernel::call(libc::SYS_pwrite64, [descriptor as u64, source, length, offset, 0, 0]) };
         match written {
             Ok(0) => divergence::impossible(thread, "write", b"the memory of a mapped file", libc::EIO),
             Ok(written) => {
@@ -144,9 +143,7 @@ fn copy(thread: &mut Thread, file: &File) -> i32 {
     resize(thread, target, file.size);
     let seek = |from: u64, whence: i32| {
         // SAFETY: touches no memory.
-        unsafe {
-            kernel::call(libc::SYS_lseek, [file.descriptor as u64, from, whence as u64, 0, 0, 0])
-        }
+        unsafe { kernel::call(libc::SYS_lseek, [file.descriptor as u64, from, whence as u64, 0, 0, 0]) }
     };
     let mut at = 0;
     while let Ok(begin) = seek(at, libc::SEEK_DATA) {

@@ -80,6 +80,12 @@ fn item(item: Item<'_>) -> Value {
             json!({ "map_file": file, "offset": range.offset, "length": range.length })
         }
         Item::MapPath { offset, path } => json!({ "map_path": bytes(path), "offset": offset }),
+        Item::FileChange { file, change } => json!({
+            "mapped_file": file, "size": change.size, "offset": change.offset, "length": change.length,
+            "source": change.source,
+        }),
+        Item::FileBytes { offset, bytes: data } => json!({ "file_bytes": bytes(data), "offset": offset }),
+        Item::State { address, .. } => json!({ "between_instructions": address }),
         Item::Ticket { ticket } => json!({ "ticket": ticket }),
         Item::Executable { path } => json!({ "executable": bytes(path) }),
         Item::Arguments { strings: list } => json!({ "arguments": strings(list) }),

@@ -85,6 +85,9 @@ fn call(event: &Event, result: i64, arguments: &Arguments, items: &Items) -> Str
             Item::OutputFile { range, .. } | Item::MapFile { range, .. } => {
                 line.push_str(&format!(" <file {} from byte {}>", range.file, range.offset));
             }
+            Item::FileChange { file, change } => {
+                line.push_str(&format!(" <mapped file {file} has {} bytes>", change.size));
+            }
             Item::Stream { stream } => line.push_str(&format!(" <stream {stream}>")),
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use std::mem::size_of;
 
-use crate::event::{FileRange, ImageIdentity, InputSummary, ItemHeader, Tag, padded};
+use crate::event::{FileChange, FileRange, ImageIdentity, InputSummary, ItemHeader, Tag, padded};
 
 /// The items of one event, checked, in the order in which they were logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,12 @@ pub enum Item<'a> {
     Directory { path: &'a [u8] },
     /// [`Tag::Identity`].
     Identity { identity: ImageIdentity },
+    /// [`Tag::FileChange`].
+    FileChange { file: u64, change: FileChange },
+    /// [`Tag::FileBytes`].
+    FileBytes { offset: u64, bytes: &'a [u8] },
+    /// [`Tag::State`]; numbers of 8 bytes.
+    State { address: u64, bytes: &'a [u8] },
 }
 
 /// Strings that each end with a NUL; iterates over them without it.
@@ -138,8 +144,14 @@ fn parse(tag: Tag, header: ItemHeader, data: &[u8]) -> Option<Item<'_>> {
         Tag::Stream if data.is_empty() => Item::Stream { stream: u32::try_from(value).ok()? },
         Tag::MapFile => Item::MapFile { file: value, range: file_range(data)? },
         Tag::MapPath => Item::MapPath { offset: value, path: data },
+        Tag::FileChange => {
+            let [size, offset, length, source] = words_of(data)?;
+            Item::FileChange { file: value, change: FileChange { size, offset, length, source } }
+        }
+        Tag::FileBytes => Item::FileBytes { offset: value, bytes: data },
+        Tag::State if data.len().is_multiple_of(8) => Item::State { address, bytes: data },
         Tag::Ticket if data.is_empty() => Item::Ticket { ticket: value },
-        Tag::Stream | Tag::Ticket => return None,
+        Tag::State | Tag::Stream | Tag::Ticket => return None,
         Tag::Executable => Item::Executable { path: data },
         Tag::Arguments => Item::Arguments { strings: strings()? },
         Tag::Environment => Item::Environment { strings: strings()? },

@@ -1,0 +1,114 @@
+//! Recording: what other processes store in memory that this one shares.
+//!
+//! Between processes there is no order yet that replay could follow, so it gives each process memory of its own,
+//! and the log says what the others' stores had changed by the end of each call that may sleep: whatever a pipe,
+//! a wait or a futex orders is there then. A process that meets another's store without a call in between (by
+//! spinning on it, say) replays to a divergence.
+
+use super::contents;
+use super::mapped::{self, Region};
+use crate::log::{self, ProgramMemory};
+use crate::thread::Thread;
+use crate::{kernel, process};
+use core::sync::atomic::{AtomicBool, Ordering};
+use tracer_core::event::{FileChange, Kind, Tag};
+use tracer_core::session::Mode;
+use tracer_core::syscalls::{Memory, Syscall};
+
+/// Bytes of shared memory that are compared at each call: at 10 GB/s this takes 100 us.
+const LARGEST_WATCHED: usize = 1 << 20;
+const PAGE: usize = 4096;
+
+/// A new shared region: if there are other processes, they may know it by name.
+pub fn watch_new(region: &mut Region) {
+    if process::get().mode == Mode::Record && process::control().live_processes.load(Ordering::Relaxed) > 1 {
+        watch(region);
+    }
+}
+
+/// Before a fork: what is mapped shared will be shared with the child.
+pub fn watch_all(thread: &mut Thread) {
+    let mut any = false;
+    for index in 0..mapped::get().regions().len() {
+        let region = &mut mapped::get().regions()[index];
+        if region.shared && region.seen.is_none() {
+            // Not a loop over `regions`: `watch` looks at the others.
+            let mut own = region.clone();
+            watch(&mut own);
+            any |= own.seen.is_some();
+            mapped::get().regions()[index].seen = own.seen;
+        }
+    }
+    if any {
+        const TEXT: &[u8] =
+            b"memory is shared with a child: what it stores is recorded at calls that may sleep";
+        thread.items.clear();
+        thread.items.push_copy(Tag::Text, 0, 0, TEXT);
+        log::items_only(thread, Kind::Note, 0, 0);
+    }
+}
+
+/// Remembers what the region has now.
+fn watch(region: &mut Region) {
+    let watched: usize =
+        mapped::get().regions().iter().filter_map(|region| region.seen.as_ref()).map(|seen| seen.len()).sum();
+    let length = (region.range.end - region.range.start) as usize;
+    if watched + length > LARGEST_WATCHED {
+        static SAID: AtomicBool = AtomicBool::new(false);
+        if !SAID.swap(true, Ordering::Relaxed) {
+            kernel::complain(&[
+                b"processes share more than 1 MiB of memory; the order of their accesses is \
+not recorded, so a replay may end with a divergence",
+            ]);
+        }
+        return;
+    }
+    let mut seen = alloc::vec![0u8; length];
+    for (index, page) in seen.chunks_mut(PAGE).enumerate() {
+        // What is beyond the end of the file cannot be read, and counts as zeros.
+        ProgramMemory.read(region.range.start + (index * PAGE) as u64, page);
+    }
+    region.seen = Some(seen);
+}
+
+/// After a call that may have slept: adds what has changed in watched regions since the last one.
+pub fn push_changes(thread: &mut Thread, syscall: &Syscall) {
+    if !syscall.blocks && syscall.number as i64 != libc::SYS_sched_yield {
+        return;
+    }
+    let mapped = mapped::get();
+    for index in 0..mapped.regions().len() {
+        let region = &mut mapped.regions()[index];
+        let Some(seen) = region.seen.as_mut() else { continue };
+        let (start, offset, number) = (region.range.start, region.offset, region.file);
+        // The log takes the bytes from here when the event is complete; nothing changes them until then.
+        let seen: &mut [u8] = seen;
+        let (base, length) = (seen.as_mut_ptr(), seen.len());
+        let mut at = 0;
+        while at < length {
+            let size = PAGE.min(length - at);
+            // SAFETY: within `seen`, which nothing else refers to.
+            let old = unsafe { core::slice::from_raw_parts_mut(base.add(at), size) };
+            push_page(thread, number, start + at as u64, offset + at as u64, old);
+            at += size;
+        }
+    }
+}
+
+fn push_page(thread: &mut Thread, number: u64, address: u64, offset: u64, old: &mut [u8]) {
+    let mut page = [0u8; PAGE];
+    let now = &mut page[..old.len()];
+    if !ProgramMemory.read(address, now) || now == old {
+        return;
+    }
+    let differs = |index: &usize| now[*index] != old[*index];
+    let Some(first) = (0..old.len()).find(differs) else { return };
+    let end = (0..old.len()).rfind(differs).map_or(first, |last| last + 1);
+    let Some(file) = mapped::get().file(number) else { return };
+    // Other processes may have made the file longer.
+    file.size = file.size.max(offset + end as u64);
+    let size = file.size;
+    contents::push_change(thread, number, FileChange { size, offset: 0, length: 0, source: 0 });
+    old[first..end].copy_from_slice(&now[first..end]);
+    thread.items.push(Tag::FileBytes, 0, offset + first as u64, old[first..end].as_ptr(), end - first);
+}
