@@ -4,31 +4,39 @@
 //! identity (device and inode) cannot tell stdout on /dev/null from a /dev/null that the program opened. In the
 //! log, each such output has a ticket: its place among all outputs of all processes.
 
-use crate::log::{self};
+use crate::log;
 use crate::thread::Thread;
 use crate::{kernel, process};
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use tracer_core::event::flags;
 
-/// Descriptors below this one are followed.
-const FOLLOWED: usize = 64;
+/// Descriptors below this one have a bit of their own, and are followed through exec.
+const LOW: usize = 64;
 
-/// Which of the low descriptors are outputs: one bit each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which descriptors are outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outputs {
-    /// Bit n: descriptor n is the recording's stdout [0], stderr [1].
+    /// Bit n: descriptor n is the recording's stdout (first set) or stderr (second).
     pub sets: [u64; 2],
+    /// Higher descriptors that are outputs, with their event flags.
+    high: Vec<(i32, u8)>,
 }
 
 impl Outputs {
+    /// The low descriptors in `sets`.
+    pub const fn from_sets(sets: [u64; 2]) -> Outputs {
+        Outputs { sets, high: Vec::new() }
+    }
+
     /// As a first process has them.
-    pub const INITIAL: Outputs = Outputs { sets: [1 << 1, 1 << 2] };
+    pub const INITIAL: Outputs = Outputs::from_sets([1 << 1, 1 << 2]);
 
     /// The event flag for output to `descriptor`, 0 if it is none.
     #[inline]
     pub fn flag(&self, descriptor: i32) -> u8 {
-        if descriptor as usize >= FOLLOWED {
-            return 0;
+        if descriptor as usize >= LOW {
+            return self.high.iter().find(|(high, _)| *high == descriptor).map_or(0, |(_, flag)| *flag);
         }
         let bit = 1u64 << descriptor;
         match (self.sets[0] & bit != 0, self.sets[1] & bit != 0) {
@@ -41,10 +49,12 @@ impl Outputs {
     /// `descriptor` was closed.
     #[inline]
     pub fn close(&mut self, descriptor: i32) {
-        if (descriptor as usize) < FOLLOWED {
+        if (descriptor as usize) < LOW {
             for set in &mut self.sets {
                 *set &= !(1 << descriptor);
             }
+        } else if !self.high.is_empty() {
+            self.high.retain(|(high, _)| *high != descriptor);
         }
     }
 
@@ -54,35 +64,38 @@ impl Outputs {
             return;
         }
         self.close(copy);
-        if (original as usize) < FOLLOWED && (copy as usize) < FOLLOWED {
-            for set in &mut self.sets {
-                *set |= (*set >> original & 1) << copy;
-            }
+        let flag = self.flag(original);
+        if flag == 0 {
+            return;
+        }
+        if (copy as usize) < LOW {
+            self.sets[which(flag)] |= 1 << copy;
+        } else {
+            self.high.push((copy, flag));
         }
     }
 
     /// Descriptors `first` to `last` were closed.
     pub fn close_range(&mut self, first: usize, last: usize) {
-        for descriptor in first..last.saturating_add(1).min(FOLLOWED) {
+        for descriptor in first..last.saturating_add(1).min(LOW) {
             self.close(descriptor as i32);
         }
+        self.high.retain(|(high, _)| !(first..=last).contains(&(*high as usize)));
     }
 
-    /// The set after an exec: descriptors marked close-on-exec are gone.
-    pub fn after_exec(mut self) -> Outputs {
-        for descriptor in 0..FOLLOWED as i32 {
-            if self.flag(descriptor) == 0 {
-                continue;
-            }
+    /// The low sets after an exec: descriptors marked close-on-exec are gone.
+    pub fn after_exec(&self) -> [u64; 2] {
+        let mut kept = self.clone();
+        for descriptor in (0..LOW as i32).filter(|descriptor| self.flag(*descriptor) != 0) {
             // SAFETY: F_GETFD touches no memory.
             let flags = unsafe {
                 kernel::call(libc::SYS_fcntl, [descriptor as u64, libc::F_GETFD as u64, 0, 0, 0, 0])
             };
             if flags.is_ok_and(|flags| flags as i32 & libc::FD_CLOEXEC != 0) {
-                self.close(descriptor);
+                kept.close(descriptor);
             }
         }
-        self
+        kept.sets
     }
 }
 

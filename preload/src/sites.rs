@@ -1,14 +1,15 @@
 //! `syscall` instructions that have trapped once: rewritten, or known to go on trapping.
 
-use crate::kernel;
 use crate::start::maps;
+use crate::{kernel, log};
 use alloc::vec::Vec;
-use kmod_shim::arch::native::{entry, raw};
+use kmod_shim::arch::native::{entry, raw, trap::Trapped};
 use kmod_shim::patch::{
     Others, Rewriter,
     eh_frame::Segment,
     kernel::{Kernel, Piece, write_as_debugger},
     object::Object,
+    time_stamps,
 };
 
 /// The rewriter's system calls.
@@ -40,12 +41,19 @@ pub struct Sites {
     objects: Vec<Object>,
     /// Sites that stay as they are, sorted.
     refused: Vec<u64>,
+    /// Breakpoints, and what they replace.
+    time_stamps: Vec<(u64, Trapped)>,
 }
 
 impl Sites {
     /// None.
     pub fn new() -> Sites {
-        Sites { rewriter: Rewriter::new(Calls, entry::address()), objects: Vec::new(), refused: Vec::new() }
+        Sites {
+            rewriter: Rewriter::new(Calls, entry::address()),
+            objects: Vec::new(),
+            refused: Vec::new(),
+            time_stamps: Vec::new(),
+        }
     }
 
     /// The `syscall` instruction before `after` has trapped: from now on it does not, if that can be had.
@@ -89,33 +97,57 @@ impl Sites {
         None
     }
 
-    /// Whether any code of the program may execute `rdtsc`. Code that is not a file's, or can be written, may.
-    /// ld.so has one that only LD_DEBUG=statistics executes after start-up, the vDSO's is not the program's.
-    pub fn may_read_time_stamps(&self) -> bool {
-        let Ok(text) = kernel::read_file(c"/proc/self/maps") else { return true };
+    /// Puts a breakpoint on every `rdtsc` of the program. False if there may be others: in code that is not a
+    /// file's, can be written, or cannot be read. ld.so has one that only LD_DEBUG=statistics executes after
+    /// start-up; the vDSO's is not the program's.
+    pub fn catch_time_stamps(&mut self) -> bool {
+        let Ok(text) = kernel::read_file(c"/proc/self/maps") else { return false };
         let mut start = None;
         for mapping in maps::parse(&text) {
             if mapping.offset == 0 && !mapping.name.is_empty() {
                 start = Some((mapping.begin, mapping.end, mapping.name));
             }
-            let ours = crate::start::is_our_memory(mapping.begin)
-                || self.rewriter.mappings().any(|stubs| stubs.contains(&mapping.begin));
+            let ours = crate::start::is_our_memory(mapping.begin) || self.is_stub(mapping.begin);
             let known = [&b"[vdso]"[..], b"[vsyscall]"].contains(&mapping.name)
                 || mapping.name.ends_with(b"/ld-linux-x86-64.so.2");
             if !mapping.executable || ours || known {
                 continue;
             }
-            let Some((begin, end, name)) = start else { return true };
+            let Some((begin, end, name)) = start else { return false };
             if mapping.writable || name != mapping.name {
-                return true;
+                return false;
             }
-            let Some(object) = read_object(begin, end, mapping.begin) else { return true };
+            let Some(object) = read_object(begin, end, mapping.begin) else { return false };
+            let mut found = Vec::new();
             // SAFETY: it is loaded, and the program, which could unload it, is stopped here.
-            if unsafe { kmod_shim::patch::time_stamps::reads_time_stamps(&object) } {
-                return true;
+            let all = unsafe { time_stamps::for_each_time_stamp(&object, |address| found.push(address)) };
+            if !all || !found.into_iter().all(|address| self.catch_time_stamp(address)) {
+                return false;
             }
         }
-        false
+        true
+    }
+
+    fn catch_time_stamp(&mut self, address: u64) -> bool {
+        const BREAKPOINT: [u8; 1] = [0xcc];
+        let code = log::read_value::<[u8; 3]>(address);
+        let Some(trapped) = code.and_then(Trapped::decode) else { return false };
+        // SAFETY: the first byte of an instruction; the program is stopped here.
+        let written = unsafe { Calls.write(&[Piece { address, bytes: &BREAKPOINT }]) } == 0;
+        if written {
+            self.time_stamps.push((address, trapped));
+        }
+        written
+    }
+
+    /// The instruction that the breakpoint just before `after` replaces.
+    pub fn time_stamp_before(&self, after: u64) -> Option<(u64, Trapped)> {
+        self.time_stamps.iter().find(|(address, _)| address + 1 == after).copied()
+    }
+
+    /// Whether `address` is in code of ours that rewritten code jumps to.
+    pub fn is_stub(&self, address: u64) -> bool {
+        self.rewriter.mappings().any(|stubs| stubs.contains(&address))
     }
 
     /// Code in [begin, end) was unmapped or replaced.
@@ -125,6 +157,7 @@ impl Sites {
             self.rewriter.forget(&(begin..end));
         }
         self.refused.retain(|site| !(begin..end).contains(site));
+        self.time_stamps.retain(|(address, _)| !(begin..end).contains(address));
     }
 }
 

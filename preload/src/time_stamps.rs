@@ -1,9 +1,10 @@
 //! Whether `rdtsc` has to trap.
 //!
-//! It does from the start. A program that reads clocks often is looked through ([`kmod_shim::patch::time_stamps`]):
-//! if none of its code can execute `rdtsc`, the trap is lifted, and the vDSO's clocks, which use the
-//! instruction themselves, run at their own speed. New code brings the trap back until it has been looked at.
-//! Only recording needs this: in replay clocks come from the log, and the trap always stays.
+//! It does from the start. A program that reads clocks often is looked through
+//! ([`kmod_shim::patch::time_stamps`]): if every `rdtsc` that it can execute is known, each gets a breakpoint, the
+//! trap is lifted, and the vDSO's clocks, which use the instruction themselves, run at their own speed. New code
+//! brings the trap back until it has been looked at. Only recording needs this: in replay clocks come from the
+//! log, and the trap always stays.
 
 use crate::process;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +14,7 @@ use kmod_shim::arch::native::trap;
 const PATIENCE: u32 = 16;
 /// The trap is lifted.
 const FREE: u32 = u32::MAX;
-/// The program has an `rdtsc`: the trap stays.
+/// The program may have an `rdtsc` that is not known: the trap stays.
 const NEEDED: u32 = u32::MAX - 1;
 
 /// Clock reads with the trap set, or one of the two verdicts.
@@ -35,7 +36,7 @@ pub fn clock_was_read() {
         return STATE.store(reads + 1, Ordering::Relaxed);
     }
     // Each thread has its own trap setting; with several, lifting it for one would leave the others.
-    let verdict = if process::get().threads == 1 && !process::get().sites.may_read_time_stamps() {
+    let verdict = if process::get().threads == 1 && process::get().sites.catch_time_stamps() {
         trap::trap_time_stamps(false);
         FREE
     } else {

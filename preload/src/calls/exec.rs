@@ -249,7 +249,7 @@ fn record(
         return result;
     }
     let outputs = process::get().outputs.after_exec();
-    enter(thread, image, with_session(envp, thread.slot, outputs.sets))
+    enter(thread, image, with_session(envp, thread.slot, outputs))
 }
 
 /// Replay: makes the recorded exec, unless it failed in the recording.

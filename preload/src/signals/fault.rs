@@ -34,6 +34,13 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         machine.rip = elsewhere;
         return;
     }
+    if signal == libc::SIGTRAP
+        && let Some((address, trapped)) = process::get().sites.time_stamp_before(machine.rip)
+    {
+        machine.rip = address;
+        instruction::perform(thread, trapped, machine);
+        return;
+    }
     if matches!(signal, libc::SIGTRAP | libc::SIGILL) && stop::trapped(thread, signal, context) {
         return;
     }

@@ -80,7 +80,7 @@ impl Environment {
             let mut fields = value.split(|byte| *byte == b',').map(hexadecimal);
             Some([fields.next()??, fields.next()??])
         });
-        sets.map_or(Outputs::INITIAL, |sets| Outputs { sets })
+        sets.map_or(Outputs::INITIAL, Outputs::from_sets)
     }
 
     /// Our entry of LD_PRELOAD: what children get.
