@@ -152,9 +152,6 @@ unsafe fn take_control(request: &Request) {
         &mut *thread
     };
     let slot = &process::control().slots[attachment.slot];
-    if slot.state.load(Ordering::Acquire) == slot_state::RESERVED && thread.stream == 0 {
-        process::control().live_processes.fetch_add(1, Ordering::Relaxed);
-    }
     slot.process.store(real, Ordering::Relaxed);
     slot.thread.store(real_thread, Ordering::Relaxed);
     slot.state.store(slot_state::LIVE, Ordering::Release);

@@ -10,6 +10,7 @@ use super::mapped::{self, Region};
 use crate::log::{self, ProgramMemory};
 use crate::thread::Thread;
 use crate::{kernel, process};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use tracer_core::event::{FileChange, Kind, Tag};
 use tracer_core::session::Mode;
@@ -22,53 +23,55 @@ const PAGE: usize = 4096;
 /// A new shared region: if there are other processes, they may know it by name.
 pub fn watch_new(region: &mut Region) {
     if process::get().mode == Mode::Record && process::control().live_processes.load(Ordering::Relaxed) > 1 {
-        watch(region);
+        region.seen = look(region, watched());
     }
 }
 
 /// Before a fork: what is mapped shared will be shared with the child.
 pub fn watch_all(thread: &mut Thread) {
-    let mut any = false;
-    for index in 0..mapped::get().regions().len() {
-        let region = &mut mapped::get().regions()[index];
-        if region.shared && region.seen.is_none() {
-            // Not a loop over `regions`: `watch` looks at the others.
-            let mut own = region.clone();
-            watch(&mut own);
-            any |= own.seen.is_some();
-            mapped::get().regions()[index].seen = own.seen;
+    let mut total = watched();
+    let (mut some, mut all) = (false, true);
+    for region in mapped::get().regions().iter_mut().filter(|region| region.shared) {
+        if region.seen.is_none() {
+            region.seen = look(region, total);
+            total += region.seen.as_ref().map_or(0, Vec::len);
         }
+        some = true;
+        all &= region.seen.is_some();
     }
-    if any {
-        const TEXT: &[u8] =
-            b"memory is shared with a child: what it stores is recorded at calls that may sleep";
+    if some {
+        const TEXT: &[u8] = b"this process and its child share memory. What the other has stored there is \
+recorded at calls that may sleep; a process that sees it without such a call diverges in replay";
         thread.items.clear();
         thread.items.push_copy(Tag::Text, 0, 0, TEXT);
         log::items_only(thread, Kind::Note, 0, 0);
     }
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !all && !SAID.swap(true, Ordering::Relaxed) {
+        kernel::complain(&[
+            b"processes share more than 1 MiB of memory; what they tell each other there is \
+not recorded, and a replay may end with a divergence",
+        ]);
+    }
 }
 
-/// Remembers what the region has now.
-fn watch(region: &mut Region) {
-    let watched: usize =
-        mapped::get().regions().iter().filter_map(|region| region.seen.as_ref()).map(|seen| seen.len()).sum();
+/// Bytes that are watched already.
+fn watched() -> usize {
+    mapped::get().regions().iter().filter_map(|region| region.seen.as_ref()).map(Vec::len).sum()
+}
+
+/// What the region has now; `None` if that is too much with the bytes that are watched already.
+fn look(region: &Region, watched: usize) -> Option<Vec<u8>> {
     let length = (region.range.end - region.range.start) as usize;
-    if watched + length > LARGEST_WATCHED {
-        static SAID: AtomicBool = AtomicBool::new(false);
-        if !SAID.swap(true, Ordering::Relaxed) {
-            kernel::complain(&[
-                b"processes share more than 1 MiB of memory; the order of their accesses is \
-not recorded, so a replay may end with a divergence",
-            ]);
-        }
-        return;
+    if watched.saturating_add(length) > LARGEST_WATCHED {
+        return None;
     }
     let mut seen = alloc::vec![0u8; length];
     for (index, page) in seen.chunks_mut(PAGE).enumerate() {
         // What is beyond the end of the file cannot be read, and counts as zeros.
         ProgramMemory.read(region.range.start + (index * PAGE) as u64, page);
     }
-    region.seen = Some(seen);
+    Some(seen)
 }
 
 /// After a call that may have slept: adds what has changed in watched regions since the last one.
