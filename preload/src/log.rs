@@ -9,8 +9,9 @@ use tracer_core::syscalls::{self, Input, Memory, Region, Syscall};
 
 /// How many items one event can have: readv with 1024 vectors, and room for the rest.
 const ITEM_LIMIT: usize = 2600;
-/// Bytes for data that is not in the program's memory in the form in which it is logged.
-const SCRATCH: usize = 48 << 10;
+/// Bytes for data that is not in the program's memory in the form in which it is logged: writev to a mapped file
+/// with 1024 vectors (48 bytes each of input, 32 of change), and room for the rest.
+const SCRATCH: usize = 96 << 10;
 
 /// Items of the event being built: headers, and where their data lies.
 pub struct Items {

@@ -89,6 +89,7 @@ fn record(
     };
     if request.flags & THREAD == 0 {
         control.live_processes.fetch_add(1, Ordering::Relaxed);
+        super::memory::before_process(thread);
     }
     let result = start(thread, frame, request, slot, 0);
     if result == 0 {

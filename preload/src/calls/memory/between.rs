@@ -1,8 +1,8 @@
 //! Recording: what other processes store in memory that this one shares.
 //!
 //! Between processes there is no order yet that replay could follow, so it gives each process memory of its own,
-//! and the log says what the others' stores had changed by the end of each call that may sleep: whatever a pipe,
-//! a wait or a futex orders is there then. A process that meets another's store without a call in between (by
+//! and the log says what the others' stores had changed by the end of each call: whatever a pipe, a wait or a futex
+//! orders is there then. A process that meets another's store without a call in between (by
 //! spinning on it, say) replays to a divergence.
 
 use super::contents;
@@ -11,6 +11,7 @@ use crate::log::{self, ProgramMemory};
 use crate::thread::Thread;
 use crate::{kernel, process};
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 use tracer_core::event::{FileChange, Kind, Tag};
 use tracer_core::session::Mode;
@@ -41,7 +42,7 @@ pub fn watch_all(thread: &mut Thread) {
     }
     if some {
         const TEXT: &[u8] = b"this process and its child share memory. What the other has stored there is \
-recorded at calls that may sleep; a process that sees it without such a call diverges in replay";
+recorded at each call; a process that sees it without a call diverges in replay";
         thread.items.clear();
         thread.items.push_copy(Tag::Text, 0, 0, TEXT);
         log::items_only(thread, Kind::Note, 0, 0);
@@ -74,44 +75,63 @@ fn look(region: &Region, watched: usize) -> Option<Vec<u8>> {
     Some(seen)
 }
 
-/// After a call that may have slept: adds what has changed in watched regions since the last one.
+/// After a call: adds what has changed in watched regions since the last one.
 pub fn push_changes(thread: &mut Thread, syscall: &Syscall) {
-    if !syscall.blocks && syscall.number as i64 != libc::SYS_sched_yield {
+    // A new child has perhaps stored something already, which in replay it would find there before it does.
+    if matches!(syscall.number as i64, libc::SYS_clone | libc::SYS_fork | libc::SYS_vfork) {
         return;
     }
-    let mapped = mapped::get();
-    for index in 0..mapped.regions().len() {
-        let region = &mut mapped.regions()[index];
-        let Some(seen) = region.seen.as_mut() else { continue };
-        let (start, offset, number) = (region.range.start, region.offset, region.file);
-        // The log takes the bytes from here when the event is complete; nothing changes them until then.
-        let seen: &mut [u8] = seen;
-        let (base, length) = (seen.as_mut_ptr(), seen.len());
-        let mut at = 0;
-        while at < length {
-            let size = PAGE.min(length - at);
-            // SAFETY: within `seen`, which nothing else refers to.
-            let old = unsafe { core::slice::from_raw_parts_mut(base.add(at), size) };
-            push_page(thread, number, start + at as u64, offset + at as u64, old);
-            at += size;
+    for index in 0..mapped::get().regions().len() {
+        let region = &mut mapped::get().regions()[index];
+        let Some(mut seen) = region.seen.take() else { continue };
+        let (start, offset, file) = (region.range.start, region.offset, region.file);
+        for (page, old) in seen.chunks_mut(PAGE).enumerate() {
+            let distance = (page * PAGE) as u64;
+            push_page(thread, file, start + distance, offset + distance, old);
         }
+        // The items refer to these bytes, which stay where they are.
+        mapped::get().regions()[index].seen = Some(seen);
     }
 }
 
 fn push_page(thread: &mut Thread, number: u64, address: u64, offset: u64, old: &mut [u8]) {
     let mut page = [0u8; PAGE];
     let now = &mut page[..old.len()];
-    if !ProgramMemory.read(address, now) || now == old {
+    if !ProgramMemory.read(address, now) {
         return;
     }
-    let differs = |index: &usize| now[*index] != old[*index];
-    let Some(first) = (0..old.len()).find(differs) else { return };
-    let end = (0..old.len()).rfind(differs).map_or(first, |last| last + 1);
+    let Some(changed) = difference(old, now) else { return };
     let Some(file) = mapped::get().file(number) else { return };
     // Other processes may have made the file longer.
-    file.size = file.size.max(offset + end as u64);
+    file.size = file.size.max(offset + changed.end as u64);
     let size = file.size;
     contents::push_change(thread, number, FileChange { size, offset: 0, length: 0, source: 0 });
-    old[first..end].copy_from_slice(&now[first..end]);
-    thread.items.push(Tag::FileBytes, 0, offset + first as u64, old[first..end].as_ptr(), end - first);
+    let old = &mut old[changed.clone()];
+    old.copy_from_slice(&now[changed.clone()]);
+    thread.items.push(Tag::FileBytes, 0, offset + changed.start as u64, old.as_ptr(), old.len());
+}
+
+/// The smallest range that has all words in which two pages differ.
+fn difference(old: &[u8], now: &[u8]) -> Option<Range<usize>> {
+    const WORD: usize = 8;
+    let mut words = old.as_chunks::<WORD>().0.iter().zip(now.as_chunks::<WORD>().0);
+    let first = words.clone().position(|(old, now)| old != now)?;
+    let last = words.rposition(|(old, now)| old != now)?;
+    Some(first * WORD..(last + 1) * WORD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn a_difference_is_whole_words() {
+        let old = [7u8; 4096];
+        assert_eq!(difference(&old, &old), None);
+        let mut now = old;
+        now[4095] = 8;
+        assert_eq!(difference(&old, &now), Some(4088..4096));
+        now[17] = 8;
+        assert_eq!(difference(&old, &now), Some(16..4096));
+    }
 }

@@ -141,7 +141,7 @@ pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
         // SAFETY: as above.
         let result = unsafe { raw::call(syscall.number as i64, arguments) };
         if syscall.number as i64 == libc::SYS_mprotect && arguments[2] & EXECUTABLE != 0 {
-            time_stamps::look_again();
+            time_stamps::code_was_added();
         }
         conclude(thread, frame, syscall, &arguments, result, 0);
     }

@@ -78,16 +78,20 @@ pub fn before_log(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], 
     }
 }
 
+/// Recording, before a new process: what is mapped shared may be changed by others from now on.
+pub fn before_process(thread: &mut Thread) {
+    if mapped::any() {
+        between::watch_all(thread);
+    }
+}
+
 /// Copies of shared memory for a child of fork, which replay keeps apart from its parent's. None in recording.
 pub struct ForChild(Vec<(u64, i32)>);
 
 /// Before a fork.
 pub fn before_fork(thread: &mut Thread) -> ForChild {
-    if mapped::any() {
-        match process::get().mode {
-            Mode::Record => between::watch_all(thread),
-            Mode::Replay => return ForChild(stand_in::copies(thread)),
-        }
+    if mapped::any() && process::get().mode == Mode::Replay {
+        return ForChild(stand_in::copies(thread));
     }
     ForChild(Vec::new())
 }
@@ -134,7 +138,7 @@ fn record_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall,
     let result = unsafe { raw::call(syscall.number as i64, made) };
     if result >= 0 {
         if arguments[2] & EXECUTABLE != 0 {
-            time_stamps::look_again();
+            time_stamps::code_was_added();
         }
         let start = result as u64;
         mapped::get().forget(&(start..start + length_of(arguments)));
