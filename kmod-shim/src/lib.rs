@@ -4,6 +4,7 @@
 //!   signal frames;
 //! * [`dispatch`]: Syscall User Dispatch, the net that catches every system call;
 //! * [`patch`]: rewriting of call sites, the fast path;
+//! * [`stop`]: stopping at an arbitrary instruction, and finding the same moment again;
 //! * [`vdso`]: where the functions of the vDSO are.
 //!
 //! Nothing here calls libc or allocates, [`patch`] excepted, which uses Rust's global allocator.
@@ -11,4 +12,5 @@
 pub mod arch;
 pub mod dispatch;
 pub mod patch;
+pub mod stop;
 pub mod vdso;

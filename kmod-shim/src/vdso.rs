@@ -40,7 +40,8 @@ impl Functions {
         // SAFETY: the kernel's own image is well-formed: every address below is inside it.
         unsafe {
             let table = base + load::<u64>(base + PROGRAM_HEADER_TABLE);
-            let headers = (0..load::<u16>(base + PROGRAM_HEADER_COUNT) as u64).map(|i| table + i * PROGRAM_HEADER);
+            let headers =
+                (0..load::<u16>(base + PROGRAM_HEADER_COUNT) as u64).map(|i| table + i * PROGRAM_HEADER);
             let mut dynamic = 0;
             for header in headers {
                 match load::<u32>(header) {

@@ -5,7 +5,7 @@
 
 use crate::start::layout::InitialStack;
 use crate::thread::{self, Thread};
-use crate::{divergence, log, order, playback, process, time_stamps};
+use crate::{divergence, log, order, playback, process, stop, time_stamps};
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 use kmod_shim::arch::native::raw;
@@ -73,6 +73,23 @@ global_asm!(
     "xor r9d, r9d",
     "xor r10d, r10d",
     "xor r11d, r11d",
+    // The caller expects nothing in these, but they are part of its state.
+    "pxor xmm0, xmm0",
+    "pxor xmm1, xmm1",
+    "pxor xmm2, xmm2",
+    "pxor xmm3, xmm3",
+    "pxor xmm4, xmm4",
+    "pxor xmm5, xmm5",
+    "pxor xmm6, xmm6",
+    "pxor xmm7, xmm7",
+    "pxor xmm8, xmm8",
+    "pxor xmm9, xmm9",
+    "pxor xmm10, xmm10",
+    "pxor xmm11, xmm11",
+    "pxor xmm12, xmm12",
+    "pxor xmm13, xmm13",
+    "pxor xmm14, xmm14",
+    "pxor xmm15, xmm15",
     "ret",
     ".hidden imitate_clock_getres",
     "imitate_clock_getres:",
@@ -136,7 +153,11 @@ fn record(thread: &mut Thread, first: u64, second: u64, which: u64) -> i64 {
         let original = ORIGINALS[which as usize].load(Ordering::Relaxed);
         // SAFETY: the address is the relocated start of the vDSO function, of this signature.
         let original: extern "C" fn(u64, u64) -> i64 = unsafe { core::mem::transmute(original as *const ()) };
-        original(first, second)
+        // For a clock that it does not know, the vDSO makes the system call itself, which traps.
+        thread.in_vdso = true;
+        let result = original(first, second);
+        thread.in_vdso = false;
+        result
     } else {
         time_stamps::clock_was_read();
         // SAFETY: it is the program's own call, made by the system call that the function stands for.
@@ -179,6 +200,7 @@ fn replay(thread: &mut Thread, first: u64, second: u64, which: u64) -> i64 {
     if which == GETTIMEOFDAY && second != 0 {
         clear_time_zone(second);
     }
+    stop::look(thread);
     result
 }
 

@@ -1,7 +1,7 @@
 //! rdtsc, rdtscp and cpuid: executed and logged, or answered from the log.
 
 use crate::thread::Thread;
-use crate::{log, order, playback, process};
+use crate::{log, order, playback, process, stop, time_stamps};
 use kmod_shim::arch::native::{
     signal_frame::MachineContext,
     trap::{self, Trapped},
@@ -20,6 +20,7 @@ pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineConte
     let results = match process::get().mode {
         Mode::Record => {
             let results = trap::execute(trapped, [machine.rax, machine.rbx, machine.rcx, machine.rdx]);
+            time_stamps::after_execution();
             log::words(thread, Kind::Instruction, 0, number, &results);
             results
         }
@@ -30,4 +31,5 @@ pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineConte
     };
     [machine.rax, machine.rbx, machine.rcx, machine.rdx] = results;
     machine.rip += trapped.length();
+    stop::look(thread);
 }

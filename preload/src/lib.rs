@@ -32,6 +32,7 @@ mod process;
 mod signals;
 mod sites;
 mod start;
+mod stop;
 mod symbols;
 mod thread;
 mod time_stamps;

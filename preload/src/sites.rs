@@ -1,7 +1,7 @@
 //! `syscall` instructions that have trapped once: rewritten, or known to go on trapping.
 
 use crate::start::maps;
-use crate::{kernel, log};
+use crate::kernel;
 use alloc::vec::Vec;
 use kmod_shim::arch::native::{entry, raw, trap::Trapped};
 use kmod_shim::patch::{
@@ -9,8 +9,12 @@ use kmod_shim::patch::{
     eh_frame::Segment,
     kernel::{Kernel, Piece, write_as_debugger},
     object::Object,
-    time_stamps,
+    unpredictable,
 };
+
+/// An opcode that no x86-64 processor defines. Not ud2, which compilers use to crash on purpose: debuggers should
+/// go on showing that.
+const UNDEFINED: [u8; 2] = [0x0f, 0x04];
 
 /// The rewriter's system calls.
 struct Calls;
@@ -41,8 +45,10 @@ pub struct Sites {
     objects: Vec<Object>,
     /// Sites that stay as they are, sorted.
     refused: Vec<u64>,
-    /// Breakpoints, and what they replace.
-    time_stamps: Vec<(u64, Trapped)>,
+    /// Instructions that were replaced by [`UNDEFINED`].
+    caught: Vec<(u64, Trapped)>,
+    /// Executable mappings that were looked through.
+    searched: Vec<(u64, u64)>,
 }
 
 impl Sites {
@@ -52,7 +58,7 @@ impl Sites {
             rewriter: Rewriter::new(Calls, entry::address()),
             objects: Vec::new(),
             refused: Vec::new(),
-            time_stamps: Vec::new(),
+            caught: Vec::new(), searched: Vec::new(),
         }
     }
 
@@ -97,12 +103,13 @@ impl Sites {
         None
     }
 
-    /// Puts a breakpoint on every `rdtsc` of the program. False if there may be others: in code that is not a
-    /// file's, can be written, or cannot be read. ld.so has one that only LD_DEBUG=statistics executes after
-    /// start-up; the vDSO's is not the program's.
-    pub fn catch_time_stamps(&mut self) -> bool {
+    /// Replaces every rdtsc, rdtscp and cpuid of the program. False if there may be others: in code that is not
+    /// a file's, can be written, or cannot be read. ld.so's are left alone: it used them before we came, and
+    /// does so again only for LD_DEBUG=statistics. The vDSO's are not the program's.
+    pub fn catch_unpredictable(&mut self) -> bool {
         let Ok(text) = kernel::read_file(c"/proc/self/maps") else { return false };
         let mut start = None;
+        let mut all = true;
         for mapping in maps::parse(&text) {
             if mapping.offset == 0 && !mapping.name.is_empty() {
                 start = Some((mapping.begin, mapping.end, mapping.name));
@@ -110,39 +117,40 @@ impl Sites {
             let ours = crate::start::is_our_memory(mapping.begin) || self.is_stub(mapping.begin);
             let known = [&b"[vdso]"[..], b"[vsyscall]"].contains(&mapping.name)
                 || mapping.name.ends_with(b"/ld-linux-x86-64.so.2");
-            if !mapping.executable || ours || known {
+            if !mapping.executable || ours || known || self.searched.contains(&(mapping.begin, mapping.end)) {
                 continue;
             }
-            let Some((begin, end, name)) = start else { return false };
-            if mapping.writable || name != mapping.name {
-                return false;
+            let searched = match start {
+                Some((begin, end, name)) if name == mapping.name && !mapping.writable => {
+                    read_object(begin, end, mapping.begin).is_some_and(|object| self.catch_in(&object))
+                }
+                _ => false,
+            };
+            if searched {
+                self.searched.push((mapping.begin, mapping.end));
             }
-            let Some(object) = read_object(begin, end, mapping.begin) else { return false };
-            let mut found = Vec::new();
-            // SAFETY: it is loaded, and the program, which could unload it, is stopped here.
-            let all = unsafe { time_stamps::for_each_time_stamp(&object, |address| found.push(address)) };
-            if !all || !found.into_iter().all(|address| self.catch_time_stamp(address)) {
-                return false;
-            }
+            all &= searched;
         }
-        true
+        all
     }
 
-    fn catch_time_stamp(&mut self, address: u64) -> bool {
-        const BREAKPOINT: [u8; 1] = [0xcc];
-        let code = log::read_value::<[u8; 3]>(address);
-        let Some(trapped) = code.and_then(Trapped::decode) else { return false };
-        // SAFETY: the first byte of an instruction; the program is stopped here.
-        let written = unsafe { Calls.write(&[Piece { address, bytes: &BREAKPOINT }]) } == 0;
-        if written {
-            self.time_stamps.push((address, trapped));
-        }
-        written
+    fn catch_in(&mut self, object: &Object) -> bool {
+        let mut found = Vec::new();
+        // SAFETY: it is loaded, and the program, which could unload it, is stopped here.
+        let all = unsafe { unpredictable::for_each(object, |address, trapped| found.push((address, trapped))) };
+        all && found.into_iter().all(|(address, trapped)| {
+            // SAFETY: the first bytes of an instruction of at least this length; the program is stopped here.
+            let written = unsafe { Calls.write(&[Piece { address, bytes: &UNDEFINED }]) } == 0;
+            if written {
+                self.caught.push((address, trapped));
+            }
+            written
+        })
     }
 
-    /// The instruction that the breakpoint just before `after` replaces.
-    pub fn time_stamp_before(&self, after: u64) -> Option<(u64, Trapped)> {
-        self.time_stamps.iter().find(|(address, _)| address + 1 == after).copied()
+    /// The instruction that was replaced at `address`.
+    pub fn caught_at(&self, address: u64) -> Option<Trapped> {
+        self.caught.iter().find(|(caught, _)| *caught == address).map(|(_, trapped)| *trapped)
     }
 
     /// Whether `address` is in code of ours that rewritten code jumps to.
@@ -157,7 +165,8 @@ impl Sites {
             self.rewriter.forget(&(begin..end));
         }
         self.refused.retain(|site| !(begin..end).contains(site));
-        self.time_stamps.retain(|(address, _)| !(begin..end).contains(address));
+        self.caught.retain(|(address, _)| !(begin..end).contains(address));
+        self.searched.retain(|(from, to)| *from >= end || *to <= begin);
     }
 }
 

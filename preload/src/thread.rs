@@ -61,6 +61,8 @@ pub struct Thread {
     pub borrows_memory: bool,
     /// `calls` when its tenure began.
     pub calls_at_turn: u64,
+    /// It is in a function of the vDSO that one of our hooks called.
+    pub in_vdso: bool,
     /// Not 0 while the kernel runs the thread: the kernel clears it at the very end.
     pub alive: AtomicU32,
     /// Set while a SIGSYS is being handled: the kernel's frame, which holds the program's registers.
@@ -141,6 +143,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).holds_tenure).write(false);
         (&raw mut (*thread).borrows_memory).write(false);
         (&raw mut (*thread).calls_at_turn).write(0);
+        (&raw mut (*thread).in_vdso).write(false);
         (&raw mut (*thread).trap).write(core::ptr::null_mut());
         (&raw mut (*thread).frame).write(core::ptr::null_mut());
         (*thread).items.clear();

@@ -1,13 +1,13 @@
 //! Whether `rdtsc` has to trap.
 //!
 //! It does from the start. A program that reads clocks often is looked through
-//! ([`kmod_shim::patch::time_stamps`]): if every `rdtsc` that it can execute is known, each gets a breakpoint, the
-//! trap is lifted, and the vDSO's clocks, which use the instruction themselves, run at their own speed. New code
+//! ([`kmod_shim::patch::unpredictable`]): if every `rdtsc` that it can execute is known, each is replaced, the trap
+//! is lifted, and the vDSO's clocks, which use the instruction themselves, run at their own speed. New code
 //! brings the trap back until it has been looked at. Only recording needs this: in replay clocks come from the
 //! log, and the trap always stays.
 
 use crate::process;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use kmod_shim::arch::native::trap;
 
 /// Clock reads before the program's code is looked through: `date` makes one, and should not pay for it.
@@ -16,6 +16,9 @@ const PATIENCE: u32 = 16;
 const FREE: u32 = u32::MAX;
 /// The program may have an `rdtsc` that is not known: the trap stays.
 const NEEDED: u32 = u32::MAX - 1;
+
+/// Whether `cpuid` can be made to trap here.
+static CPUID_TRAPS: AtomicBool = AtomicBool::new(true);
 
 /// Clock reads with the trap set, or one of the two verdicts.
 static STATE: AtomicU32 = AtomicU32::new(0);
@@ -36,7 +39,7 @@ pub fn clock_was_read() {
         return STATE.store(reads + 1, Ordering::Relaxed);
     }
     // Each thread has its own trap setting; with several, lifting it for one would leave the others.
-    let verdict = if process::get().threads == 1 && process::get().sites.catch_time_stamps() {
+    let verdict = if process::get().threads == 1 && process::get().sites.catch_unpredictable() {
         trap::trap_time_stamps(false);
         FREE
     } else {
@@ -45,7 +48,31 @@ pub fn clock_was_read() {
     STATE.store(verdict, Ordering::Relaxed);
 }
 
-/// Executable memory was added or a thread is about to be.
+/// Executable memory was added: without a trap for cpuid, its cpuid instructions are replaced now.
+pub fn code_was_added() {
+    look_again();
+    if !CPUID_TRAPS.load(Ordering::Relaxed) {
+        process::get().sites.catch_unpredictable();
+    }
+}
+
+/// Makes both kinds of instruction trap, as far as this machine can.
+pub fn trap() {
+    trap::trap_time_stamps(true);
+    if !trap::trap_cpuid(true) {
+        CPUID_TRAPS.store(false, Ordering::Relaxed);
+        process::get().sites.catch_unpredictable();
+    }
+}
+
+/// A caught instruction was executed with traps lifted and set again around it; with time stamps free, none stay.
+pub fn after_execution() {
+    if are_free() {
+        trap::trap_time_stamps(false);
+    }
+}
+
+/// Executable memory was added, or a thread is about to be.
 pub fn look_again() {
     if STATE.swap(0, Ordering::Relaxed) == FREE {
         trap::trap_time_stamps(true);

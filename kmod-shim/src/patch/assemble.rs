@@ -74,7 +74,7 @@ impl Assembled {
     }
 
     /// Adds bytes that may stand anywhere.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         let end = self.length + bytes.len();
         let room = self.bytes.get_mut(self.length..end).ok_or(Refusal::NoRoom)?;
         room.copy_from_slice(bytes);
@@ -82,8 +82,16 @@ impl Assembled {
         Ok(())
     }
 
+    /// Writes `bytes` over what was added at `address`.
+    pub(crate) fn replace(&mut self, address: u64, bytes: &[u8]) -> Result<(), Refusal> {
+        let start = address.wrapping_sub(self.address) as usize;
+        let place = self.bytes.get_mut(start..start + bytes.len()).ok_or(Refusal::NoRoom)?;
+        place.copy_from_slice(bytes);
+        Ok(())
+    }
+
     /// Adds `instruction`, whose last four bytes are to be the distance from its end to `target`.
-    pub(super) fn push_relative(&mut self, instruction: &[u8], target: u64) -> Result<(), Refusal> {
+    pub(crate) fn push_relative(&mut self, instruction: &[u8], target: u64) -> Result<(), Refusal> {
         let end = self.end().wrapping_add(instruction.len() as u64 + 4);
         self.push(instruction)?;
         self.push(&displacement(end, target)?)
@@ -102,13 +110,13 @@ impl Assembled {
     }
 
     /// Adds `jmp target`.
-    pub(super) fn push_jump(&mut self, target: u64) -> Result<(), Refusal> {
+    pub(crate) fn push_jump(&mut self, target: u64) -> Result<(), Refusal> {
         self.push_relative(&JUMP, target)
     }
 
     /// Adds the instruction that `bytes`, taken from address `from`, begin with, so that it does here what it
     /// did there. Only what a change of address can alter is touched: the rest is copied byte by byte.
-    pub(super) fn push_moved(
+    pub(crate) fn push_moved(
         &mut self,
         bytes: &[u8],
         instruction: &Instruction,

@@ -31,7 +31,8 @@ pub mod origins;
 pub mod plan;
 mod refusal;
 pub mod rewriter;
-pub mod time_stamps;
+
+pub mod unpredictable;
 mod write;
 
 pub use plan::Others;

@@ -1,40 +1,60 @@
-//! Where code reads the processor's time-stamp counter.
+//! Where code has instructions whose results are not a function of the program's state: rdtsc, rdtscp, cpuid.
 //!
-//! While `rdtsc` traps, so does the vDSO's, and a clock read costs a microsecond. So the instructions are looked
-//! for: by their bytes, and where these are found, by decoding the function around them. A breakpoint on each
-//! of the few that there are (libc has two, for contended adaptive mutexes) then does what the trap did.
+//! They can be made to trap, but not everywhere and not for nothing: many hypervisors cannot fault `cpuid`, and
+//! while `rdtsc` traps, so does the vDSO's, and a clock read costs a microsecond. So the instructions are looked
+//! for, by their bytes, and where these are found, by decoding the function around them. The few that there are
+//! (libc has two, for contended adaptive mutexes) are replaced by an instruction that is undefined.
 
 use super::eh_frame::{Segment, function_containing};
 use super::function::for_each_instruction;
 use super::object::Object;
+use crate::arch::native::trap::Trapped;
+use core::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8};
 
-const RDTSC: [u8; 2] = [0x0f, 0x31];
-const RDTSCP: [u8; 3] = [0x0f, 0x01, 0xf9];
+/// The byte that all three begin with.
+const ESCAPE: u8 = 0x0f;
+/// Bytes compared at once.
+const LANE: usize = 16;
 
-/// Calls `found` with the address of every `rdtsc` and `rdtscp` in `object`'s code; false if there are such bytes
+/// Calls `found` with every such instruction in `object`'s code and its address; false if there are such bytes
 /// where it cannot be told whether an instruction begins.
 ///
 /// # Safety
 /// `object` describes an object that is loaded and stays so during the call.
-pub unsafe fn for_each_time_stamp(object: &Object, mut found: impl FnMut(u64)) -> bool {
+pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> bool {
     // SAFETY: the caller vouches for the object's segments.
     let (code, unwind) = unsafe { (segment(&object.code), segment(&object.unwind)) };
-    let mut rest = code.bytes;
-    let mut address = code.address;
-    while let Some(passed) = rest.iter().position(|byte| *byte == RDTSC[0]) {
-        address += passed as u64;
-        rest = rest.get(passed..).unwrap_or_default();
-        if rest.starts_with(&RDTSC) || rest.starts_with(&RDTSCP) {
-            match begins_instruction(&code, &unwind, object.unwind_header, address) {
-                Some(true) => found(address),
-                Some(false) => {}
-                None => return false,
-            }
+    let mut from = 0;
+    while let Some(at) = next_escape(code.bytes, from) {
+        from = at + 1;
+        let Some(candidate) = code.bytes.get(at..).and_then(|rest| rest.first_chunk().copied()) else { break };
+        let Some(trapped) = Trapped::decode(candidate) else { continue };
+        let address = code.address + at as u64;
+        match begins_instruction(&code, &unwind, object.unwind_header, address) {
+            Some(true) => found(address, trapped),
+            Some(false) => {}
+            None => return false,
         }
-        address += 1;
-        rest = rest.get(1..).unwrap_or_default();
     }
     true
+}
+
+/// The first place from `from` on that has [`ESCAPE`]. Every start of a process looks through megabytes, so this
+/// goes by 16 bytes.
+fn next_escape(bytes: &[u8], mut from: usize) -> Option<usize> {
+    while let Some(lane) = bytes.get(from..).and_then(|rest| rest.first_chunk::<LANE>()) {
+        // SAFETY: SSE2 is part of x86-64; the 16 bytes are valid.
+        let equal = unsafe {
+            let loaded = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
+            _mm_movemask_epi8(_mm_cmpeq_epi8(loaded, _mm_set1_epi8(ESCAPE as i8)))
+        };
+        if equal != 0 {
+            return Some(from + equal.trailing_zeros() as usize);
+        }
+        from += LANE;
+    }
+    let rest = bytes.get(from..)?;
+    rest.iter().position(|byte| *byte == ESCAPE).map(|at| from + at)
 }
 
 /// # Safety
@@ -52,4 +72,23 @@ fn begins_instruction(code: &Segment, unwind: &Segment, header: u64, address: u6
     let mut begins = false;
     for_each_instruction(code, &function, |placed, _| begins |= placed.address == address).ok()?;
     Some(begins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_found() {
+        for length in 0..40 {
+            for place in 0..length {
+                let mut bytes = vec![0u8; length];
+                bytes[place] = ESCAPE;
+                assert_eq!(next_escape(&bytes, 0), Some(place));
+                assert_eq!(next_escape(&bytes, place), Some(place));
+                assert_eq!(next_escape(&bytes, place + 1), None);
+            }
+            assert_eq!(next_escape(&vec![0u8; length], 0), None);
+        }
+    }
 }

@@ -120,6 +120,8 @@ fn replay(
 ) {
     let outcome = playback::outcome(thread, Kind::Call, syscall, arguments);
     let mut stream = None;
+    // The kernel writes to the parent's memory after the child of a fork has got its copy.
+    let word_before = log::read_value::<u32>(request.parent_tid);
     playback::items(thread, syscall, outcome.items, |thread, item| {
         if item.tag == Tag::Stream as u8 {
             stream = Some(item.value as u32);
@@ -130,10 +132,20 @@ fn replay(
     frame.rax = outcome.result as u64;
     let Some(stream) = stream else { return };
     let recorded = outcome.result as u32;
-    if request.flags & PARENT_SETTID != 0 && !log::write_program(request.parent_tid, &recorded.to_le_bytes())
-    {
-        divergence::unwritable(thread, request.parent_tid, 4);
-    }
+    let word_address = if request.flags & (PARENT_SETTID | PIDFD) != 0 { request.parent_tid } else { 0 };
+    let word = match request.flags & PARENT_SETTID {
+        0 => log::read_value::<u32>(request.parent_tid),
+        _ => Some(recorded),
+    };
+    let copied = if request.flags & VM != 0 { word } else { word_before };
+    let set_word = |word: Option<u32>| {
+        if word_address != 0
+            && let Some(word) = word
+        {
+            log::write_program(word_address, &word.to_le_bytes());
+        }
+    };
+    set_word(copied);
     let Some(slot) = reserve_slot(stream) else {
         divergence::impossible(thread, "find a free slot for", b"a new thread or process", libc::EAGAIN)
     };
@@ -152,6 +164,7 @@ fn replay(
     if result < 0 {
         divergence::impossible(thread, "create", b"a thread or process", -result as i32);
     }
+    set_word(word);
     if request.flags & THREAD == 0 {
         process::get().children.push(Child { recorded, real: result as u32, slot });
     }
@@ -307,7 +320,7 @@ fn start_sharing(
     let flags = request.flags & !CHILD_CLEARTID;
     let snapshot = Snapshot {
         actions: process.actions,
-        outputs: process.outputs,
+        outputs: process.outputs.clone(),
         id: process.id,
         real_id: process.real_id,
     };

@@ -34,10 +34,9 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         machine.rip = elsewhere;
         return;
     }
-    if signal == libc::SIGTRAP
-        && let Some((address, trapped)) = process::get().sites.time_stamp_before(machine.rip)
+    if signal == libc::SIGILL
+        && let Some(trapped) = process::get().sites.caught_at(machine.rip)
     {
-        machine.rip = address;
         instruction::perform(thread, trapped, machine);
         return;
     }

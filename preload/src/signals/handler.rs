@@ -39,8 +39,8 @@ pub extern "C" fn imitate_signal_handler(
 /// Syscall User Dispatch stopped the program at a system call.
 fn system_call(thread: &mut Thread, context: &mut UserContext) {
     let machine = &mut context.machine;
-    if crate::start::is_our_code(machine.rip) {
-        // A library that we link (not the program) called the kernel from within a hook.
+    if thread.in_vdso || crate::start::is_our_code(machine.rip) {
+        // A library that we link, or the vDSO for us, called the kernel from within a hook.
         let arguments = [machine.rdi, machine.rsi, machine.rdx, machine.r10, machine.r8, machine.r9];
         // SAFETY: it is the call that our own code asked for.
         machine.rax = unsafe { raw::call(machine.rax as i64, arguments) } as u64;

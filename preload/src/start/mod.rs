@@ -9,13 +9,13 @@ mod standalone;
 use crate::process::{self, Process};
 use crate::signals::{Action, SYNCHRONOUS, UNBLOCKABLE, bit, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{arena, clock, files, kernel, sites};
+use crate::{arena, clock, files, kernel, sites, time_stamps, stop};
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::{AtomicU64, Ordering};
 use environment::{Attachment, Environment, Wanted};
 use kmod_shim::arch::native::{
     entry::{self, call_on_stack},
-    extended_state, trap,
+    extended_state,
 };
 use layout::InitialStack;
 use tracer_core::session::{self, CONTROL_SIZE, MAGIC, Mode, slot_state};
@@ -202,8 +202,8 @@ fn arm(thread: &mut Thread, stack: &InitialStack) {
     // In replay no signal is meant for the program; ^C and the like are meant for the replay.
     kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
     clock::redirect(stack);
-    trap::trap_time_stamps(true);
-    trap::trap_cpuid(true);
+    time_stamps::trap();
+    stop::look(thread);
     if kmod_shim::dispatch::arm().is_err() {
         kernel::complain(&[b"this kernel has no Syscall User Dispatch (Linux 5.11 and later have it)"]);
         process::end_recording(b"system calls cannot be intercepted");

@@ -3,7 +3,8 @@ import os
 import gdb
 
 # rdtsc, rdtscp, cpuid: the library has them trap, and answers from the trace in its own SIGSEGV handler.
-TRAPPED = (b"\x0f\x31", b"\x0f\x01\xf9", b"\x0f\xa2")
+# Where cpuid cannot trap by itself, an undefined opcode stands for it.
+TRAPPED = (b"\x0f\x31", b"\x0f\x01\xf9", b"\x0f\xa2", b"\x0f\x04")
 
 
 class TrappedInstruction(gdb.Function):
@@ -37,9 +38,10 @@ def prepare():
     # The library's own signals are not the program's.
     quietly("handle SIGSYS nostop noprint pass")
     # A condition can be put on a catchpoint, but not on `handle`.
-    quietly("handle SIGSEGV nostop noprint pass")
-    quietly("catch signal SIGSEGV")
-    quietly("condition $bpnum !$_imitate_trapped_instruction()")
+    for signal in ("SIGSEGV", "SIGILL"):
+        quietly("handle %s nostop noprint pass" % signal)
+        quietly("catch signal %s" % signal)
+        quietly("condition $bpnum !$_imitate_trapped_instruction()")
     # A replay never asks the user, and children replay by themselves.
     quietly("set follow-fork-mode parent")
     quietly("set detach-on-fork on")

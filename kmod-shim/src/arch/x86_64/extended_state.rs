@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid_count, _xgetbv};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 const SOFTWARE_BYTES: usize = 464;
 const MAGIC1: u32 = 0x4650_5853;
@@ -13,6 +13,8 @@ const MAGIC2: u32 = 0x4650_5845;
 
 static FEATURES: AtomicU64 = AtomicU64::new(0);
 static SIZE: AtomicU64 = AtomicU64::new(0);
+/// Where the components beyond the legacy area lie: offset and size in bytes, 0 for those that there are not.
+static COMPONENTS: [[AtomicU32; 2]; 64] = [const { [const { AtomicU32::new(0) }; 2] }; 64];
 
 /// Asks the processor once, before `cpuid` is trapped.
 ///
@@ -25,6 +27,13 @@ pub fn initialise() {
     let size = __cpuid_count(0xd, 0).ebx as u64;
     FEATURES.store(features, Ordering::Relaxed);
     SIZE.store(size, Ordering::Relaxed);
+    for (number, [offset, size]) in COMPONENTS.iter().enumerate().skip(FIRST_EXTENDED) {
+        if features >> number & 1 == 1 {
+            let described = __cpuid_count(0xd, number as u32);
+            offset.store(described.ebx, Ordering::Relaxed);
+            size.store(described.eax, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Bytes of the area, closing magic number included.
@@ -67,6 +76,77 @@ pub unsafe fn size_of_area(area: *const u8) -> usize {
         }
         software.add(4).cast::<u32>().read_unaligned() as usize
     }
+}
+
+/// The first component that is not in the legacy area.
+const FIRST_EXTENDED: usize = 2;
+
+/// Gives the state in a frame's area the one form that it has in every run.
+///
+/// The processor may or may not track that a component has its initial value, and then saves nothing; the
+/// addresses of the last x87 instruction are of no use to a program and differ between kernels' ways of saving
+/// them; and unused bytes are what was there before. Loading the area afterwards gives the same state, those
+/// addresses (which become 0) excepted.
+///
+/// # Safety
+/// `area` is a complete area as the kernel or [`save`] makes it, of [`size_of_area`] bytes, and writable.
+pub unsafe fn canonicalise(area: *mut u8) {
+    const X87: u64 = 1;
+    const SSE: u64 = 2;
+    const CONTROL: usize = 0;
+    const LAST_INSTRUCTION: core::ops::Range<usize> = 6..24;
+    const X87_REGISTERS: core::ops::Range<usize> = 32..160;
+    const VECTORS: core::ops::Range<usize> = 160..416;
+    const UNUSED: core::ops::Range<usize> = 416..464;
+    const HEADER: usize = 512;
+    const HEADER_END: usize = 576;
+    const INITIAL_CONTROL: u16 = 0x37f;
+    // SAFETY: (of all calls) the ranges are in the legacy area, the header, or a component that fits the area.
+    let clear = |range: core::ops::Range<usize>| unsafe {
+        core::ptr::write_bytes(area.add(range.start), 0, range.end - range.start);
+    };
+    // SAFETY: 512 bytes are there.
+    let size = unsafe { size_of_area(area) };
+    clear(LAST_INSTRUCTION);
+    clear(UNUSED);
+    if size < HEADER_END {
+        return;
+    }
+    // SAFETY: the header is within the area.
+    let present = unsafe { area.add(HEADER).cast::<u64>().read_unaligned() };
+    if present & X87 == 0 {
+        clear(CONTROL..LAST_INSTRUCTION.end);
+        clear(X87_REGISTERS);
+        // SAFETY: the first two bytes of the area.
+        unsafe { area.add(CONTROL).cast::<u16>().write_unaligned(INITIAL_CONTROL) };
+    }
+    if present & SSE == 0 {
+        clear(VECTORS);
+    }
+    let mut canonical = X87 | SSE;
+    let mut used = HEADER_END;
+    for (number, [offset, length]) in COMPONENTS.iter().enumerate().skip(FIRST_EXTENDED) {
+        let begin = offset.load(Ordering::Relaxed) as usize;
+        let end = begin + length.load(Ordering::Relaxed) as usize;
+        if begin < used || end + 4 > size {
+            continue;
+        }
+        // Between components lie bytes that nobody writes.
+        clear(used..begin);
+        used = end;
+        if present >> number & 1 == 0 {
+            clear(begin..end);
+            continue;
+        }
+        // SAFETY: the component is within the area.
+        let bytes = unsafe { core::slice::from_raw_parts(area.add(begin), end - begin) };
+        if bytes.iter().any(|byte| *byte != 0) {
+            canonical |= 1 << number;
+        }
+    }
+    clear(HEADER..HEADER_END);
+    // SAFETY: the header is within the area.
+    unsafe { area.add(HEADER).cast::<u64>().write_unaligned(canonical) };
 }
 
 /// Loads xmm0 to xmm15.

@@ -49,7 +49,8 @@ pub enum Body {
     },
     /// [`Kind::Signal`].
     Signal {
-        /// One `Output`: where the `siginfo_t` was stored, and its bytes.
+        /// One `Output`: where the `siginfo_t` was stored, and its bytes; and where the program was, if the
+        /// signal came between two instructions.
         items: Items,
     },
     /// [`Kind::Check`]: hashes of the state, 0 where none was taken.
@@ -172,13 +173,13 @@ impl Body {
         let mut items = self.items().iter();
         let (first, second) = (items.next(), items.next());
         match (self, first, second) {
-            (Body::Signal { .. }, Some(Item::Output { bytes, .. }), None)
+            (Body::Signal { .. }, Some(Item::Output { bytes, .. }), None | Some(Item::State { .. }))
                 if bytes.len() == SIGNAL_INFORMATION =>
             {
                 Ok(())
             }
             (Body::Signal { .. }, ..) => {
-                Err(format!("a signal must have one Output of {SIGNAL_INFORMATION} bytes and nothing else"))
+                Err(format!("a signal must have one Output of {SIGNAL_INFORMATION} bytes, then a State or nothing"))
             }
             (Body::Note { .. }, Some(Item::Text { .. }), None) => Ok(()),
             (Body::Note { .. }, ..) => Err("a note must have one Text and nothing else".into()),

@@ -1,0 +1,36 @@
+// A program that only waits, without a system call: for a flag that a handler sets, and in a loop that nothing but a
+// jump out of the handler ends. Nothing changes while it waits, so all moments are the same.
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <sys/time.h>
+
+static volatile sig_atomic_t flag;
+static sigjmp_buf out;
+
+static void set_flag(int signal) { flag++; }
+static void jump(int signal) { siglongjmp(out, 1); }
+
+static void soon(void) {
+    struct itimerval timer = {{0, 0}, {0, 3000}};
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+int main(void) {
+    for (volatile int round = 0; round < 5; round++) {
+        signal(SIGALRM, set_flag);
+        soon();
+        while (flag == round) {
+        }
+        printf("the flag is %d\n", (int)flag);
+        signal(SIGALRM, jump);
+        if (sigsetjmp(out, 1) == 0) {
+            soon();
+            for (;;) {
+            }
+        }
+        printf("out of round %d\n", round);
+    }
+    return 0;
+}

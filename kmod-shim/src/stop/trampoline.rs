@@ -1,0 +1,207 @@
+//! What a passage of the stop's address goes through in replay.
+//!
+//! ```text
+//!   trampoline:  mov  [saved], rcx
+//!                mov  ecx, <a word of the state>        for each condition, the most telling first
+//!                lea  ecx, [rcx - <its recorded value>]
+//!                jrcxz next                             taken if they are equal
+//!                jmp  other
+//!        next:   ...
+//!                mov  rcx, [saved]
+//!      equal:    int3                                   all are equal: the handler compares the rest
+//!      other:    mov  rcx, [saved]
+//!      moved:    <the program's instructions>
+//!                jmp  <behind them>
+//! ```
+//!
+//! Neither flags nor stack nor any register but rcx is touched. `saved` is a page behind the code that only the
+//! trampoline writes.
+//!
+//! The program's instruction becomes a jump to it. If it is shorter than a jump, those that follow it are
+//! overwritten too, and a branch to one of them would execute bytes of the jump's displacement. So the
+//! trampoline is put where those bytes are instructions that trap: the handler then continues in `moved`.
+
+use super::place::{JUMP_LENGTH, Room};
+use crate::patch::Refusal;
+use crate::patch::assemble::{Assembled, CAPACITY, jump};
+
+/// `int3`.
+pub const BREAKPOINT: u8 = 0xcc;
+/// The unit of mappings, in bytes.
+const PAGE: u64 = 4096;
+/// Bytes that a trampoline's mapping takes: code that may cross a page boundary, and the page for data.
+pub const MAPPING_LENGTH: u64 = 3 * PAGE;
+/// How many conditions there can be.
+pub const CONDITIONS: usize = 4;
+
+/// Highest bytes of a displacement that are an instruction that traps: `int3`, and some that 64-bit mode does
+/// not have.
+const TRAPPING: [u8; 9] = [BREAKPOINT, 0x3f, 0x37, 0x2f, 0x27, 0x1f, 0x1e, 0x0e, 0x06];
+/// Highest bytes of a displacement that need not be one: from 1 GiB below to 1 GiB above.
+const ANY: [u8; 9] = [0xc0, 0xd0, 0xb0, 0xe0, 0xa0, 0x40, 0x30, 0x20, 0x60];
+
+/// Where a word of the state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Half (0: low) of a general register, numbered as the processor numbers them.
+    Register {
+        /// 0 is rax, 1 rcx, 2 rdx, 3 rbx, 4 rsp, ... 15 r15.
+        number: u8,
+        /// 0 or 1.
+        half: u8,
+    },
+    /// A 32-bit lane of an xmm register.
+    Vector {
+        /// 0 to 15.
+        number: u8,
+        /// 0 to 3.
+        lane: u8,
+    },
+    /// Four bytes of memory.
+    Memory {
+        /// Where.
+        address: u64,
+    },
+}
+
+/// A word of the state, and what it was when the recording stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Where it is.
+    pub source: Source,
+    /// What it was.
+    pub value: u32,
+}
+
+/// A trampoline for a known address.
+pub struct Trampoline {
+    /// The code.
+    pub code: Assembled,
+    /// The address after the breakpoint that is met when all conditions hold.
+    pub after_equal: u64,
+    /// Where the program's instructions are.
+    pub moved: [(u64, u64); JUMP_LENGTH],
+    moved_count: usize,
+}
+
+impl Trampoline {
+    /// Where the copy of the instruction at `address` is.
+    pub fn moved(&self, address: u64) -> Option<u64> {
+        let known = &self.moved[..self.moved_count];
+        known.iter().find(|(original, _)| *original == address).map(|(_, copy)| *copy)
+    }
+}
+
+/// The addresses where a trampoline for `room` may begin, best first.
+pub fn candidates(room: &Room) -> impl Iterator<Item = u64> {
+    let mut traps = [false; 4];
+    for inner in room.inner() {
+        if let Some(byte) = traps.get_mut((inner - room.address) as usize - 1) {
+            *byte = true;
+        }
+    }
+    let low = core::array::from_fn::<u8, 3, _>(|index| if traps[index] { BREAKPOINT } else { 0 });
+    let next = room.address + JUMP_LENGTH as u64;
+    let variants = if traps[2] { 1 } else { 8 };
+    let highest = if traps[3] { TRAPPING } else { ANY };
+    highest.into_iter().flat_map(move |high| {
+        (0..variants).filter_map(move |variant: u8| {
+            let middle = low[2].wrapping_add(variant << 4);
+            let displacement = i32::from_le_bytes([low[0], low[1], middle, high]);
+            let address = next.checked_add_signed(i64::from(displacement))?;
+            (address >= 16 * PAGE && address < 0x7fff_ffff_0000).then_some(address)
+        })
+    })
+}
+
+/// The start of the mapping for a trampoline at `address`.
+pub fn mapping_start(address: u64) -> u64 {
+    address & !(PAGE - 1)
+}
+
+/// The jump to the trampoline.
+///
+/// # Errors
+/// It is too far away.
+pub fn entry(room: &Room, trampoline: u64) -> Result<[u8; JUMP_LENGTH], Refusal> {
+    jump(room.address, trampoline)
+}
+
+/// Composes the trampoline at `address` for the instructions in `room`.
+///
+/// # Errors
+/// An instruction cannot be moved so far, or there are too many conditions for the room there is.
+pub fn compose(room: &Room, address: u64, conditions: &[Condition]) -> Result<Trampoline, Refusal> {
+    let saved = mapping_start(address) + 2 * PAGE;
+    let mut code = Assembled::at(address);
+    // mov [rip + saved], rcx
+    code.push_relative(&[0x48, 0x89, 0x0d], saved)?;
+    let mut failures = [None; CONDITIONS];
+    for (condition, failure) in conditions.iter().zip(&mut failures) {
+        load(&mut code, condition.source, saved)?;
+        code.push(&[0x8d, 0x89])?;
+        code.push(&condition.value.wrapping_neg().to_le_bytes())?;
+        // jrcxz over the jump that follows
+        code.push(&[0xe3, JUMP_LENGTH as u8])?;
+        *failure = Some(code.end());
+        code.push_jump(address)?;
+    }
+    // mov rcx, [rip + saved]
+    code.push_relative(&[0x48, 0x8b, 0x0d], saved)?;
+    code.push(&[BREAKPOINT])?;
+    let after_equal = code.end();
+    let other = code.end();
+    code.push_relative(&[0x48, 0x8b, 0x0d], saved)?;
+    let mut moved = [(0, 0); JUMP_LENGTH];
+    let mut moved_count = 0;
+    for (from, bytes, instruction) in room.instructions() {
+        moved[moved_count] = (from, code.end());
+        moved_count += 1;
+        code.push_moved(bytes, &instruction, from)?;
+    }
+    code.push_jump(room.address + room.length as u64)?;
+    for failure in failures.into_iter().flatten() {
+        code.replace(failure, &jump(failure, other)?)?;
+    }
+    debug_assert!(code.bytes().len() <= CAPACITY);
+    Ok(Trampoline { code, after_equal, moved, moved_count })
+}
+
+/// Loads ecx with a word of the state.
+fn load(code: &mut Assembled, source: Source, saved: u64) -> Result<(), Refusal> {
+    const RCX: u8 = 1;
+    let scratch = saved + 64;
+    match source {
+        // mov ecx, [rip + saved + 4 * half]
+        Source::Register { number: RCX, half } => {
+            code.push_relative(&[0x8b, 0x0d], saved + 4 * u64::from(half))
+        }
+        // mov ecx, register
+        Source::Register { number, half: 0 } => {
+            if number >= 8 {
+                code.push(&[0x44])?;
+            }
+            code.push(&[0x89, 0xc1 | (number & 7) << 3])
+        }
+        // mov [rip + scratch], register; mov ecx, [rip + scratch + 4]
+        Source::Register { number, .. } => {
+            let rex = 0x48 | (number >> 3) << 2;
+            code.push_relative(&[rex, 0x89, 0x05 | (number & 7) << 3], scratch)?;
+            code.push_relative(&[0x8b, 0x0d], scratch + 4)
+        }
+        // movups [rip + scratch], xmm; mov ecx, [rip + scratch + 4 * lane]
+        Source::Vector { number, lane } => {
+            if number >= 8 {
+                code.push(&[0x44])?;
+            }
+            code.push_relative(&[0x0f, 0x11, 0x05 | (number & 7) << 3], scratch)?;
+            code.push_relative(&[0x8b, 0x0d], scratch + 4 * u64::from(lane))
+        }
+        // movabs rcx, address; mov ecx, [rcx]
+        Source::Memory { address } => {
+            code.push(&[0x48, 0xb9])?;
+            code.push(&address.to_le_bytes())?;
+            code.push(&[0x8b, 0x09])
+        }
+    }
+}

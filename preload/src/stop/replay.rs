@@ -1,0 +1,253 @@
+//! Replay: finding the moment at which the recording was stopped.
+//!
+//! While the next event is such a signal, passages of its address are watched: first with a breakpoint, then,
+//! where there is room, with a jump to a comparison of the words that told earlier passages from the recorded
+//! one. The event stays where it is until the moment is found, so a program that comes to a safepoint instead
+//! is reported there, like any divergence.
+
+use super::snapshot::{Comparison, Snapshot};
+use super::{as_interrupted, code, deliver_here, is_alone};
+use crate::signals::{Information, deliver, fault::flags};
+use crate::thread::{ProgramWait, Thread};
+use crate::{divergence, kernel, playback, process};
+use core::cell::UnsafeCell;
+use core::ops::Range;
+use kmod_shim::arch::native::{raw, signal_frame::MachineContext, signal_frame::UserContext};
+use kmod_shim::stop::place::{JUMP_LENGTH, Room};
+use kmod_shim::stop::trampoline::{
+    self, BREAKPOINT, CONDITIONS, Condition, MAPPING_LENGTH, Trampoline, mapping_start,
+};
+use tracer_core::event::{Header, ItemHeader, Kind, Tag};
+use tracer_core::session::Mode;
+
+/// Passages with the breakpoint before the jump takes its place: often the first is the moment already.
+const PASSAGES: u32 = 2;
+
+/// A stop that is being looked for.
+struct Watch {
+    room: Room,
+    trampoline: Trampoline,
+    conditions: [Condition; CONDITIONS],
+    condition_count: usize,
+    /// Which condition the next one replaces when there is no room for more.
+    replaced: usize,
+    /// Passages that came to us.
+    passages: u32,
+    /// The jump is in place, not the breakpoint.
+    jumps: bool,
+}
+
+impl Watch {
+    fn mapping(&self) -> Range<u64> {
+        let start = mapping_start(self.trampoline.code.address());
+        start..start + MAPPING_LENGTH
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions[..self.condition_count]
+    }
+}
+
+struct Player {
+    watch: Option<Watch>,
+    snapshot: Snapshot,
+}
+
+struct Holder(UnsafeCell<Player>);
+
+// SAFETY: only the only thread of a process uses it, at safepoints and when it has run into a watched place.
+unsafe impl Sync for Holder {}
+
+static PLAYER: Holder = Holder(UnsafeCell::new(Player { watch: None, snapshot: Snapshot::EMPTY }));
+
+#[allow(clippy::mut_from_ref)]
+fn player() -> &'static mut Player {
+    // SAFETY: see Holder; no reference is kept across a call that takes another.
+    unsafe { &mut *PLAYER.0.get() }
+}
+
+fn is_stop(header: &Header) -> bool {
+    header.kind == Kind::Signal as u8 && header.flags & flags::STOP != 0
+}
+
+/// If the next event is a signal at a stop, watches for it. To be called after every event.
+#[inline]
+pub fn look(thread: &mut Thread) {
+    if process::get().mode == Mode::Replay
+        && is_alone(thread)
+        && playback::peek(thread).is_some_and(|next| is_stop(&next))
+        && player().watch.is_none()
+    {
+        watch(thread);
+    }
+}
+
+#[cold]
+fn watch(thread: &mut Thread) {
+    if !read_snapshot(thread) {
+        divergence::damaged(thread, b"a signal between two instructions has no state");
+    }
+    let address = player().snapshot.address();
+    let prepared = Room::at(&code::read, address).and_then(|room| Some((room, map(&room)?)));
+    let Some((room, trampoline)) = prepared else {
+        divergence::impossible(thread, "watch", b"the instruction at which a signal came", libc::ENOMEM);
+    };
+    let unused = Condition { source: trampoline::Source::Memory { address: 0 }, value: 0 };
+    player().watch = Some(Watch {
+        room,
+        trampoline,
+        conditions: [unused; CONDITIONS],
+        condition_count: 0,
+        replaced: 0,
+        passages: 0,
+        jumps: false,
+    });
+    // SAFETY: the program is stopped at a safepoint, and a breakpoint changes one instruction.
+    if !unsafe { code::write(address, &[BREAKPOINT]) } {
+        divergence::impossible(thread, "set a breakpoint in", b"the program", libc::EACCES);
+    }
+}
+
+/// Copies the state from the event whose header was looked at, leaving the event in place.
+fn read_snapshot(thread: &mut Thread) -> bool {
+    let Some(header) = thread.next else { return false };
+    let length = header.length as usize;
+    if length > tracer_core::session::RING_SIZE / 4 {
+        return false;
+    }
+    let Some(body) = thread.consumer.peek(length, &ProgramWait) else { divergence::ends_early(thread) };
+    // SAFETY: peek gave so many readable bytes of our ring, which stay until they are consumed.
+    let mut rest = unsafe { core::slice::from_raw_parts(body, length) };
+    while let Some((item, behind)) = rest.split_first_chunk() {
+        let item = ItemHeader::from_bytes(*item);
+        let Some(data) = behind.get(..item.length as usize) else { return false };
+        if item.tag == Tag::State as u8 {
+            return player().snapshot.read(data);
+        }
+        rest = rest.get(item.stored_size()..).unwrap_or_default();
+    }
+    false
+}
+
+/// Maps a trampoline for `room`, without conditions, at the first place where one can be.
+fn map(room: &Room) -> Option<Trampoline> {
+    let writable = libc::PROT_READ | libc::PROT_WRITE;
+    for address in trampoline::candidates(room) {
+        let Ok(trampoline) = trampoline::compose(room, address, &[]) else { continue };
+        let start = mapping_start(address) as usize;
+        let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        if kernel::map(start, MAPPING_LENGTH as usize, writable, anonymous, -1, 0).is_err() {
+            continue;
+        }
+        let executable = (libc::PROT_READ | libc::PROT_EXEC) as u64;
+        let code_length = MAPPING_LENGTH - 4096;
+        // SAFETY: the mapping was just made, by us and for this.
+        let written = unsafe {
+            let protected = raw::call(libc::SYS_mprotect, [start as u64, code_length, executable, 0, 0, 0]);
+            protected == 0 && code::write(address, trampoline.code.bytes())
+        };
+        return written.then_some(trampoline);
+    }
+    None
+}
+
+/// An instruction of the program, or of a trampoline, has raised SIGTRAP or SIGILL. True if that was our doing.
+pub fn trapped(thread: &mut Thread, signal: i32, context: &mut UserContext) -> bool {
+    let Some(watch) = &mut player().watch else { return false };
+    let machine = &mut context.machine;
+    // A breakpoint is reported behind itself, an invalid instruction at itself.
+    let at = machine.rip - u64::from(signal == libc::SIGTRAP);
+    let watched = if watch.jumps { watch.trampoline.after_equal - 1 } else { watch.room.address };
+    if signal == libc::SIGTRAP && at == watched {
+        machine.rip = watch.room.address;
+        passage(thread, machine);
+        return true;
+    }
+    if watch.jumps
+        && watch.room.inner().any(|inner| inner == at)
+        && let Some(copy) = watch.trampoline.moved(at)
+    {
+        machine.rip = copy;
+        return true;
+    }
+    false
+}
+
+/// The thread is at the address, and so far nothing says that it is not the moment.
+fn passage(thread: &mut Thread, machine: &mut MachineContext) {
+    let Player { watch, snapshot } = player();
+    let Some(watch) = watch else { return };
+    watch.passages += 1;
+    match snapshot.compare(machine, watch.mapping()) {
+        Comparison::Equal => return found(thread, machine),
+        Comparison::Differs(condition) => add(watch, condition),
+        Comparison::DiffersSomewhere => {}
+    }
+    if watch.room.has_jump() && watch.passages >= PASSAGES && !install(watch) {
+        divergence::impossible(thread, "watch", b"the instruction at which a signal came", libc::EACCES);
+    }
+    if let Some(copy) = watch.trampoline.moved(watch.room.address) {
+        machine.rip = copy;
+    }
+}
+
+/// Adds a word that tells this passage from the moment. It comes first: those that were there before did not.
+fn add(watch: &mut Watch, condition: Condition) {
+    let known = watch.condition_count;
+    if watch.conditions().contains(&condition) {
+        return;
+    }
+    if known < CONDITIONS {
+        watch.conditions.copy_within(0..known, 1);
+        watch.conditions[0] = condition;
+        watch.condition_count += 1;
+    } else {
+        watch.conditions[watch.replaced] = condition;
+        watch.replaced = (watch.replaced + 1) % CONDITIONS;
+    }
+}
+
+/// Makes passages compare the conditions themselves.
+fn install(watch: &mut Watch) -> bool {
+    let address = watch.trampoline.code.address();
+    let composed = loop {
+        match trampoline::compose(&watch.room, address, watch.conditions()) {
+            Ok(composed) => break composed,
+            // Too many for the room there is.
+            Err(_) if watch.condition_count > 1 => watch.condition_count -= 1,
+            Err(_) => return false,
+        }
+    };
+    watch.trampoline = composed;
+    // SAFETY: the thread is at the first of the instructions that are changed, and goes on in the trampoline.
+    let written = unsafe { code::write(address, watch.trampoline.code.bytes()) };
+    if !written || watch.jumps {
+        return written;
+    }
+    let Ok(jump) = trampoline::entry(&watch.room, address) else { return false };
+    watch.jumps = true;
+    // SAFETY: as above; branches to the other instructions meet bytes that trap.
+    unsafe { code::write(watch.room.address, &jump) }
+}
+
+/// This is the moment.
+fn found(thread: &mut Thread, machine: &mut MachineContext) {
+    let Some(watch) = player().watch.take() else { return };
+    let length = if watch.jumps { JUMP_LENGTH } else { 1 };
+    // SAFETY: the thread is at the first of the instructions that get their own bytes back, and no more in the
+    // trampoline, which is ours.
+    unsafe {
+        if !code::write(watch.room.address, &watch.room.bytes[..length]) {
+            divergence::impossible(thread, "restore", b"the program's code", libc::EACCES);
+        }
+        raw::call(libc::SYS_munmap, [watch.mapping().start, MAPPING_LENGTH, 0, 0, 0, 0]);
+    }
+    as_interrupted(machine);
+    let mut next = playback::take_if(thread, is_stop);
+    while let Some(header) = next {
+        let information: Information = deliver::logged_information(thread, &header);
+        deliver_here(thread, header.number as i32, &information, machine);
+        next = playback::take_if(thread, deliver::is_plain);
+    }
+    look(thread);
+}

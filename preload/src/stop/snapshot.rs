@@ -1,0 +1,191 @@
+//! The state of the program at a stop: what recording logs and replay compares.
+//!
+//! In the log it is an item's data, numbers of 8 bytes:
+//!
+//! | words | what |
+//! | --- | --- |
+//! | 18 | r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, flags |
+//! | 1 | hash of the extended (x87, vector...) state |
+//! | 1 | hash of memory |
+//! | 32 | xmm0 to xmm15 |
+//! | the rest | windows: address, length, and so many bytes of memory |
+//!
+//! The windows are memory that the code there is likely to change: around addresses in registers, and where
+//! instructions have operands relative to themselves. When replay passes the place with equal registers but
+//! other memory, it finds there a word to look at first.
+
+use super::memory;
+use core::ops::Range;
+use kmod_shim::arch::native::{extended_state, signal_frame::MachineContext, user_memory};
+use kmod_shim::stop::trampoline::{Condition, Source};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// General registers, rip and flags, as the kernel's frame has them in front.
+pub const REGISTERS: usize = 18;
+const STACK_POINTER: usize = 15;
+const INSTRUCTION_POINTER: usize = 16;
+const FLAGS: usize = 17;
+const EXTENDED: usize = 18;
+const MEMORY: usize = 19;
+const VECTORS: usize = 20;
+const WINDOWS: usize = 52;
+/// The processor's numbers of the first 16 of the kernel's order.
+const NUMBERS: [u8; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4];
+/// Trap and resume flag: not the program's.
+const NOT_THE_PROGRAMS: u64 = 0x100 | 0x1_0000;
+/// Offset of xmm0 in the extended state.
+const VECTORS_OFFSET: u64 = 160;
+/// Words that a snapshot can have.
+const CAPACITY: usize = 2048;
+
+/// A snapshot's words.
+pub struct Snapshot {
+    words: [u64; CAPACITY],
+    length: usize,
+}
+
+/// How the present state relates to a recorded one.
+pub enum Comparison {
+    /// It is the same.
+    Equal,
+    /// This word, among others, is different.
+    Differs(Condition),
+    /// It is different, but no single word is known that is.
+    DiffersSomewhere,
+}
+
+impl Snapshot {
+    /// Nothing.
+    pub const EMPTY: Snapshot = Snapshot { words: [0; CAPACITY], length: 0 };
+
+    /// Takes the state in `machine`, whose extended state gets its canonical form. False if memory cannot be
+    /// identified here. `operands` are addresses that instructions there use.
+    pub fn take(&mut self, machine: &mut MachineContext, operands: impl Iterator<Item = u64>) -> bool {
+        self.words[..REGISTERS].copy_from_slice(&registers(machine));
+        self.words[EXTENDED] = extended_hash(machine);
+        let Some(memory) = memory::hash(machine.rsp, 0..0) else { return false };
+        self.words[MEMORY] = memory;
+        self.words[VECTORS..WINDOWS].copy_from_slice(&vectors(machine));
+        self.length = WINDOWS;
+        self.add_window(machine.rsp.wrapping_sub(128)..machine.rsp.wrapping_add(256));
+        self.add_window(machine.rbp.wrapping_sub(192)..machine.rbp.wrapping_add(64));
+        for index in (0..STACK_POINTER).filter(|index| NUMBERS[*index] != 5) {
+            let address = self.words[index];
+            self.add_window(address.wrapping_sub(64)..address.wrapping_add(64));
+        }
+        for address in operands {
+            self.add_window(address..address.wrapping_add(32));
+        }
+        true
+    }
+
+    /// Adds the memory in `range`, if it can be read and there is room.
+    fn add_window(&mut self, range: Range<u64>) {
+        let begin = range.start & !7;
+        let words = (range.end.wrapping_sub(begin) / 8) as usize;
+        let Some(place) = self.words.get_mut(self.length..self.length + 2 + words) else { return };
+        let target = place[2..].as_mut_ptr().cast::<u8>();
+        // SAFETY: the target has 8 * words bytes; a bad source makes the copy fail, not fault.
+        if unsafe { user_memory::copy(target, begin as *const u8, 8 * words) } {
+            place[0] = begin;
+            place[1] = 8 * words as u64;
+            self.length += 2 + words;
+        }
+    }
+
+    /// The words as bytes, for the log.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: any words are valid bytes.
+        unsafe { core::slice::from_raw_parts(self.words.as_ptr().cast(), 8 * self.length) }
+    }
+
+    /// Takes a snapshot from the log. False if that is none.
+    pub fn read(&mut self, bytes: &[u8]) -> bool {
+        let (words, rest) = bytes.as_chunks::<8>();
+        if !rest.is_empty() || words.len() < WINDOWS || words.len() > CAPACITY {
+            return false;
+        }
+        for (to, from) in self.words.iter_mut().zip(words) {
+            *to = u64::from_le_bytes(*from);
+        }
+        self.length = words.len();
+        true
+    }
+
+    /// Where the program was.
+    pub fn address(&self) -> u64 {
+        self.words[INSTRUCTION_POINTER]
+    }
+
+    /// Compares it with the state in `machine`, whose extended state gets its canonical form, from what is
+    /// quickly done to what is not. `hidden` is a mapping of ours.
+    pub fn compare(&self, machine: &mut MachineContext, hidden: Range<u64>) -> Comparison {
+        let registers = registers(machine);
+        for (index, number) in NUMBERS.iter().enumerate() {
+            let (now, then) = (registers[index], self.words[index]);
+            if now != then {
+                let half = u8::from(now as u32 == then as u32);
+                return differs(Source::Register { number: *number, half }, then >> (32 * half));
+            }
+        }
+        let extended = extended_hash(machine);
+        for (index, (now, then)) in vectors(machine).iter().zip(&self.words[VECTORS..WINDOWS]).enumerate() {
+            if now != then {
+                let half = u8::from(*now as u32 == *then as u32);
+                let source = Source::Vector { number: (index / 2) as u8, lane: (index % 2 * 2) as u8 + half };
+                return differs(source, then >> (32 * half));
+            }
+        }
+        if let Some(condition) = self.other_word() {
+            return Comparison::Differs(condition);
+        }
+        let equal = registers[FLAGS] == self.words[FLAGS]
+            && extended == self.words[EXTENDED]
+            && memory::hash(machine.rsp, hidden) == Some(self.words[MEMORY]);
+        if equal { Comparison::Equal } else { Comparison::DiffersSomewhere }
+    }
+
+    /// A word in a window that is not what it was.
+    fn other_word(&self) -> Option<Condition> {
+        let mut rest = &self.words[WINDOWS..self.length];
+        while let [address, length, data @ ..] = rest {
+            let (then, behind) = data.split_at_checked((length / 8) as usize)?;
+            for (index, then) in then.iter().enumerate() {
+                let address = address + 8 * index as u64;
+                let now = crate::log::read_value::<u64>(address)?;
+                if now != *then {
+                    let half = u64::from(now as u32 == *then as u32);
+                    let value = (then >> (32 * half)) as u32;
+                    return Some(Condition { source: Source::Memory { address: address + 4 * half }, value });
+                }
+            }
+            rest = behind;
+        }
+        None
+    }
+}
+
+fn differs(source: Source, value: u64) -> Comparison {
+    Comparison::Differs(Condition { source, value: value as u32 })
+}
+
+fn registers(machine: &MachineContext) -> [u64; REGISTERS] {
+    // SAFETY: the structure begins with these 18 words.
+    let mut registers = unsafe { *(&raw const *machine).cast::<[u64; REGISTERS]>() };
+    registers[FLAGS] &= !NOT_THE_PROGRAMS;
+    registers
+}
+
+fn extended_hash(machine: &MachineContext) -> u64 {
+    let area = machine.extended_state as *mut u8;
+    // SAFETY: the area is the kernel's, in the frame that it built for us.
+    unsafe {
+        extended_state::canonicalise(area);
+        xxh3_64(core::slice::from_raw_parts(area, extended_state::size_of_area(area)))
+    }
+}
+
+fn vectors(machine: &MachineContext) -> [u64; WINDOWS - VECTORS] {
+    // SAFETY: the extended state has at least the 512 bytes in which they are.
+    unsafe { *((machine.extended_state + VECTORS_OFFSET) as *const [u64; WINDOWS - VECTORS]) }
+}
