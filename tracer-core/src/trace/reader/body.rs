@@ -178,9 +178,9 @@ impl Body {
             {
                 Ok(())
             }
-            (Body::Signal { .. }, ..) => {
-                Err(format!("a signal must have one Output of {SIGNAL_INFORMATION} bytes, then a State or nothing"))
-            }
+            (Body::Signal { .. }, ..) => Err(format!(
+                "a signal must have one Output of {SIGNAL_INFORMATION} bytes, then a State or nothing"
+            )),
             (Body::Note { .. }, Some(Item::Text { .. }), None) => Ok(()),
             (Body::Note { .. }, ..) => Err("a note must have one Text and nothing else".into()),
             _ => Ok(()),
