@@ -140,10 +140,10 @@ pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
     } else {
         // SAFETY: as above.
         let result = unsafe { raw::call(syscall.number as i64, arguments) };
-        if syscall.number as i64 == libc::SYS_mprotect && arguments[2] & EXECUTABLE != 0 {
-            time_stamps::code_was_added();
-        }
         conclude(thread, frame, syscall, &arguments, result, 0);
+    }
+    if syscall.number as i64 == libc::SYS_mprotect && frame.rax == 0 && arguments[2] & EXECUTABLE != 0 {
+        time_stamps::code_was_added();
     }
     if unmaps && frame.rax == 0 {
         mapped::get().forget(&(range.start..range.end.next_multiple_of(PAGE)));

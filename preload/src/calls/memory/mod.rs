@@ -122,6 +122,10 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
         Mode::Record => record_map(thread, frame, syscall, &arguments),
         Mode::Replay => replay_map(thread, frame, syscall, &arguments),
     }
+    // In both modes, and only now: what it replaces must not be taken for what was mapped.
+    if frame.rax as i64 >= 0 && arguments[2] & EXECUTABLE != 0 {
+        time_stamps::code_was_added();
+    }
 }
 
 fn record_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall, arguments: &[u64; 6]) {
@@ -137,9 +141,6 @@ fn record_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall,
     // SAFETY: it is the program's own call; where it replaces something, that is the program's too.
     let result = unsafe { raw::call(syscall.number as i64, made) };
     if result >= 0 {
-        if arguments[2] & EXECUTABLE != 0 {
-            time_stamps::code_was_added();
-        }
         let start = result as u64;
         mapped::get().forget(&(start..start + length_of(arguments)));
         contents::push(thread, arguments, &shown, start);
