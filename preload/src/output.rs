@@ -5,7 +5,6 @@
 //! log, each such output has a ticket: its place among all outputs of all processes.
 
 use crate::log;
-use crate::thread::Thread;
 use crate::{kernel, process};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -141,14 +140,7 @@ impl Drop for Turn {
 }
 
 /// Replay: waits for the ticket's turn, writes the same bytes, and lets the next one go.
-pub fn reproduce(
-    _thread: &mut Thread,
-    number: u16,
-    arguments: &[u64; 6],
-    result: i64,
-    flag: u8,
-    ticket: Option<u64>,
-) {
+pub fn reproduce(number: u16, arguments: &[u64; 6], result: i64, flag: u8, ticket: Option<u64>) {
     let control = process::control();
     if let Some(ticket) = ticket {
         while control.output_ticket.0.load(Ordering::Acquire) != ticket {

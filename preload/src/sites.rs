@@ -1,7 +1,7 @@
 //! `syscall` instructions that have trapped once: rewritten, or known to go on trapping.
 
-use crate::start::maps;
 use crate::kernel;
+use crate::start::maps;
 use alloc::vec::Vec;
 use kmod_shim::arch::native::{entry, raw, trap::Trapped};
 use kmod_shim::patch::{
@@ -58,7 +58,8 @@ impl Sites {
             rewriter: Rewriter::new(Calls, entry::address()),
             objects: Vec::new(),
             refused: Vec::new(),
-            caught: Vec::new(), searched: Vec::new(),
+            caught: Vec::new(),
+            searched: Vec::new(),
         }
     }
 
@@ -137,7 +138,8 @@ impl Sites {
     fn catch_in(&mut self, object: &Object) -> bool {
         let mut found = Vec::new();
         // SAFETY: it is loaded, and the program, which could unload it, is stopped here.
-        let all = unsafe { unpredictable::for_each(object, |address, trapped| found.push((address, trapped))) };
+        let all =
+            unsafe { unpredictable::for_each(object, |address, trapped| found.push((address, trapped))) };
         all && found.into_iter().all(|(address, trapped)| {
             // SAFETY: the first bytes of an instruction of at least this length; the program is stopped here.
             let written = unsafe { Calls.write(&[Piece { address, bytes: &UNDEFINED }]) } == 0;

@@ -63,6 +63,9 @@ pub struct Thread {
     pub calls_at_turn: u64,
     /// It is in a function of the vDSO that one of our hooks called.
     pub in_vdso: bool,
+    /// Signal handlers change a thread's state while a hook of the same thread has it borrowed: without this the
+    /// compiler would take for granted that nobody does, and keep fields in registers across system calls.
+    _changes_behind_our_back: core::marker::PhantomPinned,
     /// Not 0 while the kernel runs the thread: the kernel clears it at the very end.
     pub alive: AtomicU32,
     /// Set while a SIGSYS is being handled: the kernel's frame, which holds the program's registers.

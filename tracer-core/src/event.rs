@@ -170,13 +170,16 @@ pub enum Tag {
     /// program's state there (the recorder's `stop::snapshot` has the layout). Replay delivers the signal there
     /// when the state is this.
     State = 18,
+    /// The kernel moved these bytes to one of the recording's outputs without passing them through the program's
+    /// memory: data = the bytes, which replay writes there again.
+    Moved = 19,
 }
 
 impl Tag {
     /// The tag for a stored byte, `None` if no version wrote such a byte.
     pub fn from_byte(byte: u8) -> Option<Tag> {
         use Tag::*;
-        const ALL: [Tag; 18] = [
+        const ALL: [Tag; 19] = [
             Output,
             OutputFile,
             Text,
@@ -195,6 +198,7 @@ impl Tag {
             FileChange,
             FileBytes,
             State,
+            Moved,
         ];
         ALL.get((byte as usize).wrapping_sub(1)).copied()
     }

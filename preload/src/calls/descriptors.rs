@@ -2,11 +2,13 @@
 //! its own are the recording's outputs.
 
 use super::{decided, generic, refuse};
-use crate::process;
 use crate::thread::Thread;
+use crate::{kernel, log, output, playback, process};
+use alloc::vec::Vec;
 use kmod_shim::arch::native::frame::Frame;
+use tracer_core::event::{Kind, Tag, flags};
 use tracer_core::session::Mode;
-use tracer_core::syscalls::{self, Syscall};
+use tracer_core::syscalls::{self, Memory, Syscall};
 
 const BAD_DESCRIPTOR: i64 = -(libc::EBADF as i64);
 
@@ -96,14 +98,189 @@ pub fn fcntl(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
     }
 }
 
-/// sendfile, splice and the like move bytes that never are in the program's memory. To one of the recording's
-/// outputs they are refused with EINVAL, which their callers answer by read and write (sendfile(2)): else
-/// replay could not show the output.
+/// sendfile, splice and copy_file_range move bytes that never are in the program's memory. To one of the
+/// recording's outputs they are made of reads and writes through memory of ours, so that the log has the bytes
+/// that replay shows. tee and vmsplice, which nobody uses on an output, are refused there.
 pub fn transfer(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     let arguments = frame.arguments();
-    let target = syscalls::written_descriptor(syscall, &arguments);
-    if target.is_some_and(|descriptor| process::get().outputs.flag(descriptor) != 0) {
+    let [a, b, c, d, e, _] = arguments;
+    let (source, source_offset, target, target_offset, length) = match syscall.number as i64 {
+        libc::SYS_sendfile => (b, c, a, 0, d),
+        _ => (a, b, c, d, e),
+    };
+    let flag = process::get().outputs.flag(target as i32);
+    let whole =
+        matches!(syscall.number as i64, libc::SYS_sendfile | libc::SYS_splice | libc::SYS_copy_file_range);
+    if flag == 0 {
+        let written = syscalls::written_descriptor(syscall, &arguments);
+        if written.is_some_and(|descriptor| process::get().outputs.flag(descriptor) != 0) {
+            return refuse(thread, frame, syscall, libc::EINVAL, false);
+        }
+        return generic::emulate(thread, frame, syscall);
+    }
+    if !whole || target_offset != 0 {
         return refuse(thread, frame, syscall, libc::EINVAL, false);
     }
-    generic::emulate(thread, frame, syscall);
+    match process::get().mode {
+        Mode::Record => {
+            let moved = Transfer { source, source_offset, target, length };
+            record_transfer(thread, frame, syscall, &moved, flag);
+        }
+        Mode::Replay => replay_transfer(thread, frame, syscall),
+    }
+}
+
+/// Bytes to be moved from a descriptor (at the offset that the word at `source_offset` holds, or at its position
+/// if that is 0) to an output.
+struct Transfer {
+    source: u64,
+    source_offset: u64,
+    target: u64,
+    length: u64,
+}
+
+/// Most bytes moved by one call; the callers of these calls expect less than they asked for.
+const LARGEST_TRANSFER: u64 = 64 << 10;
+
+impl Transfer {
+    /// Moves bytes through `buffer`; as the calls themselves, with the source's offset advanced by as much as
+    /// was written.
+    fn perform(&self, thread: &mut Thread, buffer: &mut [u8]) -> i64 {
+        let length = self.length.min(buffer.len() as u64);
+        let address = buffer.as_mut_ptr() as u64;
+        let offset = match self.source_offset {
+            0 => None,
+            word => match log::read_value::<u64>(word) {
+                Some(offset) => Some(offset),
+                None => return -(libc::EFAULT as i64),
+            },
+        };
+        let read = match offset {
+            None => generic::sleep(thread, libc::SYS_read, [self.source, address, length, 0, 0, 0]),
+            Some(offset) => {
+                generic::sleep(thread, libc::SYS_pread64, [self.source, address, length, offset, 0, 0])
+            }
+        };
+        if read <= 0 {
+            return read;
+        }
+        let written = generic::sleep(thread, libc::SYS_write, [self.target, address, read as u64, 0, 0, 0]);
+        let kept = written.max(0);
+        match offset {
+            Some(offset) => {
+                log::write_program(self.source_offset, &(offset + kept as u64).to_le_bytes());
+            }
+            None if kept < read => {
+                // SAFETY: lseek touches no memory.
+                unsafe {
+                    kmod_shim::arch::native::raw::call(
+                        libc::SYS_lseek,
+                        [self.source, (kept - read) as u64, libc::SEEK_CUR as u64, 0, 0, 0],
+                    )
+                };
+            }
+            None => {}
+        }
+        written
+    }
+}
+
+fn record_transfer(
+    thread: &mut Thread,
+    frame: &mut Frame,
+    syscall: &'static Syscall,
+    moved: &Transfer,
+    flag: u8,
+) {
+    let arguments = frame.arguments();
+    let mut buffer = alloc::vec![0u8; LARGEST_TRANSFER as usize];
+    let (turn, ticket) = output::begin(flag);
+    let result = moved.perform(thread, &mut buffer);
+    drop(turn);
+    thread.items.clear();
+    if result > 0 && moved.source_offset != 0 {
+        let word = moved.source_offset;
+        thread.items.push(Tag::Output, 0, word, word as *const u8, size_of::<u64>());
+    }
+    if result > 0 {
+        thread.items.push(Tag::Moved, 0, 0, buffer.as_ptr(), result as usize);
+    }
+    thread.items.push(Tag::Ticket, 0, ticket, core::ptr::null(), 0);
+    log::call(thread, Kind::Call, syscall, &arguments, result, flag);
+    frame.rax = result as u64;
+}
+
+fn replay_transfer(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    let arguments = frame.arguments();
+    let outcome = playback::outcome(thread, Kind::Call, syscall, &arguments);
+    let (mut bytes, mut ticket) = (Vec::new(), None);
+    playback::items(thread, syscall, outcome.items, |thread, item| {
+        if item.tag == Tag::Moved as u8 {
+            bytes = alloc::vec![0u8; item.length as usize];
+            playback::body(thread, &mut bytes);
+        } else if item.tag == Tag::Ticket as u8 {
+            ticket = Some(item.value);
+        } else {
+            generic::ignore_item(thread, item);
+        }
+    });
+    let flag = outcome.flags & (flags::STDOUT | flags::STDERR);
+    let written = [0, bytes.as_ptr() as u64, bytes.len() as u64, 0, 0, 0];
+    output::reproduce(libc::SYS_write as u16, &written, bytes.len() as i64, flag, ticket);
+    frame.rax = outcome.result as u64;
+}
+
+/// getdents64(2): /proc/self/fd does not show our descriptors.
+pub fn list(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    if process::get().mode == Mode::Replay {
+        return generic::emulate(thread, frame, syscall);
+    }
+    let [descriptor, address, ..] = frame.arguments();
+    generic::record_after(thread, frame, syscall, |result| {
+        if *result > 0 {
+            hide_ours(descriptor as i32, address, result);
+        }
+    });
+}
+
+/// Removes the entries that name our descriptors from a listing of /proc/self/fd or its like.
+fn hide_ours(descriptor: i32, address: u64, result: &mut i64) {
+    const LENGTH: u64 = 16;
+    const NAME: u64 = 19;
+    let process = process::get();
+    let ours = [process.memory, process.socket].map(|own| alloc::format!("{own}\0"));
+    let mut checked = false;
+    let mut at = 0u64;
+    while at < *result as u64 {
+        let entry = address + at;
+        let Some(length) = log::read_value::<u16>(entry + LENGTH).filter(|length| *length > 0) else {
+            return;
+        };
+        let is_ours = ours.iter().any(|name| {
+            let mut there = [0u8; 12];
+            let there = &mut there[..name.len()];
+            log::ProgramMemory.read(entry + NAME, there) && there == name.as_bytes()
+        });
+        if !is_ours {
+            at += length as u64;
+            continue;
+        }
+        if !checked && !lists_descriptors(descriptor) {
+            return;
+        }
+        checked = true;
+        let rest = entry + length as u64;
+        let left = address + *result as u64 - rest;
+        // SAFETY: the kernel has just written [address, address + result) there.
+        unsafe { core::ptr::copy(rest as *const u8, entry as *mut u8, left as usize) };
+        *result -= length as i64;
+    }
+}
+
+/// Whether the directory is the /proc/N/fd or fdinfo of some process.
+fn lists_descriptors(descriptor: i32) -> bool {
+    let (mut name, mut path) = ([0u8; 40], [0u8; 64]);
+    kernel::read_link(kernel::descriptor_path(descriptor, &mut name), &mut path).is_ok_and(|path| {
+        path.starts_with(b"/proc/") && (path.ends_with(b"/fd") || path.ends_with(b"/fdinfo"))
+    })
 }

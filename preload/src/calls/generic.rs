@@ -42,14 +42,14 @@ pub fn record_after(
     thread: &mut Thread,
     frame: &mut Frame,
     syscall: &'static Syscall,
-    amend: impl FnOnce(i64),
+    amend: impl FnOnce(&mut i64),
 ) {
     let arguments = frame.arguments();
     let before = syscalls::before(syscall, &arguments, &ProgramMemory);
     let written = syscalls::written_descriptor(syscall, &arguments);
     let output_flag = written.map_or(0, |descriptor| process::get().outputs.flag(descriptor));
     let mut ticket = None;
-    let result = if output_flag != 0 {
+    let mut result = if output_flag != 0 {
         let (turn, place) = output::begin(output_flag);
         ticket = Some(place);
         let result = perform(thread, syscall, arguments);
@@ -58,7 +58,7 @@ pub fn record_after(
     } else {
         perform(thread, syscall, arguments)
     };
-    amend(result);
+    amend(&mut result);
     let again = restarts(thread, syscall, &arguments, result);
     log::push_outputs(thread, syscall, &arguments, &before, result);
     log::push_inputs(thread, syscall, &arguments, result);
@@ -137,7 +137,7 @@ pub fn replay(
     });
     let output_flag = outcome.flags & (flags::STDOUT | flags::STDERR);
     if output_flag != 0 {
-        output::reproduce(thread, syscall.number, &arguments, outcome.result, output_flag, ticket);
+        output::reproduce(syscall.number, &arguments, outcome.result, output_flag, ticket);
     }
     finish(frame, outcome.result, outcome.flags & flags::RESTART != 0);
     outcome.result

@@ -146,6 +146,7 @@ fn special(number: i64) -> Option<Special> {
         libc::SYS_close_range => descriptors::close_range,
         libc::SYS_dup | libc::SYS_dup2 | libc::SYS_dup3 => descriptors::duplicate,
         libc::SYS_fcntl => descriptors::fcntl,
+        libc::SYS_getdents64 => descriptors::list,
         libc::SYS_sendfile
         | libc::SYS_splice
         | libc::SYS_tee

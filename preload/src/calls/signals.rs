@@ -98,7 +98,7 @@ pub fn pending(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall
     let address = frame.rdi;
     let held = thread.pending.set();
     generic::record_after(thread, frame, syscall, |result| {
-        if result == 0
+        if *result == 0
             && let Some(set) = log::read_value::<u64>(address)
         {
             log::write_program(address, &(set | held).to_le_bytes());

@@ -134,9 +134,8 @@ fn writable_of_loader<'a>(
     const AT_BASE: u64 = 7;
     let base = stack.auxiliary(AT_BASE);
     let first = maps::parse(map_text).find(|mapping| Some(mapping.begin) == base);
-    maps::parse(map_text).filter(move |mapping| {
-        mapping.writable && first.is_some_and(|first| first.name == mapping.name)
-    })
+    maps::parse(map_text)
+        .filter(move |mapping| mapping.writable && first.is_some_and(|first| first.name == mapping.name))
 }
 
 /// Replay: takes the image's identity from the log, and verifies that everything is where it was.

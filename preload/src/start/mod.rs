@@ -9,7 +9,7 @@ mod standalone;
 use crate::process::{self, Process};
 use crate::signals::{Action, SYNCHRONOUS, UNBLOCKABLE, bit, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{arena, clock, files, kernel, sites, time_stamps, stop};
+use crate::{arena, clock, files, kernel, sites, stop, time_stamps};
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::{AtomicU64, Ordering};
 use environment::{Attachment, Environment, Wanted};

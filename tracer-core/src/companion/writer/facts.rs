@@ -122,9 +122,14 @@ impl Facts {
         self.streams.entry(stream).or_default().end = Some(end);
     }
 
-    /// The first stream that was cut short, and why.
+    /// The first stream that was cut short, and why. A child that its parent has seen killed is none of them:
+    /// nothing of it is missing.
     pub fn first_cut(&self) -> Option<(u32, String)> {
-        self.streams.iter().find_map(|(&number, stream)| Some((number, stream.cut_short()?)))
+        let incomplete = |(number, stream): &(&u32, &StreamFacts)| **number == 0 || !stream.was_seen_killed();
+        self.streams
+            .iter()
+            .filter(incomplete)
+            .find_map(|(&number, stream)| Some((number, stream.cut_short()?)))
     }
 
     /// Notes how the first process ended, as the launcher was told by the kernel.
@@ -231,6 +236,12 @@ impl StreamFacts {
             (None, None, Some(_)) => ProcessEnded::CutShort("it ended without saying how".into()),
             (None, None, None) => ProcessEnded::CutShort("it was still running".into()),
         }
+    }
+
+    /// Whether it ended by a signal that its parent was told of.
+    fn was_seen_killed(&self) -> bool {
+        matches!(self.end, Some(StreamEnd::Killed))
+            && self.wait_status.is_some_and(|status| libc::WIFSIGNALED(status))
     }
 
     /// Why the stream was cut short, if it was.

@@ -32,6 +32,8 @@ pub enum Item<'a> {
     MapPath { offset: u64, path: &'a [u8] },
     /// [`Tag::Ticket`].
     Ticket { ticket: u64 },
+    /// [`Tag::Moved`].
+    Moved { bytes: &'a [u8] },
     /// [`Tag::Executable`].
     Executable { path: &'a [u8] },
     /// [`Tag::Arguments`].
@@ -150,6 +152,7 @@ fn parse(tag: Tag, header: ItemHeader, data: &[u8]) -> Option<Item<'_>> {
         }
         Tag::FileBytes => Item::FileBytes { offset: value, bytes: data },
         Tag::State if data.len().is_multiple_of(8) => Item::State { address, bytes: data },
+        Tag::Moved => Item::Moved { bytes: data },
         Tag::Ticket if data.is_empty() => Item::Ticket { ticket: value },
         Tag::State | Tag::Stream | Tag::Ticket => return None,
         Tag::Executable => Item::Executable { path: data },
