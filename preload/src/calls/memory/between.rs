@@ -72,13 +72,18 @@ fn look(region: &Region, watched: usize) -> Option<Vec<u8>> {
         // What is beyond the end of the file cannot be read, and counts as zeros.
         ProgramMemory.read(region.range.start + (index * PAGE) as u64, page);
     }
+    WATCHING.store(true, Ordering::Relaxed);
     Some(seen)
 }
+
+/// Whether any region was ever watched in this process: then each call looks at all regions.
+static WATCHING: AtomicBool = AtomicBool::new(false);
 
 /// After a call: adds what has changed in watched regions since the last one.
 pub fn push_changes(thread: &mut Thread, syscall: &Syscall) {
     // A new child has perhaps stored something already, which in replay it would find there before it does.
-    if matches!(syscall.number as i64, libc::SYS_clone | libc::SYS_fork | libc::SYS_vfork) {
+    let creates = matches!(syscall.number as i64, libc::SYS_clone | libc::SYS_fork | libc::SYS_vfork);
+    if creates || !WATCHING.load(Ordering::Relaxed) {
         return;
     }
     for index in 0..mapped::get().regions().len() {
