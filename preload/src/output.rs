@@ -157,7 +157,7 @@ pub fn reproduce(number: u16, arguments: &[u64; 6], result: i64, flag: u8, ticke
     let target = which(flag) as i32 + 1;
     let mut left = result.max(0) as u64;
     match number as i64 {
-        libc::SYS_writev | libc::SYS_pwritev | libc::SYS_pwritev2 => {
+        libc::SYS_writev | libc::SYS_pwritev | libc::SYS_pwritev2 | libc::SYS_vmsplice => {
             for i in 0..arguments[2] {
                 let Some([base, length]) = log::read_value::<[u64; 2]>(arguments[1] + 16 * i) else { break };
                 let piece = length.min(left);

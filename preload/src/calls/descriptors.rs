@@ -100,7 +100,8 @@ pub fn fcntl(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
 
 /// sendfile, splice and copy_file_range move bytes that never are in the program's memory. To one of the
 /// recording's outputs they are made of reads and writes through memory of ours, so that the log has the bytes
-/// that replay shows. tee and vmsplice, which nobody uses on an output, are refused there.
+/// that replay shows; vmsplice moves bytes of the program, as writev does. tee, which nobody uses on an
+/// output, is refused there.
 pub fn transfer(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     let arguments = frame.arguments();
     let [a, b, c, d, e, _] = arguments;
@@ -108,6 +109,7 @@ pub fn transfer(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscal
         libc::SYS_sendfile => (b, c, a, 0, d),
         _ => (a, b, c, d, e),
     };
+    let target = if syscall.number as i64 == libc::SYS_vmsplice { a } else { target };
     let flag = process::get().outputs.flag(target as i32);
     let whole =
         matches!(syscall.number as i64, libc::SYS_sendfile | libc::SYS_splice | libc::SYS_copy_file_range);
@@ -116,6 +118,9 @@ pub fn transfer(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscal
         if written.is_some_and(|descriptor| process::get().outputs.flag(descriptor) != 0) {
             return refuse(thread, frame, syscall, libc::EINVAL, false);
         }
+        return generic::emulate(thread, frame, syscall);
+    }
+    if syscall.number as i64 == libc::SYS_vmsplice {
         return generic::emulate(thread, frame, syscall);
     }
     if !whole || target_offset != 0 {

@@ -3,6 +3,7 @@
 use crate::arena;
 use crate::kernel;
 use crate::start::{self, maps};
+use alloc::vec::Vec;
 use kmod_shim::arch::native::user_memory;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,6 +17,50 @@ const PRESENT: u64 = 3 << 62;
 /// How many of those words are read at once.
 const WORDS: usize = 512;
 
+/// How many changed pages are remembered.
+const CHANGED: usize = 4;
+
+/// The pages of memory with their hashes as they were at a stop, in ascending order, and the first of those that
+/// were not so at the stop before.
+pub struct Pages {
+    known: Vec<(u64, u64)>,
+    changed: [u64; CHANGED],
+    count: usize,
+}
+
+impl Pages {
+    /// None.
+    pub const NONE: Pages = Pages { known: Vec::new(), changed: [0; CHANGED], count: 0 };
+
+    /// The addresses of the changed ones.
+    pub fn changed(&self) -> &[u64] {
+        &self.changed[..self.count]
+    }
+
+    /// Takes the hashes of `present` and tells what has changed since the last time.
+    fn replace(&mut self, present: Vec<(u64, u64)>) {
+        self.count = 0;
+        let mut before = self.known.iter().peekable();
+        for page in &present {
+            while before.next_if(|known| known.0 < page.0).is_some() {}
+            let same = before.next_if(|known| known.0 == page.0).is_some_and(|known| known.1 == page.1);
+            if !same && self.count < CHANGED {
+                self.changed[self.count] = page.0;
+                self.count += 1;
+            }
+        }
+        self.known = present;
+    }
+}
+
+/// As [`hash`], and takes note of the pages.
+pub fn hash_and_compare(rsp: u64, pages: &mut Pages) -> Option<u64> {
+    let mut present = Vec::with_capacity(pages.known.len() + 64);
+    let sum = sum(rsp, 0..0, &mut |page, hash| present.push((page, hash)))?;
+    pages.replace(present);
+    Some(sum)
+}
+
 /// Hash of all writable memory of the program, without what lies below the stack pointer `rsp` and our mapping
 /// at `hidden` (0: there is none). `None` where it cannot be told: a thread that is on another stack than the
 /// process's first, below which live data may be.
@@ -23,9 +68,13 @@ const WORDS: usize = 512;
 /// It is a sum over pages to which pages of zeros add nothing, so that it does not matter which pages that were
 /// never written the kernel has.
 pub fn hash(rsp: u64, hidden: core::ops::Range<u64>) -> Option<u64> {
+    sum(rsp, hidden, &mut |_, _| ())
+}
+
+fn sum(rsp: u64, hidden: core::ops::Range<u64>, visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
     let text = kernel::read_file(c"/proc/self/maps").ok()?;
     let pagemap = kernel::open(c"/proc/self/pagemap").ok()?;
-    let sum = hash_mappings(&text, pagemap, rsp, hidden);
+    let sum = hash_mappings(&text, pagemap, rsp, hidden, visit);
     kernel::close(pagemap);
     sum
 }
@@ -41,7 +90,13 @@ fn contains(mapping: &maps::Mapping, address: u64) -> bool {
     (mapping.begin..mapping.end).contains(&address)
 }
 
-fn hash_mappings(text: &[u8], pagemap: i32, rsp: u64, hidden: core::ops::Range<u64>) -> Option<u64> {
+fn hash_mappings(
+    text: &[u8],
+    pagemap: i32,
+    rsp: u64,
+    hidden: core::ops::Range<u64>,
+    visit: &mut dyn FnMut(u64, u64),
+) -> Option<u64> {
     let zeros = xxh3_64(&[0; PAGE]);
     let mut sum = 0u64;
     let mut stack_seen = false;
@@ -69,6 +124,9 @@ fn hash_mappings(text: &[u8], pagemap: i32, rsp: u64, hidden: core::ops::Range<u
                 if word & PRESENT != 0 {
                     let address = page + (index * PAGE) as u64;
                     let hash = hash_page(address, begin).wrapping_sub(zeros);
+                    if hash != 0 {
+                        visit(address, hash);
+                    }
                     sum = sum.wrapping_add(hash.wrapping_mul(address ^ SPREAD | 1));
                 }
             }

@@ -133,13 +133,17 @@ fn place(machine: &MachineContext, attempts: usize) -> Option<u64> {
         return None;
     }
     let here = Surroundings::read(&code::read, machine.rip);
-    let outside = || {
-        let exit = here.loop_exit().filter(|_| attempts == 0)?;
-        Some((Surroundings::read(&code::read, exit).next(&code::read)?, REACH[0]))
+    let outside = || Surroundings::read(&code::read, here.loop_exit()?).next(&code::read);
+    let inside = || here.inside(&code::read);
+    let around = || here.around(&code::read);
+    let next = || here.next(&code::read);
+    let (address, patience) = match attempts {
+        0 => (outside().or_else(inside).or_else(around), REACH[0]),
+        1 => (inside().or_else(around), REACH[1]),
+        2 => (next().or_else(around), REACH[1]),
+        _ => (next().or_else(|| here.first(&code::read)), REACH[1]),
     };
-    let inside = || Some((here.inside(&code::read).filter(|_| attempts < 2)?, REACH[1]));
-    let next = || Some((here.next(&code::read)?, REACH[1]));
-    let (address, patience) = outside().or_else(inside).or_else(next)?;
+    let address = address.or_else(|| here.first(&code::read))?;
     let mut original = [0];
     let readable = code::read(address, &mut original) == 1;
     // SAFETY: the program is stopped; a breakpoint at the start of an instruction changes no other.

@@ -10,11 +10,11 @@
 //! | 32 | xmm0 to xmm15 |
 //! | the rest | windows: address, length, and so many bytes of memory |
 //!
-//! The windows are memory that the code there is likely to change: around addresses in registers, and where
-//! instructions have operands relative to themselves. When replay passes the place with equal registers but
+//! The windows are memory that the code there is likely to change: around addresses in registers, where
+//! instructions have operands relative to themselves, and pages that were other at the stop before. When replay passes the place with equal registers but
 //! other memory, it finds there a word to look at first.
 
-use super::memory;
+use super::memory::{self, Pages};
 use core::ops::Range;
 use kmod_shim::arch::native::{extended_state, signal_frame::MachineContext, user_memory};
 use kmod_shim::stop::trampoline::{Condition, Source};
@@ -36,12 +36,13 @@ const NOT_THE_PROGRAMS: u64 = 0x100 | 0x1_0000;
 /// Offset of xmm0 in the extended state.
 const VECTORS_OFFSET: u64 = 160;
 /// Words that a snapshot can have.
-const CAPACITY: usize = 2048;
+const CAPACITY: usize = 4096;
 
 /// A snapshot's words.
 pub struct Snapshot {
     words: [u64; CAPACITY],
     length: usize,
+    pages: Pages,
 }
 
 /// How the present state relates to a recorded one.
@@ -56,14 +57,14 @@ pub enum Comparison {
 
 impl Snapshot {
     /// Nothing.
-    pub const EMPTY: Snapshot = Snapshot { words: [0; CAPACITY], length: 0 };
+    pub const EMPTY: Snapshot = Snapshot { words: [0; CAPACITY], length: 0, pages: Pages::NONE };
 
     /// Takes the state in `machine`, whose extended state gets its canonical form. False if memory cannot be
     /// identified here. `operands` are addresses that instructions there use.
     pub fn take(&mut self, machine: &mut MachineContext, operands: impl Iterator<Item = u64>) -> bool {
         self.words[..REGISTERS].copy_from_slice(&registers(machine));
         self.words[EXTENDED] = extended_hash(machine);
-        let Some(memory) = memory::hash(machine.rsp, 0..0) else { return false };
+        let Some(memory) = memory::hash_and_compare(machine.rsp, &mut self.pages) else { return false };
         self.words[MEMORY] = memory;
         self.words[VECTORS..WINDOWS].copy_from_slice(&vectors(machine));
         self.length = WINDOWS;
@@ -75,6 +76,10 @@ impl Snapshot {
         }
         for address in operands {
             self.add_window(address..address.wrapping_add(32));
+        }
+        for index in 0..self.pages.changed().len() {
+            let page = self.pages.changed()[index];
+            self.add_window(page..page + 4096);
         }
         true
     }
