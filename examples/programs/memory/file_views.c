@@ -39,8 +39,12 @@ int main(void) {
         err(1, "madvise");
     printf("the file again: %016lx\n", sum(own, 4 * PAGE));
 
-    // Growing shows more of the file; the new place may be another one.
+    // Only anonymous memory can be freed in this way.
     own[10] = 'y';
+    if (!madvise(own, PAGE, MADV_FREE) || own[10] != 'y')
+        errx(1, "a file was freed");
+
+    // Growing shows more of the file; the new place may be another one.
     own = mremap(own, 4 * PAGE, 6 * PAGE, MREMAP_MAYMOVE);
     printf("grown: %016lx\n", sum(own, 6 * PAGE));
     if (munmap(own + PAGE, PAGE) || pwrite(file, "through the hole", 16, 4 * PAGE) != 16)

@@ -154,19 +154,30 @@ pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
 /// never keeps them, is one of the outcomes that it allows, and the same every time.
 fn advise(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     let arguments = frame.arguments();
-    let mut made = arguments;
-    if made[2] as i32 == libc::MADV_FREE {
-        made[2] = libc::MADV_DONTNEED as u64;
-    }
+    let frees = arguments[2] as i32 == libc::MADV_FREE;
+    let drop_pages = || {
+        let arguments = [arguments[0], arguments[1], libc::MADV_DONTNEED as u64, 0, 0, 0];
+        // SAFETY: the program has given these contents up.
+        unsafe { raw::call(libc::SYS_madvise, arguments) };
+    };
     if process::get().mode == Mode::Replay {
-        if generic::replay(thread, frame, syscall, generic::ignore_item) >= 0 {
+        if generic::replay(thread, frame, syscall, generic::ignore_item) < 0 {
+            return;
+        }
+        if frees {
+            drop_pages();
+        } else {
             // Advice that only matters for files may fail on what stands in for them; it changes no contents.
             // SAFETY: it is the program's own call, on its own memory.
-            unsafe { raw::call(syscall.number as i64, made) };
+            unsafe { raw::call(syscall.number as i64, arguments) };
         }
         return;
     }
     // SAFETY: as above.
-    let result = unsafe { raw::call(syscall.number as i64, made) };
+    let result = unsafe { raw::call(syscall.number as i64, arguments) };
+    // Only private anonymous memory can be freed so; of a file, MADV_DONTNEED would drop more.
+    if frees && result == 0 {
+        drop_pages();
+    }
     conclude(thread, frame, syscall, &arguments, result, 0);
 }

@@ -46,6 +46,10 @@ const HUGE_PAGES: u64 = libc::MAP_HUGETLB as u64;
 const PROVISION: u64 =
     HUGE_PAGES | 63 << libc::MAP_HUGE_SHIFT | (libc::MAP_LOCKED | libc::MAP_POPULATE) as u64;
 
+/// The type of mapping (the low four bits) whose pages the kernel may zero when memory is short. Kernels before
+/// 6.11 do not know it.
+const DROPPABLE: u64 = 8;
+
 /// Whether any of the program's range is ours.
 fn touches_ours(address: u64, length: u64) -> bool {
     address < arena::RANGE.end as u64 && address.saturating_add(length) > arena::RANGE.start as u64
@@ -112,6 +116,9 @@ impl ForChild {
 pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     let arguments = frame.arguments();
     let [address, length, _, flags, ..] = arguments;
+    if flags & 0xf == DROPPABLE {
+        return refuse(thread, frame, syscall, libc::EINVAL, false);
+    }
     if flags & FIXED != 0 {
         if touches_ours(address, length) {
             return refuse(thread, frame, syscall, libc::ENOMEM, false);
