@@ -2,7 +2,7 @@
 //! names the event.
 
 use proptest::prelude::*;
-use tracer_core::event::{FileRange, Header, ImageIdentity, InputSummary, Kind, Tag};
+use tracer_core::event::{FileChange, FileRange, Header, ImageIdentity, InputSummary, Kind, Tag};
 use tracer_core::trace::memory::EventMemory;
 use tracer_core::trace::reader::{Body, Event, Events, Item};
 
@@ -133,6 +133,7 @@ fn malformed_events_are_named() {
         (start(&item(Tag::Stream, 0, 1 << 32, &[])), "tag Stream does not go with 0 bytes"),
         (start(&item(Tag::Ticket, 0, 0, &[1])), "tag Ticket does not go with 1 bytes"),
         (start(&item(Tag::Arguments, 0, 0, b"no end")), "tag Arguments does not go with 6 bytes"),
+        (start(&item(Tag::FileChange, 0, 0, &[0; 24])), "tag FileChange does not go with 24 bytes"),
         (start(&item(Tag::Identity, 0, 0, &[0; 8])), "tag Identity does not go with 8 bytes"),
         (
             start(&item(Tag::MapFile, 0, 0, &words(&[0, u64::MAX, 1]))),
@@ -173,6 +174,8 @@ fn items_are_typed() {
         item(Tag::Environment, 0, 0, b"A=1\0\0B=\0"),
         item(Tag::AuxiliaryVector, 0, 0, &words(&[6, 4096])),
         item(Tag::Identity, 0, 0, &words(&numbers)),
+        item(Tag::FileChange, 0, 3, &words(&[100, 10, 20, 0x7000])),
+        item(Tag::FileBytes, 0, 10, b"new"),
     ];
     let event = single(&event(Kind::Start, 0, 0, &stored.concat()));
     let items: Vec<Item> = event.items().iter().collect();
@@ -195,6 +198,9 @@ fn items_are_typed() {
         random: [9, 10],
     };
     assert_eq!(items[5], Item::Identity { identity });
+    let change = FileChange { size: 100, offset: 10, length: 20, source: 0x7000 };
+    assert_eq!(items[6], Item::FileChange { file: 3, change });
+    assert_eq!(items[7], Item::FileBytes { offset: 10, bytes: b"new" });
 }
 
 #[test]
