@@ -113,34 +113,37 @@ impl Surroundings {
         self.exit
     }
 
-    /// The best instruction in the loop, or (without a loop) between here and the next return.
+    /// An instruction in the loop, or (without a loop) among those that follow without a branch, where a jump fits.
     pub fn inside(&self, read: ReadCode) -> Option<u64> {
-        let reach = if self.exit.is_some() { self.count } else { self.straight };
-        self.best(read, reach)
+        self.with_jump(read, if self.exit.is_some() { self.count } else { self.straight })
     }
 
-    /// The best instruction among those that the thread executes next whatever happens.
+    /// An instruction that the thread executes next whatever happens, where a jump fits.
     pub fn next(&self, read: ReadCode) -> Option<u64> {
-        self.best(read, self.straight).or_else(|| {
-            let (address, _) = *self.placed[..self.count].first()?;
-            is_executable_elsewhere(read, address).then_some(address)
-        })
+        self.with_jump(read, self.straight)
     }
 
-    /// Prefers instructions that a jump fits into, then those that it fits into with others that follow them.
-    fn best(&self, read: ReadCode, reach: usize) -> Option<u64> {
-        let all = &self.placed[..reach.min(self.count)];
-        let movable = |address: u64| Room::at(read, address);
+    /// An instruction where a jump fits, anywhere in what was read.
+    pub fn around(&self, read: ReadCode) -> Option<u64> {
+        self.with_jump(read, self.count)
+    }
+
+    /// The first instruction that the thread executes next where a breakpoint can be.
+    pub fn first(&self, read: ReadCode) -> Option<u64> {
+        let reach = (self.straight + 1).min(self.count);
+        let mut addresses = self.placed[..reach].iter().map(|(address, _)| *address);
+        addresses.find(|address| Room::at(read, *address).is_some())
+    }
+
+    /// Prefers instructions that a jump fits into to those that it fits into with others that follow them.
+    fn with_jump(&self, read: ReadCode, reach: usize) -> Option<u64> {
+        let all = &self.placed[..reach];
+        let room = |address: u64| Room::at(read, address).filter(Room::has_jump);
         let single = all
             .iter()
-            .find(|(address, instruction)| instruction.length >= JUMP_LENGTH && movable(*address).is_some());
-        let run = || {
-            all.iter().find(|(address, _)| {
-                movable(*address).is_some_and(|room| room.has_jump() && !self.enters(&room))
-            })
-        };
-        let any = || all.iter().find(|(address, _)| movable(*address).is_some());
-        single.or_else(run).or_else(any).map(|(address, _)| *address)
+            .find(|(address, instruction)| instruction.length >= JUMP_LENGTH && room(*address).is_some());
+        let run = || all.iter().find(|(address, _)| room(*address).is_some_and(|room| !self.enters(&room)));
+        single.or_else(run).map(|(address, _)| *address)
     }
 
     /// Whether a branch that was read goes to an instruction of `room` other than the first.
@@ -196,13 +199,12 @@ impl Room {
             room.starts[room.count] = room.length as u8;
             room.count += 1;
             room.length += instruction.length;
+            if !matches!(instruction.flow, Flow::Next | Flow::Conditional { .. }) {
+                break;
+            }
         }
-        if room.count > 0 && room.length < JUMP_LENGTH {
+        if room.length < JUMP_LENGTH && room.count > 0 {
             // A breakpoint replaces one instruction only.
-            room.count = 1;
-            room.length = decode(&room.bytes)?.length;
-        }
-        if room.count == 0 && is_executable_elsewhere(read, address) {
             room.count = 1;
             room.length = decode(&room.bytes)?.length;
         }
@@ -230,22 +232,13 @@ impl Room {
     }
 }
 
-/// Whether the instruction does the same at another address, in one step, and only lets the next one follow.
+/// Whether the instruction can be executed at another address.
 fn is_movable(bytes: &[u8], instruction: &Instruction) -> bool {
-    instruction.flow == Flow::Next && !is_special(bytes)
-}
-
-/// Whether the instruction, which may be a jump or a return, can be executed at another address.
-fn is_executable_elsewhere(read: ReadCode, address: u64) -> bool {
-    let mut bytes = [0; 16];
-    let readable = read(address, &mut bytes);
-    decode(&bytes[..readable]).is_some_and(|instruction| {
-        let flow_moves = matches!(
-            instruction.flow,
-            Flow::Next | Flow::Return | Flow::JumpIndirect | Flow::Conditional { .. } | Flow::Jump { .. }
-        );
-        flow_moves && !is_special(&bytes[..readable])
-    })
+    let flow_moves = matches!(
+        instruction.flow,
+        Flow::Next | Flow::Return | Flow::JumpIndirect | Flow::Conditional { .. } | Flow::Jump { .. }
+    );
+    flow_moves && !is_special(bytes)
 }
 
 /// Instructions that can be interrupted half-way (string instructions: a breakpoint on one is not met again

@@ -11,6 +11,9 @@ use tracer_core::syscalls::Memory;
 
 /// Larger read-only files are logged by reference.
 const LARGEST_COPY: u64 = 1 << 20;
+/// Files of the installed system are logged by reference unless they are this small: the locale's dozen tables are,
+/// and telling the writer of each costs more than their bytes.
+const SMALLEST_INSTALLED: u64 = 32 << 10;
 /// Up to here it isn't worth looking for zeros.
 const LARGEST_UNSEARCHED: u64 = 64 << 10;
 /// Bytes of one item: its length has 32 bits.
@@ -52,7 +55,9 @@ pub fn of(arguments: &[u64; 6]) -> Shown {
     }
     let there = (status.st_size as u64).saturating_sub(offset).min(length);
     let hidden = protection & READABLE == 0 && !shares(flags);
-    if is_read_only(descriptor) && (hidden || there > LARGEST_COPY || is_installed(descriptor)) {
+    if is_read_only(descriptor)
+        && (hidden || there > LARGEST_COPY || there > SMALLEST_INSTALLED && is_installed(descriptor))
+    {
         return Shown::Reference(status);
     }
     let identity = Identity::Inode { device: status.st_dev, inode: status.st_ino };
