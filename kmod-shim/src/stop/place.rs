@@ -216,6 +216,11 @@ impl Room {
         self.length >= JUMP_LENGTH
     }
 
+    /// Whether its first instruction returns to an address on the stack.
+    pub fn returns(&self) -> bool {
+        decode(&self.bytes).is_some_and(|instruction| instruction.flow == Flow::Return)
+    }
+
     /// Where its instructions begin, the first excepted: a jump's bytes there may be executed by a branch.
     pub fn inner(&self) -> impl Iterator<Item = u64> {
         let (address, starts) = (self.address, self.starts);

@@ -9,7 +9,7 @@ use crate::thread::Thread;
 use crate::{log, process};
 use core::cell::UnsafeCell;
 use kmod_shim::arch::native::signal_frame::{MachineContext, USER_SEGMENTS, UserContext};
-use kmod_shim::stop::place::Surroundings;
+use kmod_shim::stop::place::{Room, Surroundings};
 use kmod_shim::stop::trampoline::BREAKPOINT;
 use tracer_core::event::{Kind, Tag};
 use tracer_core::session::Mode;
@@ -20,6 +20,8 @@ const PATIENCE: u64 = 300;
 const REACH: [u64; 2] = [200, 500];
 /// How long until another look at a thread that is where it cannot be stopped.
 const AGAIN: u64 = 100;
+/// How many returns are followed.
+const RETURNS: usize = 8;
 /// The longest such pause. Each is twice the one before.
 const LONGEST_PAUSE: u64 = 50_000;
 
@@ -38,6 +40,8 @@ struct Recorder {
     stage: Stage,
     /// Places tried since the signal arrived.
     attempts: usize,
+    /// Returns followed since then.
+    returns: usize,
     /// Until the next look, in microseconds.
     pause: u64,
     snapshot: Snapshot,
@@ -52,6 +56,7 @@ unsafe impl Sync for Holder {}
 static RECORDER: Holder = Holder(UnsafeCell::new(Recorder {
     stage: Stage::Idle,
     attempts: 0,
+    returns: 0,
     pause: AGAIN,
     snapshot: Snapshot::EMPTY,
 }));
@@ -68,6 +73,7 @@ pub fn arrived(thread: &Thread) {
     if recorder.stage == Stage::Idle && is_alone(thread) && is_deliverable(thread) && timer::set(PATIENCE) {
         recorder.stage = Stage::Waiting;
         recorder.attempts = 0;
+        recorder.returns = 0;
         recorder.pause = AGAIN;
     }
 }
@@ -144,14 +150,33 @@ fn place(machine: &MachineContext, attempts: usize) -> Option<u64> {
         _ => (next().or_else(|| here.first(&code::read)), REACH[1]),
     };
     let address = address.or_else(|| here.first(&code::read))?;
+    put(address).then_some(patience)
+}
+
+/// Puts a breakpoint into the program's code; false if it cannot be there.
+fn put(address: u64) -> bool {
     let mut original = [0];
     let readable = code::read(address, &mut original) == 1;
     // SAFETY: the program is stopped; a breakpoint at the start of an instruction changes no other.
-    if !readable || !unsafe { code::write(address, &[BREAKPOINT]) } {
-        return None;
+    let written = readable && unsafe { code::write(address, &[BREAKPOINT]) };
+    if written {
+        recorder().stage = Stage::Placed { address, original: original[0] };
     }
-    recorder().stage = Stage::Placed { address, original: original[0] };
-    Some(patience)
+    written
+}
+
+/// Whether the thread, about to return from a function, will be stopped in the caller instead: at the `ret` no
+/// jump fits, and replay would have a trap each time.
+fn follow_return(machine: &MachineContext) -> bool {
+    let Some(room) = Room::at(&code::read, machine.rip) else { return false };
+    if room.has_jump() || !room.returns() || recorder().returns == RETURNS {
+        return false;
+    }
+    recorder().returns += 1;
+    log::read_value::<u64>(machine.rsp).is_some_and(|caller| {
+        let there = Surroundings::read(&code::read, caller);
+        there.next(&code::read).or_else(|| there.first(&code::read)).is_some_and(put)
+    })
 }
 
 /// A breakpoint was hit. True if it was ours.
@@ -163,6 +188,9 @@ pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
     }
     machine.rip = address;
     withdraw();
+    if follow_return(machine) {
+        return true;
+    }
     if !stop(thread, machine) {
         recorder().pause = LONGEST_PAUSE;
         timer::set(LONGEST_PAUSE);

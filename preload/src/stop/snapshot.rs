@@ -35,6 +35,8 @@ const NUMBERS: [u8; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4]
 const NOT_THE_PROGRAMS: u64 = 0x100 | 0x1_0000;
 /// Offset of xmm0 in the extended state.
 const VECTORS_OFFSET: u64 = 160;
+/// Bytes that an extended state can have: with AMX tiles it takes 11 KiB.
+const EXTENDED_CAPACITY: usize = 16 << 10;
 /// Words that a snapshot can have.
 const CAPACITY: usize = 4096;
 
@@ -43,7 +45,15 @@ pub struct Snapshot {
     words: [u64; CAPACITY],
     length: usize,
     pages: Pages,
+    extended: Extended,
 }
+
+/// A copy of an extended state, which is canonicalised. What the processor has stays as it is: programs can see
+/// which components it takes for unused (ld.so saves them, on the stack, when it binds a function), and replay
+/// looks at the state more often than recording.
+#[repr(C, align(64))]
+struct Extended([u8; EXTENDED_CAPACITY]);
+
 
 /// How the present state relates to a recorded one.
 pub enum Comparison {
@@ -57,13 +67,14 @@ pub enum Comparison {
 
 impl Snapshot {
     /// Nothing.
-    pub const EMPTY: Snapshot = Snapshot { words: [0; CAPACITY], length: 0, pages: Pages::NONE };
+    pub const EMPTY: Snapshot = Snapshot { words: [0; CAPACITY], length: 0, pages: Pages::NONE, extended: Extended([0; EXTENDED_CAPACITY]) };
 
-    /// Takes the state in `machine`, whose extended state gets its canonical form. False if memory cannot be
-    /// identified here. `operands` are addresses that instructions there use.
-    pub fn take(&mut self, machine: &mut MachineContext, operands: impl Iterator<Item = u64>) -> bool {
+    /// Takes the state in `machine`. False if it cannot be identified here. `operands` are addresses that
+    /// instructions there use.
+    pub fn take(&mut self, machine: &MachineContext, operands: impl Iterator<Item = u64>) -> bool {
         self.words[..REGISTERS].copy_from_slice(&registers(machine));
-        self.words[EXTENDED] = extended_hash(machine);
+        let Some(extended) = self.extended.hash(machine) else { return false };
+        self.words[EXTENDED] = extended;
         let Some(memory) = memory::hash_and_compare(machine.rsp, &mut self.pages) else { return false };
         self.words[MEMORY] = memory;
         self.words[VECTORS..WINDOWS].copy_from_slice(&vectors(machine));
@@ -122,9 +133,9 @@ impl Snapshot {
         self.words[INSTRUCTION_POINTER]
     }
 
-    /// Compares it with the state in `machine`, whose extended state gets its canonical form, from what is
-    /// quickly done to what is not. `hidden` is a mapping of ours.
-    pub fn compare(&self, machine: &mut MachineContext, hidden: Range<u64>) -> Comparison {
+    /// Compares it with the state in `machine`, from what is quickly done to what is not. `hidden` is a mapping
+    /// of ours.
+    pub fn compare(&mut self, machine: &MachineContext, hidden: Range<u64>) -> Comparison {
         let registers = registers(machine);
         for (index, number) in NUMBERS.iter().enumerate() {
             let (now, then) = (registers[index], self.words[index]);
@@ -133,7 +144,6 @@ impl Snapshot {
                 return differs(Source::Register { number: *number, half }, then >> (32 * half));
             }
         }
-        let extended = extended_hash(machine);
         for (index, (now, then)) in vectors(machine).iter().zip(&self.words[VECTORS..WINDOWS]).enumerate() {
             if now != then {
                 let half = u8::from(*now as u32 == *then as u32);
@@ -145,7 +155,7 @@ impl Snapshot {
             return Comparison::Differs(condition);
         }
         let equal = registers[FLAGS] == self.words[FLAGS]
-            && extended == self.words[EXTENDED]
+            && self.extended.hash(machine) == Some(self.words[EXTENDED])
             && memory::hash(machine.rsp, hidden) == Some(self.words[MEMORY]);
         if equal { Comparison::Equal } else { Comparison::DiffersSomewhere }
     }
@@ -181,12 +191,19 @@ fn registers(machine: &MachineContext) -> [u64; REGISTERS] {
     registers
 }
 
-fn extended_hash(machine: &MachineContext) -> u64 {
-    let area = machine.extended_state as *mut u8;
-    // SAFETY: the area is the kernel's, in the frame that it built for us.
-    unsafe {
-        extended_state::canonicalise(area);
-        xxh3_64(core::slice::from_raw_parts(area, extended_state::size_of_area(area)))
+impl Extended {
+    /// Hash of the canonical form, `None` if the state is larger than any that is known.
+    fn hash(&mut self, machine: &MachineContext) -> Option<u64> {
+        let area = machine.extended_state as *const u8;
+        // SAFETY: the area is the kernel's, in the frame that it built for us.
+        let size = unsafe { extended_state::size_of_area(area) };
+        let copy = self.0.get_mut(..size)?;
+        // SAFETY: both are `size` bytes, and the copy is a complete area.
+        unsafe {
+            core::ptr::copy_nonoverlapping(area, copy.as_mut_ptr(), size);
+            extended_state::canonicalise(copy.as_mut_ptr());
+        }
+        Some(xxh3_64(copy))
     }
 }
 
