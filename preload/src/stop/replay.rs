@@ -5,7 +5,7 @@
 //! one. The event stays where it is until the moment is found, so a program that comes to a safepoint instead
 //! is reported there, like any divergence.
 
-use super::snapshot::{Comparison, Snapshot};
+use super::snapshot::Snapshot;
 use super::{as_interrupted, code, deliver_here, is_alone};
 use crate::signals::{Information, deliver, fault::flags};
 use crate::thread::{ProgramWait, Thread};
@@ -41,6 +41,32 @@ impl Watch {
     fn mapping(&self) -> Range<u64> {
         let start = mapping_start(self.trampoline.code.address());
         start..start + MAPPING_LENGTH
+    }
+
+    /// The code that is changed.
+    fn changed(&self) -> Range<u64> {
+        let length = if self.jumps { JUMP_LENGTH } else { 1 };
+        self.room.address..self.room.address + length as u64
+    }
+
+    /// Puts the breakpoint or the jump into the code.
+    fn change(&self) -> bool {
+        let address = self.room.address;
+        if !self.jumps {
+            // SAFETY: the program is stopped, and a breakpoint changes one instruction.
+            return unsafe { code::write(address, &[BREAKPOINT]) };
+        }
+        let Ok(jump) = trampoline::entry(&self.room, self.trampoline.code.address()) else { return false };
+        // SAFETY: the thread is at the first of the instructions that are changed, and goes on in the
+        // trampoline; branches to the others meet bytes that trap.
+        unsafe { code::write(address, &jump) }
+    }
+
+    /// Gives the code its own bytes back.
+    fn restore(&self) -> bool {
+        let length = if self.jumps { JUMP_LENGTH } else { 1 };
+        // SAFETY: the thread is at the first of the instructions, or not near them.
+        unsafe { code::write(self.room.address, &self.room.bytes[..length]) }
     }
 
     fn conditions(&self) -> &[Condition] {
@@ -93,7 +119,7 @@ fn watch(thread: &mut Thread) {
         divergence::impossible(thread, "watch", b"the instruction at which a signal came", libc::ENOMEM);
     };
     let unused = Condition { source: trampoline::Source::Memory { address: 0 }, value: 0 };
-    player().watch = Some(Watch {
+    let watch = player().watch.insert(Watch {
         room,
         trampoline,
         conditions: [unused; CONDITIONS],
@@ -102,8 +128,7 @@ fn watch(thread: &mut Thread) {
         passages: 0,
         jumps: false,
     });
-    // SAFETY: the program is stopped at a safepoint, and a breakpoint changes one instruction.
-    if !unsafe { code::write(address, &[BREAKPOINT]) } {
+    if !watch.change() {
         divergence::impossible(thread, "set a breakpoint in", b"the program", libc::EACCES);
     }
 }
@@ -178,12 +203,22 @@ fn passage(thread: &mut Thread, machine: &mut MachineContext) {
     let Player { watch, snapshot } = player();
     let Some(watch) = watch else { return };
     watch.passages += 1;
-    match snapshot.compare(machine, watch.mapping()) {
-        Comparison::Equal => return found(thread, machine),
-        Comparison::Differs(condition) => add(watch, condition),
-        Comparison::DiffersSomewhere => {}
-    }
-    if watch.room.has_jump() && watch.passages >= PASSAGES && !install(watch) {
+    let written = match snapshot.difference(machine, watch.changed()) {
+        Some(condition) => {
+            add(watch, condition);
+            true
+        }
+        None => {
+            // The program's code may be in its writable memory, which is compared now.
+            let restored = watch.restore();
+            if restored && snapshot.is_equal(machine, watch.mapping()) {
+                return found(thread, machine);
+            }
+            restored && watch.change()
+        }
+    };
+    let jumps = watch.room.has_jump() && watch.passages >= PASSAGES;
+    if !written || jumps && !install(watch) {
         divergence::impossible(thread, "watch", b"the instruction at which a signal came", libc::EACCES);
     }
     if let Some(copy) = watch.trampoline.moved(watch.room.address) {
@@ -224,24 +259,15 @@ fn install(watch: &mut Watch) -> bool {
     if !written || watch.jumps {
         return written;
     }
-    let Ok(jump) = trampoline::entry(&watch.room, address) else { return false };
     watch.jumps = true;
-    // SAFETY: as above; branches to the other instructions meet bytes that trap.
-    unsafe { code::write(watch.room.address, &jump) }
+    watch.change()
 }
 
-/// This is the moment.
+/// This is the moment. The code is as it was.
 fn found(thread: &mut Thread, machine: &mut MachineContext) {
     let Some(watch) = player().watch.take() else { return };
-    let length = if watch.jumps { JUMP_LENGTH } else { 1 };
-    // SAFETY: the thread is at the first of the instructions that get their own bytes back, and no more in the
-    // trampoline, which is ours.
-    unsafe {
-        if !code::write(watch.room.address, &watch.room.bytes[..length]) {
-            divergence::impossible(thread, "restore", b"the program's code", libc::EACCES);
-        }
-        raw::call(libc::SYS_munmap, [watch.mapping().start, MAPPING_LENGTH, 0, 0, 0, 0]);
-    }
+    // SAFETY: the trampoline is ours, and the code that led to it is as it was.
+    unsafe { raw::call(libc::SYS_munmap, [watch.mapping().start, MAPPING_LENGTH, 0, 0, 0, 0]) };
     as_interrupted(machine);
     let mut next = playback::take_if(thread, is_stop);
     while let Some(header) = next {

@@ -55,16 +55,6 @@ pub struct Snapshot {
 struct Extended([u8; EXTENDED_CAPACITY]);
 
 
-/// How the present state relates to a recorded one.
-pub enum Comparison {
-    /// It is the same.
-    Equal,
-    /// This word, among others, is different.
-    Differs(Condition),
-    /// It is different, but no single word is known that is.
-    DiffersSomewhere,
-}
-
 impl Snapshot {
     /// Nothing.
     pub const EMPTY: Snapshot = Snapshot { words: [0; CAPACITY], length: 0, pages: Pages::NONE, extended: Extended([0; EXTENDED_CAPACITY]) };
@@ -133,9 +123,9 @@ impl Snapshot {
         self.words[INSTRUCTION_POINTER]
     }
 
-    /// Compares it with the state in `machine`, from what is quickly done to what is not. `hidden` is a mapping
-    /// of ours.
-    pub fn compare(&mut self, machine: &MachineContext, hidden: Range<u64>) -> Comparison {
+    /// A word of the state in `machine` that is different, if one is found quickly. `changed` is code that we have
+    /// changed.
+    pub fn difference(&self, machine: &MachineContext, changed: Range<u64>) -> Option<Condition> {
         let registers = registers(machine);
         for (index, number) in NUMBERS.iter().enumerate() {
             let (now, then) = (registers[index], self.words[index]);
@@ -151,24 +141,27 @@ impl Snapshot {
                 return differs(source, then >> (32 * half));
             }
         }
-        if let Some(condition) = self.other_word() {
-            return Comparison::Differs(condition);
-        }
-        let equal = registers[FLAGS] == self.words[FLAGS]
+        self.other_word(changed)
+    }
+
+    /// Whether all of the state in `machine` is the same. `hidden` is a mapping of ours; the program's code is as
+    /// it was.
+    pub fn is_equal(&mut self, machine: &MachineContext, hidden: Range<u64>) -> bool {
+        registers(machine)[..] == self.words[..REGISTERS]
             && self.extended.hash(machine) == Some(self.words[EXTENDED])
-            && memory::hash(machine.rsp, hidden) == Some(self.words[MEMORY]);
-        if equal { Comparison::Equal } else { Comparison::DiffersSomewhere }
+            && memory::hash(machine.rsp, hidden) == Some(self.words[MEMORY])
     }
 
     /// A word in a window that is not what it was.
-    fn other_word(&self) -> Option<Condition> {
+    fn other_word(&self, changed: Range<u64>) -> Option<Condition> {
         let mut rest = &self.words[WINDOWS..self.length];
         while let [address, length, data @ ..] = rest {
             let (then, behind) = data.split_at_checked((length / 8) as usize)?;
             for (index, then) in then.iter().enumerate() {
                 let address = address + 8 * index as u64;
                 let now = crate::log::read_value::<u64>(address)?;
-                if now != *then {
+                let ours = address < changed.end && changed.start < address + 8;
+                if now != *then && !ours {
                     let half = u64::from(now as u32 == *then as u32);
                     let value = (then >> (32 * half)) as u32;
                     return Some(Condition { source: Source::Memory { address: address + 4 * half }, value });
@@ -180,8 +173,8 @@ impl Snapshot {
     }
 }
 
-fn differs(source: Source, value: u64) -> Comparison {
-    Comparison::Differs(Condition { source, value: value as u32 })
+fn differs(source: Source, value: u64) -> Option<Condition> {
+    Some(Condition { source, value: value as u32 })
 }
 
 fn registers(machine: &MachineContext) -> [u64; REGISTERS] {
