@@ -14,6 +14,11 @@
 //! calls nothing in libc and has its own memory ([`arena`], [`symbols`]), stacks ([`thread`]) and system calls
 //! ([`kernel`]).
 
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "a cdylib has no public items; its readers are its developers"
+)]
+
 extern crate alloc;
 
 mod arena;

@@ -9,6 +9,7 @@ pub mod descriptors;
 pub mod exec;
 pub mod generic;
 pub mod memory;
+pub mod plain;
 pub mod process;
 pub mod processor;
 pub mod reads;
@@ -62,6 +63,9 @@ fn make(thread: &mut Thread, frame: &mut Frame) {
     thread.items.clear();
     if crate::process::get().filters.any() && !seccomp::permits(thread, frame, syscall) {
         return;
+    }
+    if plain::is_plain(syscall.number) && crate::process::get().mode == Mode::Record {
+        return plain::record(thread, frame, syscall);
     }
     if let Some(error) = memory::refusal(syscall, &frame.arguments()) {
         return refuse(thread, frame, syscall, error, false);

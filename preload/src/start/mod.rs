@@ -203,6 +203,7 @@ fn arm(thread: &mut Thread, stack: &InitialStack) {
     kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
     clock::redirect(stack);
     time_stamps::trap();
+    crate::calls::plain::initialise();
     stop::look(thread);
     if kmod_shim::dispatch::arm().is_err() {
         kernel::complain(&[b"this kernel has no Syscall User Dispatch (Linux 5.11 and later have it)"]);

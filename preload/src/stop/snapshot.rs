@@ -54,10 +54,14 @@ pub struct Snapshot {
 #[repr(C, align(64))]
 struct Extended([u8; EXTENDED_CAPACITY]);
 
-
 impl Snapshot {
     /// Nothing.
-    pub const EMPTY: Snapshot = Snapshot { words: [0; CAPACITY], length: 0, pages: Pages::NONE, extended: Extended([0; EXTENDED_CAPACITY]) };
+    pub const EMPTY: Snapshot = Snapshot {
+        words: [0; CAPACITY],
+        length: 0,
+        pages: Pages::NONE,
+        extended: Extended([0; EXTENDED_CAPACITY]),
+    };
 
     /// Takes the state in `machine`. False if it cannot be identified here. `operands` are addresses that
     /// instructions there use.
