@@ -27,6 +27,8 @@ pub enum Shown {
     Nothing,
     /// A file that the trace keeps by reference.
     Reference(libc::stat),
+    /// This many bytes that don't change, logged as data.
+    Copied(u64),
     /// What can change: the file, its size, and how many of its bytes the mapping shows.
     Followed(Identity, u64, u64),
     /// A device, which changes the memory behind the program's back.
@@ -54,10 +56,12 @@ pub fn of(arguments: &[u64; 6]) -> Shown {
         _ => return Shown::Device,
     }
     let there = (status.st_size as u64).saturating_sub(offset).min(length);
+    let installed = is_read_only(descriptor) && is_installed(descriptor);
+    if installed && there <= SMALLEST_INSTALLED && protection & READABLE != 0 && !shares(flags) {
+        return Shown::Copied(there);
+    }
     let hidden = protection & READABLE == 0 && !shares(flags);
-    if is_read_only(descriptor)
-        && (hidden || there > LARGEST_COPY || there > SMALLEST_INSTALLED && is_installed(descriptor))
-    {
+    if installed || is_read_only(descriptor) && (hidden || there > LARGEST_COPY) {
         return Shown::Reference(status);
     }
     let identity = Identity::Inode { device: status.st_dev, inode: status.st_ino };
@@ -91,6 +95,9 @@ pub fn push(thread: &mut Thread, arguments: &[u64; 6], shown: &Shown, address: u
     let range = address..address + length_of(arguments);
     match *shown {
         Shown::Nothing | Shown::Device => {}
+        Shown::Copied(there) => {
+            thread.items.push(Tag::Output, 0, range.start, range.start as *const u8, there as usize);
+        }
         Shown::Reference(status) => push_reference(thread, &status, descriptor as i32, offset, range),
         Shown::Followed(identity, size, there) => {
             let file = mapped::get().number_of(identity, size, false);

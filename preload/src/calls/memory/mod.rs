@@ -38,6 +38,7 @@ const FIXED_NOREPLACE: u64 = libc::MAP_FIXED_NOREPLACE as u64;
 const ANONYMOUS: u64 = libc::MAP_ANONYMOUS as u64;
 const PRIVATE: u64 = libc::MAP_PRIVATE as u64;
 const SHARED: u64 = libc::MAP_SHARED as u64;
+const WRITABLE: u64 = libc::PROT_WRITE as u64;
 const READABLE: u64 = libc::PROT_READ as u64;
 const EXECUTABLE: u64 = libc::PROT_EXEC as u64;
 const HUGE_PAGES: u64 = libc::MAP_HUGETLB as u64;
@@ -181,17 +182,24 @@ fn replay_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall,
         return playback::items(thread, syscall, outcome.items, generic::ignore_item);
     }
     let place = place & (FIXED | FIXED_NOREPLACE) | PRIVATE | ANONYMOUS;
-    map_at(thread, address, length, protection, place, u64::MAX, 0);
+    // Writable until what was logged as data is there.
+    map_at(thread, address, length, protection | WRITABLE, place, u64::MAX, 0);
     let mut shown = None;
+    let mut replaced = false;
     playback::items(thread, syscall, outcome.items, |thread, item| {
         if item.tag == Tag::MapPath as u8 {
             map_path(thread, item, address, length, protection);
+            replaced = true;
         } else if is_about_files(item) {
             shown = apply(thread, item).or(shown);
         } else {
             generic::ignore_item(thread, item);
         }
     });
+    if shown.is_none() && !replaced && protection & WRITABLE == 0 {
+        // SAFETY: the mapping was just made for the program.
+        unsafe { raw::call(libc::SYS_mprotect, [address, length, protection, 0, 0, 0]) };
+    }
     if let Some((file, offset)) = shown {
         let kind = FIXED | if shares(flags) { SHARED } else { PRIVATE };
         map_at(thread, address, length, protection, kind, file.descriptor as u64, offset);
