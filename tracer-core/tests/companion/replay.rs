@@ -276,6 +276,21 @@ fn a_divergence_is_reported_and_all_processes_are_killed() {
 }
 
 #[test]
+fn a_thread_that_ends_with_events_left_has_diverged() {
+    in_own_process("replay::a_thread_that_ends_with_events_left_has_diverged", || {
+        let directory = scratch("left");
+        let path = directory.join("trace");
+        record_bytes(&path, &start_event("/bin/true", b"true\0", 0));
+        let (end, _) = replay(&path, |descriptors, control| {
+            Program::live(descriptors, control, 0).finish();
+            0
+        });
+        let ReplayEnd::Diverged(text) = end else { panic!("{end:?} is no divergence") };
+        assert!(text.contains("stream 0") && text.contains("further events"), "{text}");
+    });
+}
+
+#[test]
 fn the_end_of_a_cut_recording_is_told() {
     in_own_process("replay::the_end_of_a_cut_recording_is_told", || {
         let directory = scratch("cut");

@@ -216,6 +216,7 @@ impl Feeder {
 
     fn visit(&mut self, index: usize, slot: &Slot, state: u32) -> bool {
         if state == slot_state::FINISHED {
+            self.check_finished(index, slot);
             self.free(index);
             return true;
         }
@@ -251,6 +252,25 @@ impl Feeder {
                 }
             },
             _ => false,
+        }
+    }
+
+    /// A thread that ended in an orderly way must have used up its stream: that the recorded one did more is a
+    /// difference that nobody inside the program can notice.
+    fn check_finished(&mut self, index: usize, slot: &Slot) {
+        // It may have ended before its first byte was looked for.
+        if self.take_up(index, slot).is_err() {
+            return;
+        }
+        let Some(place) = self.places.get_mut(index).and_then(Option::as_mut) else { return };
+        let more = place.stream.fill(slot, &mut self.trace).unwrap_or(true);
+        let left = slot.head.0.load(Ordering::Acquire) != slot.tail.0.load(Ordering::Acquire);
+        if (more || left) && self.end.is_none() {
+            let stream = slot.stream.load(Ordering::Acquire);
+            self.finish(ReplayEnd::Diverged(format!(
+                "imitate: the replay diverged from the recording\n  stream {stream}\n  expected: further events\n  \
+                 happened: the thread ended\n"
+            )));
         }
     }
 
