@@ -13,6 +13,7 @@ use tracer_core::session::{Mode, check_level};
 
 /// Calls between checks.
 const INTERVAL: u64 = 256;
+const PAGE: u64 = 4096;
 /// Bytes of the stack that a cheap check covers.
 const STACK_TOP: u64 = 256;
 /// Odd constants that spread bits (of the golden ratio and of pi).
@@ -79,9 +80,15 @@ fn whole_memory(rsp: u64) -> u64 {
         if !mapping.writable || !mapping.readable || mapping.shared || ours {
             continue;
         }
-        let begin = if (mapping.begin..mapping.end).contains(&rsp) { rsp - 128 } else { mapping.begin };
-        let piece = log::hash_program(begin, mapping.end - begin).unwrap_or(0);
-        hash = (hash ^ piece ^ begin).wrapping_mul(SPREAD[0]).rotate_left(29);
+        let mut at = if (mapping.begin..mapping.end).contains(&rsp) { rsp - 128 } else { mapping.begin };
+        // By pages, and added up: where one mapping ends and the next begins differs between a file's mapping
+        // and what stands in for it in replay.
+        while at < mapping.end {
+            let next = ((at & !(PAGE - 1)) + PAGE).min(mapping.end);
+            let piece = log::hash_program(at, next - at).unwrap_or(0);
+            hash = hash.wrapping_add((piece ^ at).wrapping_mul(SPREAD[0]).rotate_left(29));
+            at = next;
+        }
     }
     hash
 }
