@@ -128,11 +128,14 @@ impl Surroundings {
         self.with_jump(read, self.count)
     }
 
-    /// The first instruction that the thread executes next where a breakpoint can be.
+    /// An instruction that the thread executes next whatever happens, where a breakpoint can be: the return from
+    /// the function if there is one, else the first.
     pub fn first(&self, read: ReadCode) -> Option<u64> {
         let reach = (self.straight + 1).min(self.count);
-        let mut addresses = self.placed[..reach].iter().map(|(address, _)| *address);
-        addresses.find(|address| Room::at(read, *address).is_some())
+        let next = &self.placed[..reach];
+        let returns = next.last().filter(|(_, instruction)| instruction.flow == Flow::Return);
+        let first = || next.iter().find(|(address, _)| Room::at(read, *address).is_some());
+        returns.or_else(first).map(|(address, _)| *address)
     }
 
     /// Prefers instructions that a jump fits into to those that it fits into with others that follow them.

@@ -26,7 +26,7 @@ pub extern "C" fn imitate_signal_handler(
     if signal == libc::SIGSYS && code_of(information) == SYS_USER_DISPATCH {
         return system_call(thread, context);
     }
-    if signal == libc::SIGTRAP && stop::is_ours(information) {
+    if stop::is_ours(signal, information) {
         return stop::expired(thread, context);
     }
     // The kernel marks what instructions cause with positive codes; kill and its relatives have 0 or less.

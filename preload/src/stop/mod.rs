@@ -28,9 +28,9 @@ pub use record::{arrived, as_interrupted, cancel};
 pub use replay::look;
 use tracer_core::session::Mode;
 
-/// Whether `information` comes with a signal of our own timer.
-pub fn is_ours(information: &Information) -> bool {
-    timer::is_ours(information)
+/// Whether `signal`, with this information, is our own timer's.
+pub fn is_ours(signal: i32, information: &Information) -> bool {
+    signal == timer::SIGNAL && timer::is_ours(information)
 }
 
 /// Our timer has expired: recording gives up waiting for a safepoint, or for the thread to come to where it was

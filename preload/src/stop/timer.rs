@@ -1,7 +1,9 @@
 //! A timer that interrupts the thread, whatever the program blocks and whatever timers it has.
 //!
-//! It sends SIGTRAP, which we always catch and never block. The program's own SIGTRAPs do not look like ours: a
-//! timer's have SI_TIMER and the value that the timer was made with.
+//! It sends SIGFPE, which we always catch and never block. The program's own do not look like ours: a timer's have
+//! SI_TIMER and the value that the timer was made with. Not SIGTRAP: the kernel keeps one pending signal of a number
+//! and drops a second, and a breakpoint that is dropped leaves the thread behind the breakpoint. What raises SIGFPE
+//! is executed again and raises it again.
 
 use crate::signals::{Information, code_of};
 use crate::{kernel, process};
@@ -10,6 +12,8 @@ use kmod_shim::arch::native::raw;
 
 /// Recognises our timer's signals.
 const VALUE: u64 = u64::from_le_bytes(*b"imi-stop");
+/// The signal that it sends.
+pub const SIGNAL: i32 = libc::SIGFPE;
 /// `si_code` of a timer's signal.
 const SI_TIMER: i32 = -2;
 const SIGEV_THREAD_ID: i32 = 4;
@@ -59,7 +63,7 @@ fn create() -> Option<u32> {
     let (_, thread) = kernel::real_ids();
     let event = Event {
         value: VALUE,
-        signal: libc::SIGTRAP,
+        signal: SIGNAL,
         notify: SIGEV_THREAD_ID,
         thread: thread as i32,
         padding: [0; 11],
