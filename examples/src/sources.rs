@@ -14,10 +14,20 @@ const SIGTERM: i32 = 15;
 
 /// Every program in `examples/programs`, with what must come of it. What each one shows stands in its first lines.
 pub fn table() -> Vec<Case> {
-    [time_and_chance(), identity(), files(), memory(), descriptors(), processes(), signals(), programs()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        time_and_chance(),
+        identity(),
+        files(),
+        memory(),
+        descriptors(),
+        processes(),
+        signals(),
+        stops(),
+        programs(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn time_and_chance() -> Vec<Case> {
@@ -155,6 +165,25 @@ fn signals() -> Vec<Case> {
         own("faults/bus_error.c").steady(),
         own("faults/own_handlers.c").steady(),
         own("faults/wild.c").steady(),
+    ]
+}
+
+/// Signals that come where the program makes no system call.
+fn stops() -> Vec<Case> {
+    vec![
+        own("stops/counting.c").compiled("-O0").varies(),
+        own("stops/counting.c").compiled("-O2").varies(),
+        own("stops/registers.c").compiled("-O0").varies(),
+        own("stops/registers.c").compiled("-O2").varies(),
+        own("stops/matrix.c").compiled("-O0").varies(),
+        own("stops/matrix.c").compiled("-O3 -march=native").varies(),
+        own("stops/library.c").compiled("-O0").varies(),
+        own("stops/library.c").compiled("-O2").varies(),
+        own("stops/sorting.c").compiled("-O0").varies(),
+        own("stops/sorting.c").compiled("-O2").varies(),
+        own("stops/list.c").compiled("-O2").varies(),
+        own("stops/spinning.c").compiled("-O0").steady(),
+        own("stops/spinning.c").compiled("-O2").steady(),
     ]
 }
 

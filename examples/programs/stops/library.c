@@ -1,4 +1,4 @@
-// Signals that come while libc works: blocks are allocated, filled, copied and freed, and the handler prints how many.
+// Shows: signals while libc works: blocks are allocated, filled, copied and freed, and the handler prints how many.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

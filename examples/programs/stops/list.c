@@ -1,4 +1,4 @@
-// A walk along a circular list of nodes in memory from malloc: short loops, loads that depend on each other.
+// Shows: signals in a walk along a circular list: short loops of loads that depend on each other.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

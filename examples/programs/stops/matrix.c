@@ -1,5 +1,4 @@
-// Vector registers are part of the state in which a signal finds a program: a matrix is multiplied by another until
-// twenty signals have come, each of which prints how far the product is.
+// Shows: signals while vector registers are in use: each prints how far the product of two matrices is.
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,4 @@
-// The same as counting.c, but all that changes from one iteration to the next is in registers (compiled with
-// optimisation), and the handler shows what it can see of them: the interrupted context.
+// Shows: signals in a loop that changes nothing but registers: the handler prints those that it interrupted.
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>

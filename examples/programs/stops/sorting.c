@@ -1,5 +1,4 @@
-// Recursion, indirect calls and a comparison function: an array is shuffled and sorted by qsort and by hand, and each
-// signal prints how many comparisons there have been.
+// Shows: signals in recursion and indirect calls: an array is sorted by qsort and by hand, comparisons are counted.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
-// A program that only waits, without a system call: for a flag that a handler sets, and in a loop that nothing but a
-// jump out of the handler ends. Nothing changes while it waits, so all moments are the same.
+// Shows: signals in loops that change nothing at all, ended by a flag or by a jump out of the handler.
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>

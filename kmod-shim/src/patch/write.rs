@@ -65,7 +65,7 @@ fn is_written(piece: &Piece) -> bool {
 /// Makes one change with the mapping writable for the moment.
 ///
 /// # Safety
-/// As [`write`].
+/// As [`write()`].
 unsafe fn write_unprotected(kernel: &impl Kernel, change: &Change) -> Result<(), Refusal> {
     let Change { mapping, piece: Piece { address, bytes }, store } = change;
     let offset = (address % WORD) as usize;

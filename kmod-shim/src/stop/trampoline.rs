@@ -109,7 +109,7 @@ pub fn candidates(room: &Room) -> impl Iterator<Item = u64> {
             let middle = low[2].wrapping_add(variant << 4);
             let displacement = i32::from_le_bytes([low[0], low[1], middle, high]);
             let address = next.checked_add_signed(i64::from(displacement))?;
-            (address >= 16 * PAGE && address < 0x7fff_ffff_0000).then_some(address)
+            (16 * PAGE..0x7fff_ffff_0000).contains(&address).then_some(address)
         })
     })
 }

@@ -4,7 +4,7 @@
 //! One row per number (in [`table`]), one kind per argument ([`Type`]); capture while recording, emulation in
 //! replay and the printing of a trace all come from these rows:
 //!
-//! * [`lookup`] finds the row, [`behaviour`] what is to be done with one particular call;
+//! * [`lookup`] finds the row, [`behaviour()`] what is to be done with one particular call;
 //! * [`before`], [`outputs`] and [`inputs`] say which memory a call writes and reads;
 //! * [`print`](print::print) renders it in the style of strace.
 //!
@@ -37,12 +37,12 @@ pub struct Syscall {
     pub number: u16,
     /// Its name, as in `<asm/unistd_64.h>`.
     pub name: &'static str,
-    /// How it is replayed. Some commands of `ioctl`, `prctl` and the like differ: see [`behaviour`].
+    /// How it is replayed. Some commands of `ioctl`, `prctl` and the like differ: see [`behaviour()`].
     pub class: Class,
-    /// It may sleep for long (with some arguments, see [`behaviour`]).
+    /// It may sleep for long (with some arguments, see [`behaviour()`]).
     pub blocks: bool,
     /// The kernel makes the call again when it was interrupted by a handler with SA_RESTART (with some
-    /// arguments, see [`behaviour`]). signal(7) has the list.
+    /// arguments, see [`behaviour()`]). signal(7) has the list.
     pub restarts: bool,
     /// When the kernel does so.
     pub restart: Restarts,

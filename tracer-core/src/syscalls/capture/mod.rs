@@ -40,7 +40,7 @@ pub enum Input {
     Data(Region),
 }
 
-/// What [`outputs`] needs to know from before the call, since the kernel overwrites it.
+/// What [`outputs()`] needs to know from before the call, since the kernel overwrites it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Before {
     /// Capacity in bytes of the buffer whose length the kernel replaces by what there was to say. For
@@ -69,7 +69,7 @@ pub(super) const fn values_before(arguments: &[Argument]) -> bool {
     false
 }
 
-/// Notes the values that the kernel will overwrite and that [`outputs`] needs. To be called before the call
+/// Notes the values that the kernel will overwrite and that [`outputs()`] needs. To be called before the call
 /// is made, while recording; nearly free for most calls.
 #[inline]
 pub fn before(s: &Syscall, a: &[u64; 6], m: &impl Memory) -> Before {

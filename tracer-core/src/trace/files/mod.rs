@@ -1,6 +1,6 @@
 //! Files that the recorded program only read: the trace holds ranges of them by reference, so that a large
 //! input is not stored twice. [`Keeper`] makes sure while recording that there will be something to refer to,
-//! [`resolve`] finds it again in replay.
+//! [`resolve()`] finds it again in replay.
 
 mod hash;
 mod keep;

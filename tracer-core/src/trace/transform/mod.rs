@@ -3,7 +3,7 @@
 //! `ls -lR` calls statx a hundred thousand times: the same header, the same pointers, structures of which a
 //! few words differ. Event after event, zstd must describe every repetition anew; with the same field of all
 //! events in a row it describes one for all. So all records of one shape (the arguments of one system call,
-//! the headers of its first items, their data if it is small) are gathered as a [`Group`] and transposed.
+//! the headers of its first items, their data if it is small) are gathered as a `Group` and transposed.
 //! Strings are stored without the beginning that they share with an earlier one. Two numbers of an item's header
 //! are mostly known and stored as the difference to what they are expected to be, so that they become 0: the
 //! value is the argument that the item belongs to, a text is as long as the one before. All else stays as it is.
@@ -14,11 +14,11 @@
 //! | --- | --- |
 //! | number of events, groups, bytes of groups, texts, bytes of suffixes | 5 numbers |
 //! | records of each group, in the order in which the groups first occur | a number each |
-//! | [`Key`] and number of items of each event, transposed by bytes | 6 bytes an event |
+//! | `Key` and number of items of each event, transposed by bytes | 6 bytes an event |
 //! | the groups' records, transposed by the group's unit | as said above |
 //! | how much each text takes over from the one that it is compared to (see `texts`) | 1 byte a text |
 //! | the texts' other bytes | as said above |
-//! | data of items that are contents (see [`Group::data`]), then what is no whole event | the rest |
+//! | data of items that are contents (see `Group::data`), then what is no whole event | the rest |
 //!
 //! Nothing depends on a chunk's being whole events: bytes that are none, or only look like some, survive too.
 
@@ -41,7 +41,7 @@ pub const COLUMNS: u16 = 1;
 /// Numbers in front of everything.
 const PREAMBLE: usize = 5;
 
-/// Items with more bytes of data are not gathered, see [`Group::data`].
+/// Items with more bytes of data are not gathered, see `Group::data`.
 const LARGEST_RECORD: usize = 512;
 
 /// Items behind this many in their event count as one position: they are elements of a list.
@@ -56,7 +56,7 @@ pub fn encoded_bound(length: usize) -> usize {
 /// The first four bytes of an event's header: kind, flags, number.
 type Key = [u8; 4];
 
-/// Bytes of a [`Key`] and the number of items.
+/// Bytes of a `Key` and the number of items.
 const KEY_AND_COUNT: usize = 6;
 
 /// Records of one shape.
