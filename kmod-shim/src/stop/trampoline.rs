@@ -132,6 +132,9 @@ pub fn entry(room: &Room, trampoline: u64) -> Result<[u8; JUMP_LENGTH], Refusal>
 /// # Errors
 /// An instruction cannot be moved so far, or there are too many conditions for the room there is.
 pub fn compose(room: &Room, address: u64, conditions: &[Condition]) -> Result<Trampoline, Refusal> {
+    if conditions.len() > CONDITIONS {
+        return Err(Refusal::NoRoom);
+    }
     let saved = mapping_start(address) + 2 * PAGE;
     let mut code = Assembled::at(address);
     // mov [rip + saved], rcx

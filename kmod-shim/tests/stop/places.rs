@@ -1,0 +1,81 @@
+//! Which instructions are chosen in small pieces of code.
+
+use kmod_shim::stop::place::{Room, Surroundings};
+
+const START: u64 = 0x5555_5555_5000;
+
+/// Reads `code`, which begins at `START`.
+fn reader(code: &[u8]) -> impl Fn(u64, &mut [u8]) -> usize + '_ {
+    move |address, target| {
+        let rest =
+            address.checked_sub(START).and_then(|offset| code.get(offset as usize..)).unwrap_or_default();
+        let count = rest.len().min(target.len());
+        target[..count].copy_from_slice(&rest[..count]);
+        count
+    }
+}
+
+/// (name, code, how many bytes make room for a jump or a breakpoint at its start, whether for a jump)
+type RoomRow = (&'static str, &'static [u8], Option<(usize, bool)>);
+
+const ROOMS: [RoomRow; 11] = [
+    ("a long instruction", &[0xb8, 1, 0, 0, 0], Some((5, true))),
+    ("several short ones", &[0x48, 0x89, 0xf8, 0x48, 0xff, 0xc0, 0xc3], Some((6, true))),
+    ("a branch among them", &[0x85, 0xc0, 0x74, 2, 0x89, 0xd8, 0xc3], Some((6, true))),
+    ("a return at the end", &[0x48, 0x89, 0xd0, 0x5d, 0xc3], Some((5, true))),
+    ("too little before the return", &[0x48, 0x89, 0xd0, 0xc3, 0x90, 0x90], Some((3, false))),
+    ("a return", &[0xc3, 0x90, 0x90, 0x90, 0x90], Some((1, false))),
+    ("a call is not moved", &[0x89, 0xc7, 0xe8, 0, 0, 0, 0], Some((2, false))),
+    ("a string instruction is interrupted half-way", &[0xf3, 0xaa, 0x90, 0x90, 0x90], None),
+    ("a system call", &[0x0f, 0x05, 0x90, 0x90, 0x90], None),
+    ("rdtsc traps", &[0x0f, 0x31, 0x90, 0x90, 0x90], None),
+    ("pushf shows the trap flag", &[0x9c, 0x90, 0x90, 0x90, 0x90], None),
+];
+
+#[test]
+fn room_is_made_of_instructions_that_can_run_elsewhere() {
+    for (name, code, expected) in ROOMS {
+        let found = Room::at(&reader(code), START).map(|room| (room.length, room.has_jump()));
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+// 0: inc rax; 3: cmp rax, rdi; 6: jne 0; 8: mov eax, 1; 13: ret
+const LOOP: [u8; 14] = [0x48, 0xff, 0xc0, 0x48, 0x39, 0xf8, 0x75, 0xf8, 0xb8, 1, 0, 0, 0, 0xc3];
+
+#[test]
+fn a_loop_is_known_from_everywhere_in_it() {
+    for offset in [0, 3, 6] {
+        let read = reader(&LOOP);
+        let here = Surroundings::read(&read, START + offset);
+        assert_eq!(here.loop_exit(), Some(START + 8), "from {offset}");
+        assert!(here.inside(&read).is_some_and(|address| address < START + 8), "from {offset}");
+    }
+    assert_eq!(Surroundings::read(&reader(&LOOP), START + 8).loop_exit(), None);
+}
+
+#[test]
+fn the_middle_of_an_instruction_is_not_in_the_loop() {
+    // From 1 the bytes are `inc eax`, but no instruction of the loop begins there.
+    assert_eq!(Surroundings::read(&reader(&LOOP), START + 1).loop_exit(), None);
+}
+
+#[test]
+fn without_room_the_return_is_chosen() {
+    // mov rax, rdx; ret
+    let code = [0x48, 0x89, 0xd0, 0xc3];
+    let read = reader(&code);
+    let here = Surroundings::read(&read, START);
+    assert_eq!(here.next(&read), None);
+    assert_eq!(here.first(&read), Some(START + 3));
+    assert!(Room::at(&read, START + 3).is_some_and(|room| room.returns()));
+}
+
+#[test]
+fn operands_relative_to_instructions_are_found() {
+    // mov eax, [rip + 0x100]; ret
+    let code = [0x8b, 0x05, 0, 1, 0, 0, 0xc3];
+    let read = reader(&code);
+    let here = Surroundings::read(&read, START);
+    assert_eq!(here.relative_operands(&read).collect::<Vec<_>>(), [START + 6 + 0x100]);
+}
