@@ -61,6 +61,19 @@ fn text_and_archives() -> Vec<Case> {
 }
 
 fn languages() -> Vec<Case> {
+    const WRITING_THREADS: &str = "/usr/bin/python3 -c '
+import os, threading
+def write(name):
+    for i in range(200): os.write(1, b\"%d\\n\" % name)
+threads = [threading.Thread(target=write, args=(i,)) for i in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+'";
+    const EXEC_AMONG_THREADS: &str = "/usr/bin/python3 -c '
+import os, threading, time
+threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+os.execv(\"/bin/echo\", [\"echo\", \"replaced\"])
+'";
     const PERL: &str = "perl -e 'use Time::HiRes; my %h = map { $_ => rand } 1..50; print join(q( ), keys %h), \
         qq(\n$$ ), Time::HiRes::time(), qq(\n), `date +%N`; print sort { $a <=> $b } map { int rand 100 } 1..50'";
     vec![
@@ -69,6 +82,12 @@ fn languages() -> Vec<Case> {
         debian("python3", "/usr/bin/python3 everyday.py").prepared(inputs::scripts).varies(),
         debian("bash", "bash everyday.sh").prepared(inputs::scripts).varies(),
         debian("dash", "dash -c echo").steady(),
+        // A shell's child whose cat moves the file by copy_file_range; a search along PATH with a long command
+        // line; several threads that write to stdout; an exec that ends other threads.
+        script("copying child", "cat /etc/passwd; env cat /etc/group").steady(),
+        script("many arguments", "seq 5000 | PATH=/nonexistent:/usr/bin xargs echo | md5sum").steady(),
+        script("threads that write", WRITING_THREADS).needs("/usr/bin/python3", "python3"),
+        script("exec among threads", EXEC_AMONG_THREADS).needs("/usr/bin/python3", "python3").steady(),
         script("pipeline", "yes | head -n 5000 | nl | sort -R | sha256sum; echo ${PIPESTATUS[@]}").varies(),
         script("sqlite3", "sqlite3 numbers.db <queries.sql && ls -l numbers.db")
             .prepared(inputs::scripts)

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::{Kind, Tag, flags};
 use tracer_core::session::Mode;
-use tracer_core::syscalls::{self, Memory, Syscall};
+use tracer_core::syscalls::{Memory, Syscall};
 
 const BAD_DESCRIPTOR: i64 = -(libc::EBADF as i64);
 
@@ -103,35 +103,23 @@ pub fn fcntl(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
 /// that replay shows; vmsplice moves bytes of the program, as writev does. tee, which nobody uses on an
 /// output, is refused there.
 pub fn transfer(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    if process::get().mode == Mode::Replay {
+        return replay_transfer(thread, frame, syscall);
+    }
     let arguments = frame.arguments();
     let [a, b, c, d, e, _] = arguments;
-    let (source, source_offset, target, target_offset, length) = match syscall.number as i64 {
-        libc::SYS_sendfile => (b, c, a, 0, d),
-        _ => (a, b, c, d, e),
+    let flag_of = |descriptor: u64| process::get().outputs.flag(descriptor as i32);
+    let (moved, target_offset) = match syscall.number as i64 {
+        libc::SYS_vmsplice => return generic::record(thread, frame, syscall),
+        libc::SYS_tee if flag_of(b) != 0 => return refuse(thread, frame, syscall, libc::EINVAL, false),
+        libc::SYS_tee => return generic::record(thread, frame, syscall),
+        libc::SYS_sendfile => (Transfer { source: b, source_offset: c, target: a, length: d }, 0),
+        _ => (Transfer { source: a, source_offset: b, target: c, length: e }, d),
     };
-    let target = if syscall.number as i64 == libc::SYS_vmsplice { a } else { target };
-    let flag = process::get().outputs.flag(target as i32);
-    let whole =
-        matches!(syscall.number as i64, libc::SYS_sendfile | libc::SYS_splice | libc::SYS_copy_file_range);
-    if flag == 0 {
-        let written = syscalls::written_descriptor(syscall, &arguments);
-        if written.is_some_and(|descriptor| process::get().outputs.flag(descriptor) != 0) {
-            return refuse(thread, frame, syscall, libc::EINVAL, false);
-        }
-        return generic::emulate(thread, frame, syscall);
-    }
-    if syscall.number as i64 == libc::SYS_vmsplice {
-        return generic::emulate(thread, frame, syscall);
-    }
-    if !whole || target_offset != 0 {
-        return refuse(thread, frame, syscall, libc::EINVAL, false);
-    }
-    match process::get().mode {
-        Mode::Record => {
-            let moved = Transfer { source, source_offset, target, length };
-            record_transfer(thread, frame, syscall, &moved, flag);
-        }
-        Mode::Replay => replay_transfer(thread, frame, syscall),
+    match flag_of(moved.target) {
+        0 => generic::record(thread, frame, syscall),
+        _ if target_offset != 0 => refuse(thread, frame, syscall, libc::EINVAL, false),
+        flag => record_transfer(thread, frame, syscall, &moved, flag),
     }
 }
 
@@ -148,28 +136,28 @@ struct Transfer {
 const LARGEST_TRANSFER: u64 = 64 << 10;
 
 impl Transfer {
-    /// Moves bytes through `buffer`; as the calls themselves, with the source's offset advanced by as much as
-    /// was written.
-    fn perform(&self, thread: &mut Thread, buffer: &mut [u8]) -> i64 {
+    /// Where to read: `None` for the source's own position.
+    fn offset(&self) -> Result<Option<u64>, i64> {
+        match self.source_offset {
+            0 => Ok(None),
+            word => log::read_value::<u64>(word).map(Some).ok_or(-(libc::EFAULT as i64)),
+        }
+    }
+
+    /// Reads what is to be moved.
+    fn read(&self, thread: &mut Thread, offset: Option<u64>, buffer: &mut [u8]) -> i64 {
         let length = self.length.min(buffer.len() as u64);
         let address = buffer.as_mut_ptr() as u64;
-        let offset = match self.source_offset {
-            0 => None,
-            word => match log::read_value::<u64>(word) {
-                Some(offset) => Some(offset),
-                None => return -(libc::EFAULT as i64),
-            },
-        };
-        let read = match offset {
+        match offset {
             None => generic::sleep(thread, libc::SYS_read, [self.source, address, length, 0, 0, 0]),
             Some(offset) => {
                 generic::sleep(thread, libc::SYS_pread64, [self.source, address, length, offset, 0, 0])
             }
-        };
-        if read <= 0 {
-            return read;
         }
-        let written = generic::sleep(thread, libc::SYS_write, [self.target, address, read as u64, 0, 0, 0]);
+    }
+
+    /// Of `read` bytes, `written` were taken by the target: the source's position advances by as much.
+    fn advance(&self, offset: Option<u64>, read: i64, written: i64) {
         let kept = written.max(0);
         match offset {
             Some(offset) => {
@@ -186,7 +174,6 @@ impl Transfer {
             }
             None => {}
         }
-        written
     }
 }
 
@@ -199,9 +186,24 @@ fn record_transfer(
 ) {
     let arguments = frame.arguments();
     let mut buffer = alloc::vec![0u8; LARGEST_TRANSFER as usize];
+    let offset = moved.offset();
+    let read = match offset {
+        Ok(offset) => moved.read(thread, offset, &mut buffer),
+        Err(error) => error,
+    };
     let (turn, ticket) = output::begin(flag);
-    let result = moved.perform(thread, &mut buffer);
+    let result = match read {
+        1.. => generic::write_out(
+            thread,
+            libc::SYS_write,
+            [moved.target, buffer.as_ptr() as u64, read as u64, 0, 0, 0],
+        ),
+        _ => read,
+    };
     drop(turn);
+    if let (Ok(offset), 1..) = (offset, read) {
+        moved.advance(offset, read, result);
+    }
     thread.items.clear();
     if result > 0 && moved.source_offset != 0 {
         let word = moved.source_offset;
@@ -215,10 +217,14 @@ fn record_transfer(
     frame.rax = result as u64;
 }
 
+/// Which way it went is in the log: after an exec, replay does not follow which descriptors are outputs.
 fn replay_transfer(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    if syscall.number as i64 == libc::SYS_vmsplice {
+        return generic::emulate(thread, frame, syscall);
+    }
+    let (mut bytes, mut ticket) = (Vec::new(), None);
     let arguments = frame.arguments();
     let outcome = playback::outcome(thread, Kind::Call, syscall, &arguments);
-    let (mut bytes, mut ticket) = (Vec::new(), None);
     playback::items(thread, syscall, outcome.items, |thread, item| {
         if item.tag == Tag::Moved as u8 {
             bytes = alloc::vec![0u8; item.length as usize];
@@ -230,9 +236,11 @@ fn replay_transfer(thread: &mut Thread, frame: &mut Frame, syscall: &'static Sys
         }
     });
     let flag = outcome.flags & (flags::STDOUT | flags::STDERR);
-    let written = [0, bytes.as_ptr() as u64, bytes.len() as u64, 0, 0, 0];
-    output::reproduce(libc::SYS_write as u16, &written, bytes.len() as i64, flag, ticket);
-    frame.rax = outcome.result as u64;
+    if flag != 0 {
+        let written = [0, bytes.as_ptr() as u64, bytes.len() as u64, 0, 0, 0];
+        output::reproduce(libc::SYS_write as u16, &written, bytes.len() as i64, flag, ticket);
+    }
+    generic::finish(frame, outcome.result, outcome.flags & flags::RESTART != 0);
 }
 
 /// getdents64(2): /proc/self/fd does not show our descriptors.

@@ -50,8 +50,11 @@ pub fn exec(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
                 Ok(image) => record(thread, syscall, &arguments, &image, envp),
                 Err(error) => -error as i64,
             };
+            // Not all that it read: the arguments can be thousands, and a search along PATH fails often.
             thread.items.clear();
-            log::push_inputs(thread, syscall, &arguments, result);
+            if let Some(text) = read_string(path, LONGEST_PATH) {
+                thread.items.push_copy(Tag::Text, at as u8, path, &text[..text.len() - 1]);
+            }
             super::conclude(thread, frame, syscall, &arguments, result, 0);
         }
         (Mode::Record, None) => {
@@ -249,7 +252,12 @@ fn record(
         return result;
     }
     let outputs = process::get().outputs.after_exec();
-    enter(thread, image, with_session(envp, thread.slot, outputs))
+    // A successful exec ends the process's other threads.
+    let environment = with_session(envp, thread.slot, outputs);
+    super::process::mark_others(thread, slot_state::LIVE, slot_state::FINISHED);
+    let result = enter(thread, image, environment);
+    super::process::mark_others(thread, slot_state::FINISHED, slot_state::LIVE);
+    result
 }
 
 /// Replay: makes the recorded exec, unless it failed in the recording.

@@ -52,7 +52,7 @@ pub fn record_after(
     let mut result = if output_flag != 0 {
         let (turn, place) = output::begin(output_flag);
         ticket = Some(place);
-        let result = perform(thread, syscall, arguments);
+        let result = write_out(thread, syscall.number as i64, arguments);
         drop(turn);
         result
     } else {
@@ -71,7 +71,7 @@ pub fn record_after(
 }
 
 /// Sets the result, or makes the program make the call again after the handler.
-fn finish(frame: &mut Frame, result: i64, again: bool) {
+pub fn finish(frame: &mut Frame, result: i64, again: bool) {
     if again {
         frame.rip -= crate::signals::deliver::SYSCALL_LENGTH;
     } else {
@@ -87,6 +87,16 @@ pub fn perform(thread: &mut Thread, syscall: &Syscall, arguments: [u64; 6]) -> i
         return unsafe { raw::call(syscall.number as i64, arguments) };
     }
     sleep(thread, syscall.number as i64, arguments)
+}
+
+/// A write to one of the recording's outputs. Other threads of the process wait meanwhile, so that tickets have the
+/// order of the tenures: else a replay would wait for a ticket that only a later tenure can use.
+pub fn write_out(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
+    if !thread.trap.is_null() {
+        crate::signals::kernel_side::block(thread.blocked);
+    }
+    // SAFETY: it is the program's own call, or one made for it, on valid memory; gs is set.
+    unsafe { raw::call_interruptible(number, arguments) }
 }
 
 /// A call that may sleep: other threads run meanwhile, and signals interrupt it.

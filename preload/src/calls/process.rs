@@ -36,7 +36,12 @@ pub fn exit(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
 }
 
 /// The process's other threads end with it, wherever they are: their streams are complete too.
-pub fn finish_others(thread: &Thread) {
+fn finish_others(thread: &Thread) {
+    mark_others(thread, slot_state::LIVE, slot_state::FINISHED);
+}
+
+/// Moves the slots of the process's other threads from one state to another.
+pub fn mark_others(thread: &Thread, from: u32, to: u32) {
     if process::get().threads == 1 || thread.borrows_memory {
         return;
     }
@@ -49,12 +54,7 @@ pub fn finish_others(thread: &Thread) {
         };
         let slot = &control.slots[slot];
         if slot.stream.load(Ordering::Relaxed) == stream {
-            let _ = slot.state.compare_exchange(
-                slot_state::LIVE,
-                slot_state::FINISHED,
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
+            let _ = slot.state.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
         }
     }
 }

@@ -16,11 +16,19 @@ use tracer_core::companion::launch::{
 };
 use tracer_core::companion::{Audience, Outcome, ReplayEnd, Role, Started, start};
 use tracer_core::session::Mode;
+use tracer_core::trace::directory::{is_being_recorded, wait_until_recorded};
 use tracer_core::trace::manifest::Manifest;
 
 /// Replays a trace; gives how this process is to end.
 pub fn replay(options: &Replay) -> Result<Ending> {
     let directory = locate(options.which.trace.as_deref())?;
+    if is_being_recorded(&directory)? {
+        eprintln!(
+            "imitate: {} is still being recorded; waiting until the last of its processes has ended",
+            directory.display()
+        );
+        wait_until_recorded(&directory)?;
+    }
     if options.gdb {
         check_objects(&Manifest::load(&directory)?)?;
         match debugger::debug(&directory, options.check)? {}
