@@ -101,7 +101,7 @@ os.execv(\"/bin/echo\", [\"echo\", \"replaced\"])
 
 fn development() -> Vec<Case> {
     vec![
-        debian("git", "git --no-pager log -p --stat").prepared(inputs::repository).varies(),
+        debian("git", "git --no-pager log -p --stat").prepared(inputs::repository),
         debian("git", "git status").prepared(inputs::repository).steady(),
         debian("git", "git gc -q").prepared(inputs::repository),
         script(
