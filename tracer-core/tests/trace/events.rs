@@ -134,6 +134,7 @@ fn malformed_events_are_named() {
         (start(&item(Tag::Ticket, 0, 0, &[1])), "tag Ticket does not go with 1 bytes"),
         (start(&item(Tag::Arguments, 0, 0, b"no end")), "tag Arguments does not go with 6 bytes"),
         (start(&item(Tag::FileChange, 0, 0, &[0; 24])), "tag FileChange does not go with 24 bytes"),
+        (start(&item(Tag::State, 0, 0, &[0; 12])), "tag State does not go with 12 bytes"),
         (start(&item(Tag::Identity, 0, 0, &[0; 8])), "tag Identity does not go with 8 bytes"),
         (
             start(&item(Tag::MapFile, 0, 0, &words(&[0, u64::MAX, 1]))),
@@ -176,6 +177,8 @@ fn items_are_typed() {
         item(Tag::Identity, 0, 0, &words(&numbers)),
         item(Tag::FileChange, 0, 3, &words(&[100, 10, 20, 0x7000])),
         item(Tag::FileBytes, 0, 10, b"new"),
+        item(Tag::State, 0, 0x40_1000, &words(&[1, 2])),
+        item(Tag::Moved, 0, 0, b"moved"),
     ];
     let event = single(&event(Kind::Start, 0, 0, &stored.concat()));
     let items: Vec<Item> = event.items().iter().collect();
@@ -201,6 +204,8 @@ fn items_are_typed() {
     let change = FileChange { size: 100, offset: 10, length: 20, source: 0x7000 };
     assert_eq!(items[6], Item::FileChange { file: 3, change });
     assert_eq!(items[7], Item::FileBytes { offset: 10, bytes: b"new" });
+    assert_eq!(items[8], Item::State { address: 0x40_1000, bytes: &words(&[1, 2]) });
+    assert_eq!(items[9], Item::Moved { bytes: b"moved" });
 }
 
 #[test]

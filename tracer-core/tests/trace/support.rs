@@ -82,7 +82,14 @@ pub fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
 
 /// A valid item of any tag that needs no particular place.
 pub fn any_item() -> impl Strategy<Value = Vec<u8>> {
-    let free = prop::sample::select(vec![Tag::Output, Tag::Text, Tag::Executable, Tag::Maps, Tag::Directory]);
+    let free = prop::sample::select(vec![
+        Tag::Output,
+        Tag::Text,
+        Tag::Executable,
+        Tag::Maps,
+        Tag::Directory,
+        Tag::Moved,
+    ]);
     prop_oneof![
         (free, 0..6_u8, any::<u64>(), bytes(40))
             .prop_map(|(tag, argument, value, data)| { item(tag, argument, value, &data) }),
