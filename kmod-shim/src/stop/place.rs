@@ -219,6 +219,12 @@ impl Room {
         self.length >= JUMP_LENGTH
     }
 
+    /// The address behind its first instruction, if that is always executed next.
+    pub fn behind_first(&self) -> Option<u64> {
+        let first = decode(&self.bytes).filter(|instruction| instruction.flow == Flow::Next)?;
+        Some(self.address + first.length as u64)
+    }
+
     /// Whether its first instruction returns to an address on the stack.
     pub fn returns(&self) -> bool {
         decode(&self.bytes).is_some_and(|instruction| instruction.flow == Flow::Return)

@@ -3,11 +3,11 @@
 use crate::arena;
 use crate::kernel;
 use crate::start::{self, maps};
-use alloc::vec::Vec;
 use kmod_shim::arch::native::user_memory;
 use xxhash_rust::xxh3::xxh3_64;
 
-const PAGE: usize = 4096;
+/// The unit of memory, in bytes.
+pub const PAGE: usize = 4096;
 /// Bytes below the stack pointer that belong to the function that runs.
 const RED_ZONE: u64 = 128;
 /// An odd constant that spreads bits (of the golden ratio).
@@ -17,48 +17,9 @@ const PRESENT: u64 = 3 << 62;
 /// How many of those words are read at once.
 const WORDS: usize = 512;
 
-/// How many changed pages are remembered.
-const CHANGED: usize = 4;
-
-/// The pages of memory with their hashes as they were at a stop, in ascending order, and the first of those that
-/// were not so at the stop before.
-pub struct Pages {
-    known: Vec<(u64, u64)>,
-    changed: [u64; CHANGED],
-    count: usize,
-}
-
-impl Pages {
-    /// None.
-    pub const NONE: Pages = Pages { known: Vec::new(), changed: [0; CHANGED], count: 0 };
-
-    /// The addresses of the changed ones.
-    pub fn changed(&self) -> &[u64] {
-        &self.changed[..self.count]
-    }
-
-    /// Takes the hashes of `present` and tells what has changed since the last time.
-    fn replace(&mut self, present: Vec<(u64, u64)>) {
-        self.count = 0;
-        let mut before = self.known.iter().peekable();
-        for page in &present {
-            while before.next_if(|known| known.0 < page.0).is_some() {}
-            let same = before.next_if(|known| known.0 == page.0).is_some_and(|known| known.1 == page.1);
-            if !same && self.count < CHANGED {
-                self.changed[self.count] = page.0;
-                self.count += 1;
-            }
-        }
-        self.known = present;
-    }
-}
-
-/// As [`hash`], and takes note of the pages.
-pub fn hash_and_compare(rsp: u64, pages: &mut Pages) -> Option<u64> {
-    let mut present = Vec::with_capacity(pages.known.len() + 64);
-    let sum = sum(rsp, 0..0, &mut |page, hash| present.push((page, hash)))?;
-    pages.replace(present);
-    Some(sum)
+/// As [`hash`], and calls `visit` with every page that has a hash, in ascending order.
+pub fn hash_pages(rsp: u64, visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
+    sum(rsp, 0..0, visit)
 }
 
 /// Hash of all writable memory of the program, without what lies below the stack pointer `rsp` and our mapping

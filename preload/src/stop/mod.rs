@@ -13,6 +13,7 @@
 //! waiting. Only processes with one thread are stopped this way: what several would write to memory meanwhile
 //! is not in the state.
 
+mod changes;
 mod code;
 mod memory;
 mod record;

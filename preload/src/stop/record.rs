@@ -33,7 +33,18 @@ enum Stage {
     /// The timer runs.
     Waiting,
     /// The timer runs, and a breakpoint is in the program's code.
-    Placed { address: u64, original: u8 },
+    Placed { address: u64, original: u8, purpose: Purpose },
+}
+
+/// What is to happen at a breakpoint.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Memory is looked at, and the thread goes on, to be stopped the next time.
+    Look,
+    /// The thread has executed the instruction at the address and will be stopped there the next time.
+    Return(u64),
+    /// The thread is stopped.
+    Stop,
 }
 
 struct Recorder {
@@ -42,6 +53,8 @@ struct Recorder {
     attempts: usize,
     /// Returns followed since then.
     returns: usize,
+    /// Memory was looked at since then.
+    looked: bool,
     /// Until the next look, in microseconds.
     pause: u64,
     snapshot: Snapshot,
@@ -57,6 +70,7 @@ static RECORDER: Holder = Holder(UnsafeCell::new(Recorder {
     stage: Stage::Idle,
     attempts: 0,
     returns: 0,
+    looked: false,
     pause: AGAIN,
     snapshot: Snapshot::EMPTY,
 }));
@@ -74,6 +88,7 @@ pub fn arrived(thread: &Thread) {
         recorder.stage = Stage::Waiting;
         recorder.attempts = 0;
         recorder.returns = 0;
+        recorder.looked = false;
         recorder.pause = AGAIN;
     }
 }
@@ -96,7 +111,7 @@ pub fn cancel() {
 /// Takes the breakpoint, if there is one, out of the program's code.
 fn withdraw() {
     let recorder = recorder();
-    if let Stage::Placed { address, original } = recorder.stage {
+    if let Stage::Placed { address, original, .. } = recorder.stage {
         // SAFETY: the program is stopped, and the byte is the one that was there.
         if !unsafe { code::write(address, &[original]) } {
             // It could be written a moment ago. The program would run into it.
@@ -150,17 +165,22 @@ fn place(machine: &MachineContext, attempts: usize) -> Option<u64> {
         _ => (next().or_else(|| here.first(&code::read)), REACH[1]),
     };
     let address = address.or_else(|| here.first(&code::read))?;
-    put(address).then_some(patience)
+    put(address, first_purpose()).then_some(patience)
+}
+
+/// What a newly chosen place is for.
+fn first_purpose() -> Purpose {
+    if recorder().looked { Purpose::Stop } else { Purpose::Look }
 }
 
 /// Puts a breakpoint into the program's code; false if it cannot be there.
-fn put(address: u64) -> bool {
+fn put(address: u64, purpose: Purpose) -> bool {
     let mut original = [0];
     let readable = code::read(address, &mut original) == 1;
     // SAFETY: the program is stopped; a breakpoint at the start of an instruction changes no other.
     let written = readable && unsafe { code::write(address, &[BREAKPOINT]) };
     if written {
-        recorder().stage = Stage::Placed { address, original: original[0] };
+        recorder().stage = Stage::Placed { address, original: original[0], purpose };
     }
     written
 }
@@ -175,20 +195,28 @@ fn follow_return(machine: &MachineContext) -> bool {
     recorder().returns += 1;
     log::read_value::<u64>(machine.rsp).is_some_and(|caller| {
         let there = Surroundings::read(&code::read, caller);
-        there.next(&code::read).or_else(|| there.first(&code::read)).is_some_and(put)
+        there
+            .next(&code::read)
+            .or_else(|| there.first(&code::read))
+            .is_some_and(|place| put(place, first_purpose()))
     })
 }
 
 /// A breakpoint was hit. True if it was ours.
 pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
-    let Stage::Placed { address, .. } = recorder().stage else { return false };
+    let Stage::Placed { address, purpose, .. } = recorder().stage else { return false };
     let machine = &mut context.machine;
     if machine.rip != address + 1 {
         return false;
     }
     machine.rip = address;
     withdraw();
-    if follow_return(machine) {
+    let goes_on = match purpose {
+        Purpose::Look => follow_return(machine) || look(machine),
+        Purpose::Return(place) => put(place, Purpose::Stop),
+        Purpose::Stop => follow_return(machine),
+    };
+    if goes_on {
         return true;
     }
     if !stop(thread, machine) {
@@ -201,6 +229,19 @@ pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
     thread.register.signals_pending = u64::from(thread.pending.any(thread.blocked));
     context.mask = kernel_side::mask_for(thread.blocked);
     true
+}
+
+/// Looks at memory, and lets the thread go on to be stopped when it comes here again. False if it must be stopped
+/// now, because where it goes on is not certain.
+fn look(machine: &MachineContext) -> bool {
+    let recorder = recorder();
+    recorder.looked = true;
+    let Some(behind) = Room::at(&code::read, machine.rip).and_then(|room| room.behind_first()) else {
+        return false;
+    };
+    recorder.snapshot.prepare(machine);
+    timer::set(REACH[1]);
+    put(behind, Purpose::Return(machine.rip))
 }
 
 /// Logs and delivers what is pending, here.

@@ -11,10 +11,11 @@
 //! | the rest | windows: address, length, and so many bytes of memory |
 //!
 //! The windows are memory that the code there is likely to change: around addresses in registers, where
-//! instructions have operands relative to themselves, and pages that were other at the stop before. When replay passes the place with equal registers but
+//! instructions have operands relative to themselves, and what was other when the place was passed before. When replay passes the place with equal registers but
 //! other memory, it finds there a word to look at first.
 
-use super::memory::{self, Pages};
+use super::changes::Changes;
+use super::memory;
 use core::ops::Range;
 use kmod_shim::arch::native::{extended_state, signal_frame::MachineContext, user_memory};
 use kmod_shim::stop::trampoline::{Condition, Source};
@@ -37,6 +38,8 @@ const NOT_THE_PROGRAMS: u64 = 0x100 | 0x1_0000;
 const VECTORS_OFFSET: u64 = 160;
 /// Bytes that an extended state can have: with AMX tiles it takes 11 KiB.
 const EXTENDED_CAPACITY: usize = 16 << 10;
+/// How many pages are added whole.
+const FRESH_PAGES: usize = 4;
 /// Words that a snapshot can have.
 const CAPACITY: usize = 4096;
 
@@ -44,7 +47,7 @@ const CAPACITY: usize = 4096;
 pub struct Snapshot {
     words: [u64; CAPACITY],
     length: usize,
-    pages: Pages,
+    changes: Changes,
     extended: Extended,
 }
 
@@ -59,7 +62,7 @@ impl Snapshot {
     pub const EMPTY: Snapshot = Snapshot {
         words: [0; CAPACITY],
         length: 0,
-        pages: Pages::NONE,
+        changes: Changes::NONE,
         extended: Extended([0; EXTENDED_CAPACITY]),
     };
 
@@ -69,7 +72,7 @@ impl Snapshot {
         self.words[..REGISTERS].copy_from_slice(&registers(machine));
         let Some(extended) = self.extended.hash(machine) else { return false };
         self.words[EXTENDED] = extended;
-        let Some(memory) = memory::hash_and_compare(machine.rsp, &mut self.pages) else { return false };
+        let Some(memory) = self.changes.hash(machine.rsp) else { return false };
         self.words[MEMORY] = memory;
         self.words[VECTORS..WINDOWS].copy_from_slice(&vectors(machine));
         self.length = WINDOWS;
@@ -82,11 +85,29 @@ impl Snapshot {
         for address in operands {
             self.add_window(address..address.wrapping_add(32));
         }
-        for index in 0..self.pages.changed().len() {
-            let page = self.pages.changed()[index];
-            self.add_window(page..page + 4096);
-        }
+        self.add_changes();
         true
+    }
+
+    /// Adds words that have changed, each a window of its own. Without any, whole pages.
+    fn add_changes(&mut self) {
+        for (address, word) in self.changes.words() {
+            let Some(place) = self.words.get_mut(self.length..self.length + 3) else { return };
+            place.copy_from_slice(&[*address, 8, *word]);
+            self.length += 3;
+        }
+        if self.changes.words().is_empty() {
+            for index in 0..self.changes.fresh().len().min(FRESH_PAGES) {
+                let page = self.changes.fresh()[index];
+                self.add_window(page..page + memory::PAGE as u64);
+            }
+        }
+    }
+
+    /// Looks at memory, so that the next snapshot has what is other then.
+    pub fn prepare(&mut self, machine: &MachineContext) {
+        // Where memory cannot be hashed, the snapshot will find that out too.
+        let _ = self.changes.hash(machine.rsp);
     }
 
     /// Adds the memory in `range`, if it can be read and there is room.
