@@ -77,6 +77,10 @@ impl Surroundings {
                 Flow::Return | Flow::JumpIndirect | Flow::Trap => return found,
                 _ => {}
             }
+            // What lies behind a jump need not be code, unless a branch goes there.
+            if matches!(instruction.flow, Flow::Jump { .. }) && !found.targets().any(|target| target == end) {
+                return found;
+            }
             address = end;
         }
         found
@@ -151,15 +155,19 @@ impl Surroundings {
 
     /// Whether a branch that was read goes to an instruction of `room` other than the first.
     fn enters(&self, room: &Room) -> bool {
-        self.placed[..self.count].iter().any(|(address, instruction)| {
-            let (Flow::Conditional { displacement, .. }
+        self.targets().any(|target| room.inner().any(|start| start == target))
+    }
+
+    /// Where the branches that were read go.
+    fn targets(&self) -> impl Iterator<Item = u64> {
+        self.placed[..self.count].iter().filter_map(|(address, instruction)| match instruction.flow {
+            Flow::Conditional { displacement, .. }
             | Flow::ConditionalFixed { displacement }
-            | Flow::Jump { displacement }) = instruction.flow
-            else {
-                return false;
-            };
-            let target = (address + instruction.length as u64).wrapping_add_signed(i64::from(displacement));
-            room.inner().any(|start| start == target)
+            | Flow::Jump { displacement } => {
+                let end = address + instruction.length as u64;
+                Some(end.wrapping_add_signed(i64::from(displacement)))
+            }
+            _ => None,
         })
     }
 

@@ -61,6 +61,18 @@ fn the_middle_of_an_instruction_is_not_in_the_loop() {
 }
 
 #[test]
+fn what_lies_behind_a_jump_is_code_only_if_a_branch_goes_there() {
+    // nop; jmp out; then mov eax, 1, which may be data; ret
+    let unknown = [0x90, 0xeb, 6, 0xb8, 1, 0, 0, 0, 0xc3];
+    let read = reader(&unknown);
+    assert_eq!(Surroundings::read(&read, START).around(&read), None);
+    // jz to the mov; jmp out; mov eax, 1; ret
+    let known = [0x74, 2, 0xeb, 6, 0xb8, 1, 0, 0, 0, 0xc3];
+    let read = reader(&known);
+    assert_eq!(Surroundings::read(&read, START).around(&read), Some(START + 4));
+}
+
+#[test]
 fn without_room_the_return_is_chosen() {
     // mov rax, rdx; ret
     let code = [0x48, 0x89, 0xd0, 0xc3];

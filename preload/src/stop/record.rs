@@ -84,12 +84,17 @@ fn recorder() -> &'static mut Recorder {
 /// A signal was put aside.
 pub fn arrived(thread: &Thread) {
     let recorder = recorder();
-    if recorder.stage == Stage::Idle && is_alone(thread) && is_deliverable(thread) && timer::set(PATIENCE) {
-        recorder.stage = Stage::Waiting;
-        recorder.attempts = 0;
-        recorder.returns = 0;
-        recorder.looked = false;
-        recorder.pause = AGAIN;
+    if recorder.stage != Stage::Idle || !is_alone(thread) || !is_deliverable(thread) {
+        return;
+    }
+    recorder.attempts = 0;
+    recorder.returns = 0;
+    recorder.looked = false;
+    recorder.pause = AGAIN;
+    // Before the timer is set: it may expire before this function returns.
+    recorder.stage = Stage::Waiting;
+    if !timer::set(PATIENCE) {
+        recorder.stage = Stage::Idle;
     }
 }
 
