@@ -167,8 +167,14 @@ impl Feeder {
     fn work(&mut self) {
         let futex = SystemFutex::new(IDLE, None);
         let control = self.control.clone();
-        while !self.heard.program_gone() {
-            if self.visit_all() {
+        loop {
+            // Asked first: what the last process did before it went must be seen all the same.
+            let gone = self.heard.program_gone();
+            let moved = self.visit_all();
+            if gone {
+                return;
+            }
+            if moved {
                 continue;
             }
             let bell = Bell::of_companion(&control);
