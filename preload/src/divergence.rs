@@ -85,7 +85,7 @@ fn wait_for_the_end(thread: &mut Thread, state: u32) -> ! {
 
 /// The stream ends here although the thread goes on: the recording was cut short.
 pub fn ends_early(thread: &mut Thread) -> ! {
-    order::sleep_forever(thread);
+    order::sleep_until_the_end(thread);
     if thread.stream != 0 {
         // A process that its recording's end found alive was killed there; its parent's log says how.
         process::die_by_signal(libc::SIGKILL);
@@ -104,6 +104,7 @@ fn kind_name(header: &Header) -> &'static str {
         Some(Kind::Check) => "state check",
         Some(Kind::Turn) => "hand-over",
         Some(Kind::Note) => "note",
+        Some(Kind::Stop) => "a stop between two instructions",
         None => "an unknown event",
     }
 }

@@ -114,8 +114,8 @@ impl Files {
     }
 }
 
-/// Gives the writer a descriptor of the file.
-fn send(message: &FileMessage, descriptor: i32) -> Result<(), kernel::Errno> {
+/// Gives the companion a descriptor of the file.
+pub fn send(message: &FileMessage, descriptor: i32) -> Result<(), kernel::Errno> {
     #[repr(C)]
     struct Rights {
         header: libc::cmsghdr,

@@ -11,12 +11,17 @@ use tracer_core::session::Mode;
 
 /// Performs a trapped instruction for the program.
 pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineContext) {
-    order::at_safepoint(thread);
     let number = match trapped {
         Trapped::Rdtsc => Instruction::Rdtsc,
         Trapped::Rdtscp => Instruction::Rdtscp,
         Trapped::Cpuid => Instruction::Cpuid,
+        Trapped::Pause => {
+            machine.rip += trapped.length();
+            order::at_spin(thread);
+            return stop::look(thread);
+        }
     } as u16;
+    order::at_safepoint(thread);
     let results = match process::get().mode {
         Mode::Record => {
             let results = trap::execute(trapped, [machine.rax, machine.rbx, machine.rcx, machine.rdx]);

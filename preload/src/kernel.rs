@@ -90,24 +90,48 @@ pub fn hung_up(descriptor: i32) -> bool {
     ready == Ok(1) && poll.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
 }
 
-/// Sleeps while `word` is `expected`, at most `milliseconds`. Shared between processes.
-pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) {
+/// Sleeps while `word` is `expected`, at most `milliseconds`. Shared between processes. True if the time ran out.
+pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) -> bool {
     let timeout = libc::timespec {
         tv_sec: (milliseconds / 1000) as i64,
         tv_nsec: (milliseconds % 1000 * 1_000_000) as i64,
     };
     // SAFETY: the word and the timeout are valid.
-    let _ = unsafe {
+    let result = unsafe {
         call(
             libc::SYS_futex,
             [word.as_ptr() as u64, libc::FUTEX_WAIT as u64, expected as u64, &raw const timeout as u64, 0, 0],
         )
     };
+    result == Err(libc::ETIMEDOUT)
+}
+
+/// Whether the process has not ended yet, whether or not somebody has waited for it. It opens no descriptor, which
+/// would change the numbers that the program's own get.
+pub fn is_alive(process: u32) -> bool {
+    let mut byte = 0u8;
+    let local = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    let remote = libc::iovec { iov_base: core::ptr::null_mut(), iov_len: 1 };
+    // What has ended has no memory (ESRCH); of what lives, address 0 cannot be read, or we may not.
+    let arguments = [process as u64, &raw const local as u64, 1, &raw const remote as u64, 1, 0];
+    // SAFETY: the vectors are valid, and the one byte is ours.
+    let read = unsafe { call(libc::SYS_process_vm_readv, arguments) };
+    read != Err(libc::ESRCH)
 }
 
 /// Wakes one sleeper on `word`.
 pub fn futex_wake_one(word: &AtomicU32) {
     wake(word, 1);
+}
+
+/// The monotonic clock, in microseconds.
+pub fn microseconds() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is valid and writable.
+    let _ = unsafe {
+        call(libc::SYS_clock_gettime, [libc::CLOCK_MONOTONIC as u64, &raw mut now as u64, 0, 0, 0, 0])
+    };
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
 }
 
 /// Lets another thread have the processor.

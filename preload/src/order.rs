@@ -1,97 +1,202 @@
-//! Serial order: one thread of a process runs at a time, and the log says who.
+//! Serial order: of the threads that share memory one runs at a time, and the log says who.
 //!
 //! A *tenure* is a stretch in which one thread has the right to run. It ends at a safepoint: before a call that
-//! may sleep, at the thread's end, or at any call once others have waited long enough. Between two hand-overs
-//! the thread is alone, so its data races, atomics and malloc calls are deterministic by themselves, and the
-//! log is only the hand-overs: a [`Kind::Turn`] with the tenure's number, in the stream of the thread that
-//! begins it. In replay a thread that finds one ends its tenure there and waits for that number.
+//! may sleep, at the thread's end, or at any call once others have waited long enough; a thread that reaches no
+//! safepoint is stopped between two instructions ([`crate::stop`]). Between two hand-overs the thread is alone, so
+//! its data races, atomics and malloc calls are deterministic by themselves, and the log is only the hand-overs: a
+//! [`Kind::Turn`] with the tenure's number, in the stream of the thread that begins it. In replay a thread that
+//! finds one ends its tenure there and waits for that number.
 //!
-//! A process with a single thread comes here for one comparison.
+//! The threads of a process have a [`Domain`] of their own. Once a process shares memory with another it belongs to
+//! the recording's shared domain ([`share`]), until it executes another program. A process with a single thread and
+//! memory of its own comes here for one comparison.
 
 use crate::thread::Thread;
-use crate::{kernel, log, playback, process};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use tracer_core::event::Kind;
-use tracer_core::session::Mode;
+use crate::{kernel, log, playback, process, stop};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use tracer_core::event::{Kind, turn};
+use tracer_core::session::{Domain, Mode};
 
 /// Calls that a thread may make while others wait.
 const QUANTUM: u64 = 64;
+/// How long, in milliseconds, a thread waits before it asks for a hand-over at the next safepoint, and between two
+/// requests to stop.
+const SLICE: u64 = 5;
+/// How often the holder of a lock that was just given up looks whether somebody has taken it.
+const LOOKS: usize = 200;
+/// Waits after which a waiter looks whether the holder still exists.
+const LOOK_FOR_HOLDER: u64 = 5;
 const FREE: u32 = 0;
 const HELD: u32 = 1;
 const CONTENDED: u32 = 2;
 
-/// The right to run in this process. A child of fork gets a copy and starts afresh.
-struct Domain {
-    /// Recording: the lock (a futex: free, held, held with sleepers).
-    lock: AtomicU32,
-    /// Threads that wait for the lock.
-    waiting: AtomicU32,
-    /// Tenures begun (recording) or ended (replay).
-    tenures: AtomicU64,
-    /// Area of the thread whose tenure is or was the last, plus one.
-    last: AtomicU64,
-    /// Replay: changes with `tenures`; sleepers wait here.
-    bell: AtomicU32,
-    /// Replay: threads that have come to the end of their streams.
-    starved: AtomicU32,
+/// The domain of this process's threads. A child of fork gets a copy and starts afresh.
+static OWN: Domain = Domain::new();
+/// This process is in the shared domain instead.
+static SHARES: AtomicBool = AtomicBool::new(false);
+/// Threads of this process that wait for the lock of the shared domain.
+static WAITING: AtomicU32 = AtomicU32::new(0);
+/// The process is ending: who gets the lock gives it back.
+static ENDING: AtomicBool = AtomicBool::new(false);
+/// Replay: threads that have come to the end of their streams.
+static STARVED: AtomicU32 = AtomicU32::new(0);
+
+fn domain() -> &'static Domain {
+    domain_for(SHARES.load(Ordering::Relaxed))
 }
 
-static DOMAIN: Domain = Domain {
-    lock: AtomicU32::new(HELD),
-    waiting: AtomicU32::new(0),
-    tenures: AtomicU64::new(0),
-    last: AtomicU64::new(1),
-    bell: AtomicU32::new(0),
-    starved: AtomicU32::new(0),
-};
+fn domain_for(shared: bool) -> &'static Domain {
+    if shared { &process::control().shared } else { &OWN }
+}
 
 /// Whether this thread has to share the right to run with others.
 #[inline]
-fn is_shared(thread: &Thread) -> bool {
-    process::get().threads > 1 && !thread.borrows_memory
+pub fn is_ordered(thread: &Thread) -> bool {
+    (process::get().threads > 1 || SHARES.load(Ordering::Relaxed)) && !thread.borrows_memory
 }
 
-/// The calling thread is the only one, and runs: after fork.
+/// Whether this process shares memory with others.
+pub fn shares() -> bool {
+    SHARES.load(Ordering::Relaxed)
+}
+
+/// Recording: whether the thread has the right to run.
+pub fn is_holder(thread: &Thread) -> bool {
+    let domain = domain();
+    !is_ordered(thread)
+        || domain.lock.load(Ordering::Relaxed) != FREE
+            && domain.holder[0].load(Ordering::Relaxed) == process::get().real_id
+            && domain.holder[1].load(Ordering::Relaxed) == thread.real
+}
+
+/// How long, in milliseconds, a thread that reaches no safepoint is left alone.
+pub fn patience() -> &'static AtomicU32 {
+    &domain().patience
+}
+
+/// The calling thread is the only one of its process, and runs: at start and after fork. A child of a process that
+/// shares memory then has to [`begin`].
 pub fn reset(thread: &mut Thread) {
     thread.tenure = 0;
-    DOMAIN.lock.store(HELD, Ordering::Relaxed);
-    DOMAIN.waiting.store(0, Ordering::Relaxed);
-    DOMAIN.tenures.store(0, Ordering::Relaxed);
-    DOMAIN.last.store(thread.area as u64 + 1, Ordering::Relaxed);
-    DOMAIN.starved.store(0, Ordering::Relaxed);
+    thread.tenure_is_shared = false;
+    thread.holds_tenure = false;
+    thread.spins = 0;
+    OWN.lock.store(HELD, Ordering::Relaxed);
+    OWN.waiting.store(0, Ordering::Relaxed);
+    OWN.wanted.store(0, Ordering::Relaxed);
+    // The first thread's tenure, number 0, is not in the log.
+    OWN.tenures.store((process::get().mode == Mode::Record) as u64, Ordering::Relaxed);
+    OWN.last.store(thread.stream as u64 + 1, Ordering::Relaxed);
+    hold(&OWN, thread);
+    WAITING.store(0, Ordering::Relaxed);
+    STARVED.store(0, Ordering::Relaxed);
+}
+
+fn hold(domain: &Domain, thread: &Thread) {
+    domain.holder[0].store(process::get().real_id, Ordering::Relaxed);
+    domain.holder[1].store(thread.real, Ordering::Relaxed);
 }
 
 /// Recording: gives up the right to run before a call that may sleep. False if there is nobody to give it to.
 #[inline]
 pub fn release(thread: &Thread) -> bool {
-    if !is_shared(thread) {
+    if !is_ordered(thread) {
         return false;
     }
-    unlock();
+    give_up();
     true
 }
 
-fn unlock() {
-    if DOMAIN.lock.swap(FREE, Ordering::Release) == CONTENDED {
-        kernel::futex_wake_one(&DOMAIN.lock);
+fn give_up() {
+    stop::cancel();
+    unlock(domain());
+}
+
+fn unlock(domain: &Domain) {
+    if domain.lock.swap(FREE, Ordering::Release) == CONTENDED {
+        kernel::futex_wake_one(&domain.lock);
     }
 }
 
 /// Recording: gets the right to run (again), and logs it if another thread has had it meanwhile.
 pub fn acquire(thread: &mut Thread) {
-    let lock = &DOMAIN.lock;
-    if lock.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        DOMAIN.waiting.fetch_add(1, Ordering::Relaxed);
-        while lock.swap(CONTENDED, Ordering::Acquire) != FREE {
-            kernel::futex_wait(lock, CONTENDED, 1000);
-        }
-        DOMAIN.waiting.fetch_sub(1, Ordering::Relaxed);
+    acquire_at(thread, 0);
+}
+
+fn acquire_at(thread: &mut Thread, place: u8) {
+    let mut mine = domain();
+    lock(mine);
+    // The process may have come to share memory meanwhile.
+    while !core::ptr::eq(mine, domain()) {
+        unlock(mine);
+        mine = domain();
+        lock(mine);
     }
-    let me = thread.area as u64 + 1;
-    if DOMAIN.last.swap(me, Ordering::Relaxed) != me {
-        thread.tenure = DOMAIN.tenures.fetch_add(1, Ordering::Relaxed) + 1;
-        thread.calls_at_turn = thread.calls;
-        log::words(thread, Kind::Turn, 0, 0, &[thread.tenure]);
+    hold(mine, thread);
+    let me = thread.stream as u64 + 1;
+    if mine.last.swap(me, Ordering::Relaxed) == me {
+        return;
+    }
+    mine.wanted.store(0, Ordering::Relaxed);
+    thread.tenure = mine.tenures.fetch_add(1, Ordering::Relaxed);
+    thread.calls_at_turn = thread.calls;
+    let shared = if SHARES.load(Ordering::Relaxed) { turn::SHARED } else { 0 };
+    let body = [thread.tenure, core::mem::take(&mut thread.spins)];
+    log::words(thread, Kind::Turn, place | shared, 0, &body);
+}
+
+fn lock(domain: &Domain) {
+    if domain.lock.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        wait_for_lock(domain);
+    }
+    while ENDING.load(Ordering::Relaxed) {
+        // Until the process has ended, or could not execute what it wanted to.
+        unlock(domain);
+        kernel::futex_wait(&AtomicU32::new(0), 0, SLICE);
+        wait_for_lock(domain);
+    }
+}
+
+#[cold]
+fn wait_for_lock(domain: &Domain) {
+    let counts = core::ptr::eq(domain, &process::control().shared);
+    if !counts || !ENDING.load(Ordering::Relaxed) {
+        domain.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+    if counts {
+        WAITING.fetch_add(1, Ordering::Relaxed);
+    }
+    let (mut tenure, mut waits) = (domain.tenures.load(Ordering::Relaxed), 0);
+    while domain.lock.swap(CONTENDED, Ordering::Acquire) != FREE {
+        if !kernel::futex_wait(&domain.lock, CONTENDED, SLICE) {
+            continue;
+        }
+        let now = domain.tenures.load(Ordering::Relaxed);
+        if now != tenure {
+            (tenure, waits) = (now, 0);
+            continue;
+        }
+        waits += 1;
+        press(domain, waits);
+    }
+    if counts {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+    if !counts || !ENDING.load(Ordering::Relaxed) {
+        domain.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The same tenure has gone on for `waits` slices: asks for a hand-over at a safepoint, and after that anywhere.
+fn press(domain: &Domain, waits: u64) {
+    domain.wanted.store(1, Ordering::Relaxed);
+    let holder = domain.holder.each_ref().map(|id| id.load(Ordering::Relaxed));
+    if waits > 1 {
+        stop::request(holder, waits * SLICE);
+    }
+    if waits.is_multiple_of(LOOK_FOR_HOLDER) && !kernel::is_alive(holder[0]) {
+        // It was killed; nobody else will give its right up. Whoever comes first takes it.
+        let _ = domain.lock.compare_exchange(CONTENDED, FREE, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 
@@ -99,90 +204,203 @@ pub fn acquire(thread: &mut Thread) {
 /// if the recording did.
 #[inline]
 pub fn at_safepoint(thread: &mut Thread) {
-    if is_shared(thread) {
-        match process::get().mode {
-            Mode::Record => hand_over_if_due(thread),
-            Mode::Replay => follow(thread),
-        }
+    match process::get().mode {
+        Mode::Record if is_ordered(thread) => hand_over_if_due(thread),
+        Mode::Record => {}
+        Mode::Replay => follow(thread, 0),
     }
 }
 
 fn hand_over_if_due(thread: &mut Thread) {
-    if DOMAIN.waiting.load(Ordering::Relaxed) == 0 || thread.calls - thread.calls_at_turn < QUANTUM {
+    let domain = domain();
+    if domain.waiting.load(Ordering::Relaxed) == 0 {
         return;
     }
-    hand_over(thread);
+    if thread.calls - thread.calls_at_turn >= QUANTUM || domain.wanted.load(Ordering::Relaxed) != 0 {
+        hand_over(thread);
+    }
+}
+
+/// A `pause` that is a safepoint: the thread waits for another one.
+pub fn at_spin(thread: &mut Thread) {
+    thread.spins += 1;
+    match process::get().mode {
+        Mode::Record => {
+            if is_ordered(thread) && domain().waiting.load(Ordering::Relaxed) != 0 {
+                hand_over_at(thread, turn::SPIN);
+            }
+        }
+        Mode::Replay => follow(thread, turn::SPIN),
+    }
+}
+
+/// The thread was stopped between two instructions to let another one run.
+pub fn stopped(thread: &mut Thread) {
+    match process::get().mode {
+        Mode::Record => hand_over(thread),
+        Mode::Replay => {
+            if playback::peek(thread).is_none() {
+                // It never ran again.
+                crate::divergence::ends_early(thread);
+            }
+            follow(thread, 0);
+        }
+    }
 }
 
 /// Lets one of those that wait run first.
 pub fn hand_over(thread: &mut Thread) {
-    if !is_shared(thread) {
-        return;
+    if is_ordered(thread) {
+        hand_over_at(thread, 0);
     }
-    unlock();
-    // The lock is not fair: without this, the thread that runs would nearly always win it back.
-    let mine = DOMAIN.tenures.load(Ordering::Relaxed);
-    while DOMAIN.waiting.load(Ordering::Relaxed) > 0 && DOMAIN.tenures.load(Ordering::Relaxed) == mine {
+}
+
+fn hand_over_at(thread: &mut Thread, place: u8) {
+    let domain = domain();
+    give_up();
+    // The lock is not fair: without this, the thread that runs would nearly always win it back. One that was
+    // counted and killed while it waited never comes.
+    let mine = domain.tenures.load(Ordering::Relaxed);
+    for _ in 0..LOOKS {
+        let others = domain.waiting.load(Ordering::Relaxed) > 0;
+        if !others || domain.tenures.load(Ordering::Relaxed) != mine {
+            break;
+        }
         kernel::yield_processor();
     }
     thread.calls_at_turn = thread.calls;
-    acquire(thread);
+    acquire_at(thread, place);
 }
 
-/// A new thread waits for its first tenure.
+/// A new thread, or the child of a process that shares memory, waits for its first tenure.
 pub fn begin(thread: &mut Thread) {
     match process::get().mode {
         Mode::Record => acquire(thread),
-        Mode::Replay => follow(thread),
+        Mode::Replay => follow(thread, 0),
     }
+}
+
+/// Recording: the process comes to share memory with another one; its threads are ordered with the other's.
+pub fn share(thread: &mut Thread) {
+    if SHARES.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    stop::cancel();
+    // Threads that wait for the old right find out when they get it.
+    unlock(&OWN);
+    acquire(thread);
 }
 
 /// The thread ends while it has the right to run.
 pub fn end(thread: &mut Thread) {
     process::get().threads -= 1;
+    leave(thread);
+}
+
+/// The thread gives its right up for good: it ends, or its process does, or executes another program.
+pub fn leave(thread: &mut Thread) {
     match process::get().mode {
-        Mode::Record => unlock(),
+        Mode::Record if thread.borrows_memory => {}
+        Mode::Record => {
+            // The stream may come back, after an exec: with a tenure of its own.
+            domain().last.store(0, Ordering::Relaxed);
+            unlock(domain());
+        }
         Mode::Replay => finish_tenure(thread),
     }
 }
 
-/// Replay: if the next event is a hand-over, ends this thread's tenure and waits for its next.
-pub fn follow(thread: &mut Thread) {
-    while playback::peek(thread).is_some_and(|next| next.kind == Kind::Turn as u8) {
-        thread.next = None;
-        let turn: u64 = playback::value(thread);
-        finish_tenure(thread);
-        loop {
-            let bell = DOMAIN.bell.load(Ordering::Acquire);
-            if DOMAIN.tenures.load(Ordering::Acquire) == turn {
-                break;
-            }
-            kernel::futex_wait(&DOMAIN.bell, bell, 1000);
+/// The process ends, or is about to execute another program, while the thread has the right to run.
+pub fn leave_with_process(thread: &mut Thread) {
+    if thread.borrows_memory {
+        return;
+    }
+    crate::calls::memory::leave();
+    if !is_ordered(thread) {
+        return;
+    }
+    if process::get().mode == Mode::Record {
+        stop::cancel();
+        if SHARES.load(Ordering::Relaxed) {
+            ENDING.store(true, Ordering::Relaxed);
+            domain().waiting.fetch_sub(WAITING.load(Ordering::Relaxed), Ordering::Relaxed);
         }
-        thread.tenure = turn;
+    }
+    leave(thread);
+}
+
+/// Recording: the program was not executed: the process goes on, without the right to run.
+pub fn stay(thread: &mut Thread) {
+    if thread.borrows_memory {
+        return;
+    }
+    if is_ordered(thread) {
+        if ENDING.swap(false, Ordering::Relaxed) {
+            domain().waiting.fetch_add(WAITING.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        acquire(thread);
+    }
+    crate::calls::memory::inherit();
+}
+
+/// Replay: while the next event is a hand-over at such a place (0, or [`turn::SPIN`]), this thread's tenure ends
+/// here.
+pub fn follow(thread: &mut Thread, place: u8) {
+    while let Some(next) = playback::peek(thread).filter(|next| next.kind == Kind::Turn as u8) {
+        let spin = next.flags & turn::SPIN;
+        if spin != place {
+            return;
+        }
+        let Some([number, spins]) = playback::preview::<[u64; 2]>(thread) else { return };
+        if spin != 0 && spins != thread.spins {
+            return;
+        }
+        thread.next = None;
+        let _: [u64; 2] = playback::value(thread);
+        finish_tenure(thread);
+        let shared = next.flags & turn::SHARED != 0;
+        SHARES.store(shared, Ordering::Relaxed);
+        wait_for_turn(domain_for(shared), number);
+        thread.tenure = number;
+        thread.tenure_is_shared = shared;
         thread.holds_tenure = true;
+        thread.spins = 0;
+    }
+}
+
+fn wait_for_turn(domain: &Domain, number: u64) {
+    loop {
+        let bell = domain.bell.load(Ordering::Acquire);
+        if domain.tenures.load(Ordering::Acquire) == number {
+            return;
+        }
+        kernel::futex_wait(&domain.bell, bell, 1000);
     }
 }
 
 /// Replay: the tenure after this one may begin.
 fn finish_tenure(thread: &mut Thread) {
     if core::mem::take(&mut thread.holds_tenure) {
-        DOMAIN.tenures.store(thread.tenure + 1, Ordering::Release);
-        DOMAIN.bell.fetch_add(1, Ordering::Release);
-        kernel::futex_wake(&DOMAIN.bell);
+        let domain = domain_for(thread.tenure_is_shared);
+        domain.tenures.store(thread.tenure + 1, Ordering::Release);
+        domain.bell.fetch_add(1, Ordering::Release);
+        kernel::futex_wake(&domain.bell);
     }
 }
 
 /// Replay: this thread's stream has ended although the thread has not: in the recording it slept until the
 /// process ended. It sleeps here, unless all threads do: then the recording was cut short.
-pub fn sleep_forever(thread: &mut Thread) {
-    if !is_shared(thread) {
+pub fn sleep_until_the_end(thread: &mut Thread) {
+    if !is_ordered(thread) {
         return;
     }
     finish_tenure(thread);
-    if DOMAIN.starved.fetch_add(1, Ordering::AcqRel) + 1 >= process::get().threads {
-        return;
+    if STARVED.fetch_add(1, Ordering::AcqRel) + 1 < process::get().threads {
+        sleep_for_ever();
     }
+}
+
+fn sleep_for_ever() -> ! {
     let never = AtomicU32::new(0);
     loop {
         kernel::futex_wait(&never, 0, 60_000);

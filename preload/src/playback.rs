@@ -80,6 +80,13 @@ pub fn value<T: Copy>(thread: &mut Thread) -> T {
     }
 }
 
+/// The first bytes of the body whose header was looked at, which stays in place. `None` where the stream ends.
+pub fn preview<T: Copy>(thread: &mut Thread) -> Option<T> {
+    let bytes = thread.consumer.peek(size_of::<T>(), &ProgramWait)?;
+    // SAFETY: peek gave so many readable bytes; T is plain data for every use in this crate.
+    Some(unsafe { bytes.cast::<T>().read_unaligned() })
+}
+
 /// Takes the outcome of `syscall`, which must be the next event, with the same arguments.
 #[inline]
 pub fn outcome(thread: &mut Thread, kind: Kind, syscall: &Syscall, arguments: &[u64; 6]) -> Outcome {

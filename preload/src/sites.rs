@@ -150,6 +150,18 @@ impl Sites {
         })
     }
 
+    /// Makes the `pause` at `address` trap. What cannot be changed now could be a moment ago, and replay changes it
+    /// where recording did.
+    pub fn catch_pause(&mut self, address: u64) {
+        if self.caught_at(address).is_some() {
+            return;
+        }
+        // SAFETY: an instruction of this length; the program is stopped here.
+        if unsafe { Calls.write(&[Piece { address, bytes: &UNDEFINED }]) } == 0 {
+            self.caught.push((address, Trapped::Pause));
+        }
+    }
+
     /// The instruction that was replaced at `address`.
     pub fn caught_at(&self, address: u64) -> Option<Trapped> {
         self.caught.iter().find(|(caught, _)| *caught == address).map(|(_, trapped)| *trapped)

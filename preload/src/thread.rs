@@ -39,6 +39,8 @@ pub struct Thread {
     pub stream: u32,
     /// The thread id that the program sees.
     pub id: u32,
+    /// The thread id that the kernel knows.
+    pub real: u32,
     /// Events so far.
     pub events: u64,
     /// System calls so far.
@@ -57,6 +59,12 @@ pub struct Thread {
     pub tenure: u64,
     /// Replay: it has the right to run.
     pub holds_tenure: bool,
+    /// Replay: that right is one of the shared domain.
+    pub tenure_is_shared: bool,
+    /// Spin safepoints since its last turn began.
+    pub spins: u64,
+    /// The timer that stops it, if it has one.
+    pub stop_timer: crate::stop::Timer,
     /// A child of vfork: its memory is its parent's, but it is a process of its own.
     pub borrows_memory: bool,
     /// `calls` when its tenure began.
@@ -76,6 +84,8 @@ pub struct Thread {
     pub producer: Producer,
     /// The same for replay.
     pub consumer: Consumer,
+    /// What the kernel writes for a call that sleeps.
+    pub bounce: crate::calls::bounce::Buffer,
     /// Items of the event being built.
     pub items: crate::log::Items,
     /// The header of the next event in replay, if it was looked at already.
@@ -132,6 +142,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         });
         (&raw mut (*thread).area).write(area);
         (&raw mut (*thread).id).write(id);
+        (&raw mut (*thread).real).write(0);
         (&raw mut (*thread).registers_hash).write(0);
         (&raw mut (*thread).blocked).write(0);
         (&raw mut (*thread).signal_stack).write(SignalStack {
@@ -144,6 +155,9 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).clear_tid).write(0);
         (&raw mut (*thread).tenure).write(0);
         (&raw mut (*thread).holds_tenure).write(false);
+        (&raw mut (*thread).tenure_is_shared).write(false);
+        (&raw mut (*thread).spins).write(0);
+        (&raw mut (*thread).stop_timer).write(crate::stop::Timer::NONE);
         (&raw mut (*thread).borrows_memory).write(false);
         (&raw mut (*thread).calls_at_turn).write(0);
         (&raw mut (*thread).in_vdso).write(false);

@@ -12,8 +12,9 @@
 //! | [`Kind::Instruction`] | `rax, rbx, rcx, rdx: u64` after a trapped instruction |
 //! | [`Kind::Signal`] | items: one `Output` whose data is the 128-byte `siginfo_t`; a `State` if it came between two instructions |
 //! | [`Kind::Check`] | `registers: u64`, `memory: u64`, `calls: u64` (state hashes; 0 = not taken) |
-//! | [`Kind::Turn`] | `turn: u64` (this thread got the right to run; the domain's count of hand-overs) |
+//! | [`Kind::Turn`] | `turn: u64` (this thread got the right to run; the domain's count of hand-overs), `spins: u64` (spin safepoints since its last turn) |
 //! | [`Kind::Note`] | items: one `Text`, a message for the reader of the trace |
+//! | [`Kind::Stop`] | items: one `State`: the thread was stopped between two instructions, to let others run |
 //!
 //! An item is an [`ItemHeader`] followed by `length` bytes, padded with zeros to a multiple of 8.
 
@@ -39,6 +40,9 @@ pub enum Kind {
     Turn = 8,
     /// A message about the recording itself.
     Note = 9,
+    /// The thread was stopped between two instructions to let others run; `number` is 1 if the instruction, a
+    /// `pause`, is a safepoint from here on.
+    Stop = 10,
 }
 
 impl Kind {
@@ -54,6 +58,7 @@ impl Kind {
             7 => Kind::Check,
             8 => Kind::Turn,
             9 => Kind::Note,
+            10 => Kind::Stop,
             _ => return None,
         })
     }
@@ -99,6 +104,14 @@ pub mod flags {
     pub const UNRECORDED: u8 = 0x40;
     /// The system call is not supported: it was not made, and ENOSYS (or the like) was given back.
     pub const REFUSED: u8 = 0x80;
+}
+
+/// Bits of [`Header::flags`] in `Turn` events.
+pub mod turn {
+    /// The right to run is that of the processes that share memory, not that of this process alone.
+    pub const SHARED: u8 = 1;
+    /// The turn before ended at a spin safepoint (a `pause`), which is no event.
+    pub const SPIN: u8 = 2;
 }
 
 impl Header {
@@ -166,8 +179,8 @@ pub enum Tag {
     FileChange = 16,
     /// More of the file in the `FileChange` before it: `value` = offset in the file, data = what is there now.
     FileBytes = 17,
-    /// A signal came between two instructions: `value` = the address of the second, data = numbers of 8 bytes, the
-    /// program's state there (the recorder's `stop::snapshot` has the layout). Replay delivers the signal there
+    /// The thread was stopped between two instructions: `value` = the address of the second, data = numbers of 8 bytes, the
+    /// program's state there (the recorder's `stop::snapshot` has the layout). Replay stops the thread there
     /// when the state is this.
     State = 18,
     /// The kernel moved these bytes to one of the recording's outputs without passing them through the program's

@@ -92,6 +92,68 @@ pub struct Slot {
     pub program_waits: AtomicU32,
 }
 
+/// Who has the right to run, among threads of which one runs at a time: those of a process, or those of all
+/// processes that share memory. A *tenure* is a stretch in which one thread has that right.
+#[repr(C, align(64))]
+pub struct Domain {
+    /// Record: futex: 0 = free, 1 = held, 2 = held, and threads sleep here.
+    pub lock: AtomicU32,
+    /// Record: threads that wait for the lock.
+    pub waiting: AtomicU32,
+    /// Record: not 0: the holder is to hand over at its next safepoint.
+    pub wanted: AtomicU32,
+    /// Record: real process and thread id of the holder.
+    pub holder: [AtomicU32; 2],
+    /// Replay: futex that changes with `tenures`.
+    pub bell: AtomicU32,
+    /// Record: tenures begun, which is the number of the next. Replay: tenures ended, which is the number of the
+    /// one that runs or may begin.
+    pub tenures: AtomicU64,
+    /// Record: stream of the thread whose tenure is or was the last, plus one.
+    pub last: AtomicU64,
+    /// Record: how long, in milliseconds, a holder that reaches no safepoint is left alone: many times what stopping
+    /// it cost the last time.
+    pub patience: AtomicU32,
+}
+
+impl Domain {
+    /// A domain without a thread.
+    pub const fn new() -> Domain {
+        Domain {
+            lock: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
+            wanted: AtomicU32::new(0),
+            holder: [const { AtomicU32::new(0) }; 2],
+            bell: AtomicU32::new(0),
+            tenures: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+            patience: AtomicU32::new(0),
+        }
+    }
+}
+
+impl Default for Domain {
+    fn default() -> Domain {
+        Domain::new()
+    }
+}
+
+/// Files that several processes can have mapped at once.
+pub const SHARED_FILES: usize = 2048;
+
+/// A file, or System V segment, that several processes may have mapped.
+#[repr(C)]
+pub struct SharedFile {
+    /// Its number among all files that are mapped in this recording, 0 if the entry is free.
+    pub number: AtomicU64,
+    /// Record: what it is: device and inode, or an impossible device and the segment's id.
+    pub identity: [AtomicU64; 2],
+    /// Record: how many processes have it mapped.
+    pub users: AtomicU32,
+    /// Replay: the companion's descriptor of what stands in for it, plus one. A futex.
+    pub descriptor: AtomicU32,
+}
+
 /// Fixed header of the session's memory.
 #[repr(C)]
 pub struct Control {
@@ -112,6 +174,10 @@ pub struct Control {
     pub next_stream: AtomicU32,
     /// Record: the number that the next referenced file gets.
     pub next_file: AtomicU32,
+    /// Record: the number, less one, of the next file that is mapped and followed.
+    pub next_mapped: AtomicU32,
+    /// Record: entries of `shared_files` that are in use.
+    pub shared_file_count: AtomicU32,
     /// Processes of the recording that are alive (orderly bookkeeping; the socket is the truth).
     pub live_processes: AtomicU32,
     /// A [`check level`](check_level).
@@ -121,10 +187,14 @@ pub struct Control {
     pub output_ticket: Line<AtomicU64>,
     /// Real process ids that hold the right to write to stdout (0) and stderr (1); 0 = nobody. Futexes.
     pub output_lock: [Line<AtomicU32>; 2],
+    /// The right to run among all processes that share memory.
+    pub shared: Domain,
     /// First come, first served: 0 = free, 1 = being filled, 2 = complete.
     pub report_state: AtomicU32,
     /// Why a replay stopped, for the companion to print.
     pub report: core::cell::UnsafeCell<Report>,
+    /// Files that several processes may have mapped.
+    pub shared_files: [SharedFile; SHARED_FILES],
     /// The streams.
     pub slots: [Slot; SLOTS],
 }

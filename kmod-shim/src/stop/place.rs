@@ -117,6 +117,17 @@ impl Surroundings {
         self.exit
     }
 
+    /// A `pause` in the innermost loop: the thread spins.
+    pub fn pause(&self, read: ReadCode) -> Option<u64> {
+        const PAUSE: [u8; 2] = [0xf3, 0x90];
+        self.exit?;
+        let all = self.placed[..self.count].iter().map(|(address, _)| *address);
+        all.into_iter().find(|address| {
+            let mut bytes = [0; PAUSE.len()];
+            read(*address, &mut bytes) == bytes.len() && bytes == PAUSE
+        })
+    }
+
     /// An instruction in the loop, or (without a loop) among those that follow without a branch, where a jump fits.
     pub fn inside(&self, read: ReadCode) -> Option<u64> {
         self.with_jump(read, if self.exit.is_some() { self.count } else { self.straight })

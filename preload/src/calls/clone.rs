@@ -215,7 +215,6 @@ fn start_blocked(
         return start_sharing(thread, frame, request, slot, recorded);
     }
     let arguments = [request.flags, 0, request.parent_tid, request.child_tid, request.tls, 0];
-    let shared_memory = super::memory::before_fork(thread);
     // SAFETY: a plain fork: the child has a copy of everything, this stack included.
     let result = unsafe { raw::call(libc::SYS_clone, arguments) };
     if result == 0 {
@@ -224,12 +223,13 @@ fn start_blocked(
             frame.rsp = request.stack;
         }
         become_process(thread, slot, recorded);
-        shared_memory.adopt(thread);
+        if order::shares() {
+            order::begin(thread);
+            super::memory::inherit();
+        }
         if recorded != 0 && request.child_tid != 0 {
             log::write_program(request.child_tid, &recorded.to_le_bytes());
         }
-    } else {
-        shared_memory.discard();
     }
     result
 }
@@ -243,7 +243,7 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     process.children.clear();
     process.threads = 1;
     process.free_areas.clear();
-    crate::order::reset(thread);
+    thread.real = real_thread;
     thread.id = process.id;
     thread.pending = crate::signals::Pending::NONE;
     thread.register.signals_pending = 0;
@@ -252,6 +252,7 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     if attached.is_err() {
         process::end_recording(b"cannot map the ring of a child");
     }
+    crate::order::reset(thread);
     announce(slot, real, real_thread);
     arm();
 }
@@ -326,7 +327,7 @@ fn start_sharing(
     };
     if request.flags & THREAD != 0 {
         process.threads += 1;
-        if process.threads == 2 {
+        if process.threads == 2 && !order::shares() {
             thread.holds_tenure = true;
         }
     }
@@ -386,6 +387,7 @@ pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
         &mut *child
     };
     let (real, real_thread) = kernel::real_ids();
+    thread.real = real_thread;
     if thread.id == 0 {
         thread.id = real_thread;
     }

@@ -245,7 +245,9 @@ fn record(
         control.slots[thread.slot].state.store(slot_state::FINISHED, Ordering::Release);
         control.live_processes.fetch_sub(1, Ordering::Relaxed);
         mark_close_on_exec(true);
+        crate::order::leave_with_process(thread);
         let result = enter(thread, image, envp);
+        crate::order::stay(thread);
         mark_close_on_exec(false);
         control.slots[thread.slot].state.store(slot_state::LIVE, Ordering::Release);
         control.live_processes.fetch_add(1, Ordering::Relaxed);
@@ -255,7 +257,9 @@ fn record(
     // A successful exec ends the process's other threads.
     let environment = with_session(envp, thread.slot, outputs);
     super::process::mark_others(thread, slot_state::LIVE, slot_state::FINISHED);
+    crate::order::leave_with_process(thread);
     let result = enter(thread, image, environment);
+    crate::order::stay(thread);
     super::process::mark_others(thread, slot_state::FINISHED, slot_state::LIVE);
     result
 }
@@ -288,6 +292,7 @@ fn replay(thread: &mut Thread, syscall: &'static Syscall, arguments: &[u64; 6], 
     }
     // The header stays in the ring for the new image.
     thread.consumer.rewind(tracer_core::event::Header::SIZE);
+    crate::order::leave_with_process(thread);
     let error = enter(thread, &image, with_session(envp, thread.slot, [0, 0]));
     divergence::impossible(thread, "execute", &image.path[..image.path.len() - 1], -error as i32);
 }

@@ -1,5 +1,6 @@
 //! Calls that their description says everything about.
 
+use super::bounce;
 use crate::log::{self, ProgramMemory};
 use crate::thread::Thread;
 use crate::{divergence, order, output, playback, process};
@@ -86,7 +87,15 @@ pub fn perform(thread: &mut Thread, syscall: &Syscall, arguments: [u64; 6]) -> i
         // SAFETY: it is the program's own call, on its own memory.
         return unsafe { raw::call(syscall.number as i64, arguments) };
     }
-    sleep(thread, syscall.number as i64, arguments)
+    if !order::is_ordered(thread) {
+        return sleep(thread, syscall.number as i64, arguments);
+    }
+    let before = syscalls::before(syscall, &arguments, &ProgramMemory);
+    let Some(bounced) = bounce::prepare(thread, syscall, &arguments, &before) else {
+        return sleep(thread, syscall.number as i64, arguments);
+    };
+    let result = sleep(thread, syscall.number as i64, bounced.arguments);
+    if bounced.deliver(syscall, &before, result) { result } else { -(libc::EFAULT as i64) }
 }
 
 /// A write to one of the recording's outputs. Other threads of the process wait meanwhile, so that tickets have the
@@ -106,8 +115,13 @@ pub fn sleep(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
         // In a SIGSYS handler everything is blocked; the program's mask must rule while it sleeps.
         crate::signals::kernel_side::block(thread.blocked);
     }
-    // SAFETY: it is the program's own call, on its own memory; gs is set.
-    let result = unsafe { raw::call_interruptible(number, arguments) };
+    // SAFETY: it is the program's own call, on its own or our memory; gs is set.
+    let mut result = unsafe { raw::call_interruptible(number, arguments) };
+    while result == INTERRUPTED && released && thread.register.signals_pending == 0 {
+        // Somebody asked this thread to hand over who did not see that it had done so.
+        // SAFETY: as above.
+        result = unsafe { raw::call_interruptible(number, arguments) };
+    }
     if released {
         order::acquire(thread);
     }

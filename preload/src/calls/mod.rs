@@ -4,6 +4,7 @@
 //! read and write comes from their description in [`tracer_core::syscalls`]. The others have a function in the
 //! table [`special`].
 
+pub mod bounce;
 pub mod clone;
 pub mod descriptors;
 pub mod exec;
@@ -60,6 +61,9 @@ fn make(thread: &mut Thread, frame: &mut Frame) {
     };
     thread.calls += 1;
     check::before_call(thread, frame);
+    if crate::process::get().mode == Mode::Record {
+        memory::before_call(thread, syscall, &frame.arguments());
+    }
     thread.items.clear();
     if crate::process::get().filters.any() && !seccomp::permits(thread, frame, syscall) {
         return;

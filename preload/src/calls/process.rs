@@ -67,6 +67,7 @@ fn end_thread(thread: &mut Thread) {
         // SAFETY: the word was just written.
         let _ = unsafe { kernel::call(libc::SYS_futex, wake) };
     }
+    thread.stop_timer.delete();
     process::get().free_areas.push(thread.area);
     process::control().slots[thread.slot].state.store(slot_state::FINISHED, Ordering::Release);
     thread::wake_companion();
@@ -105,6 +106,7 @@ pub fn limit(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
 
 /// Tells the companion that this thread's stream is complete and the process about to end.
 pub fn finish(thread: &mut Thread) {
+    crate::order::leave_with_process(thread);
     let control = process::control();
     control.slots[thread.slot].state.store(slot_state::FINISHED, Ordering::Release);
     control.live_processes.fetch_sub(1, Ordering::Relaxed);

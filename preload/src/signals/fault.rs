@@ -81,6 +81,7 @@ fn program_fault(thread: &mut Thread, signal: i32, information: &Information, co
         }
     }
     if !handled {
+        crate::order::leave_with_process(thread);
         process::control().slots[thread.slot]
             .state
             .store(slot_state::FINISHED, core::sync::atomic::Ordering::Release);

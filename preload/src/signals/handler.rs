@@ -26,8 +26,8 @@ pub extern "C" fn imitate_signal_handler(
     if signal == libc::SIGSYS && code_of(information) == SYS_USER_DISPATCH {
         return system_call(thread, context);
     }
-    if stop::is_ours(signal, information) {
-        return stop::expired(thread, context);
+    if let Some(reason) = stop::reason(signal, information) {
+        return stop::interrupted(thread, context, reason);
     }
     // The kernel marks what instructions cause with positive codes; kill and its relatives have 0 or less.
     if SYNCHRONOUS & bit(signal) != 0 && code_of(information) > 0 {

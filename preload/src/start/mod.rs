@@ -9,7 +9,8 @@ mod standalone;
 use crate::process::{self, Process};
 use crate::signals::{Action, SYNCHRONOUS, UNBLOCKABLE, bit, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{arena, clock, files, kernel, sites, stop, time_stamps};
+use crate::{arena, clock, files, kernel, order, sites, stop, time_stamps};
+use core::arch::global_asm;
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::{AtomicU64, Ordering};
 use environment::{Attachment, Environment, Wanted};
@@ -23,7 +24,32 @@ use tracer_core::session::{self, CONTROL_SIZE, MAGIC, Mode, slot_state};
 /// `-z initfirst` makes the loader call this before the constructors of all other objects.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static CONSTRUCTOR: extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) = start;
+static CONSTRUCTOR: unsafe extern "C" fn() = imitate_constructor;
+
+/// Bytes below the constructor's caller that it clears when it is done.
+const CONSTRUCTOR_STACK: u64 = 16 << 10;
+
+unsafe extern "C" {
+    fn imitate_constructor();
+}
+
+// What `start` leaves on the program's stack depends on the mode, and is part of what state hashes cover.
+global_asm!(
+    ".pushsection .text.imitate_constructor, \"ax\", @progbits",
+    ".hidden imitate_constructor",
+    "imitate_constructor:",
+    "sub rsp, 8",
+    "call {start}",
+    "add rsp, 8",
+    "lea rdi, [rsp - {size}]",
+    "mov ecx, {size} / 8",
+    "xor eax, eax",
+    "rep stosq",
+    "ret",
+    ".popsection",
+    start = sym start,
+    size = const CONSTRUCTOR_STACK,
+);
 
 /// Our executable segment, and all our mappings.
 static CODE: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
@@ -155,6 +181,9 @@ unsafe fn take_control(request: &Request) {
     slot.process.store(real, Ordering::Relaxed);
     slot.thread.store(real_thread, Ordering::Relaxed);
     slot.state.store(slot_state::LIVE, Ordering::Release);
+    thread.real = real_thread;
+    order::reset(thread);
+    clear_dead_stack(&raw const *request as u64, &map_text);
     // SAFETY: the kernel's arrays.
     let stack = unsafe { InitialStack::read(argv, envp) };
     let identity = match mode {
@@ -173,6 +202,20 @@ unsafe fn take_control(request: &Request) {
     normalise::unregister_restartable_sequences();
     environment.hide();
     arm(thread, &stack);
+}
+
+/// Clears what the loader left on the stack below us, whose frames are at `here`: it depends on the mode.
+fn clear_dead_stack(here: u64, map_text: &[u8]) {
+    const PAGE: u64 = 4096;
+    // The rest is cleared when we are done.
+    let end = (here - CONSTRUCTOR_STACK / 2) & !(PAGE - 1);
+    let stack = maps::parse(map_text).find(|mapping| (mapping.begin..mapping.end).contains(&here));
+    if let Some(begin) = stack.map(|stack| stack.begin).filter(|begin| *begin < end) {
+        // SAFETY: these pages of the stack are in use by nobody: all frames are above.
+        let _ = unsafe {
+            kernel::call(libc::SYS_madvise, [begin, end - begin, libc::MADV_DONTNEED as u64, 0, 0, 0])
+        };
+    }
 }
 
 /// Our own segments, by an address of ours.

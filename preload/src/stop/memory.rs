@@ -8,8 +8,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The unit of memory, in bytes.
 pub const PAGE: usize = 4096;
-/// Bytes below the stack pointer that belong to the function that runs.
-const RED_ZONE: u64 = 128;
 /// An odd constant that spreads bits (of the golden ratio).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Bits of a page's word in /proc/self/pagemap: in memory, or swapped out.
@@ -18,49 +16,39 @@ const PRESENT: u64 = 3 << 62;
 const WORDS: usize = 512;
 
 /// As [`hash`], and calls `visit` with every page that has a hash, in ascending order.
-pub fn hash_pages(rsp: u64, visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
-    sum(rsp, 0..0, visit)
+pub fn hash_pages(visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
+    sum(0..0, visit)
 }
 
-/// Hash of all writable memory of the program, without what lies below the stack pointer `rsp` and our mapping
-/// at `hidden` (0: there is none). `None` where it cannot be told: a thread that is on another stack than the
-/// process's first, below which live data may be.
+/// Hash of all writable memory of the program, without our mapping at `hidden`. `None` if the kernel does not tell
+/// what there is.
+///
+/// Stacks are in it as a whole. What lies below a stack pointer is dead, but nobody knows for certain which memory is
+/// a stack, and the dead part has been left there by the program in both modes (what the loader leaves before us is
+/// cleared at start).
 ///
 /// It is a sum over pages to which pages of zeros add nothing, so that it does not matter which pages that were
 /// never written the kernel has.
-pub fn hash(rsp: u64, hidden: core::ops::Range<u64>) -> Option<u64> {
-    sum(rsp, hidden, &mut |_, _| ())
+pub fn hash(hidden: core::ops::Range<u64>) -> Option<u64> {
+    sum(hidden, &mut |_, _| ())
 }
 
-fn sum(rsp: u64, hidden: core::ops::Range<u64>, visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
+fn sum(hidden: core::ops::Range<u64>, visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
     let text = kernel::read_file(c"/proc/self/maps").ok()?;
     let pagemap = kernel::open(c"/proc/self/pagemap").ok()?;
-    let sum = hash_mappings(&text, pagemap, rsp, hidden, visit);
+    let sum = hash_mappings(&text, pagemap, hidden, visit);
     kernel::close(pagemap);
     sum
-}
-
-/// Whether `rsp` is on the process's first stack.
-pub fn is_on_first_stack(rsp: u64) -> bool {
-    kernel::read_file(c"/proc/self/maps").is_ok_and(|text| {
-        maps::parse(&text).any(|mapping| mapping.name == b"[stack]" && contains(&mapping, rsp))
-    })
-}
-
-fn contains(mapping: &maps::Mapping, address: u64) -> bool {
-    (mapping.begin..mapping.end).contains(&address)
 }
 
 fn hash_mappings(
     text: &[u8],
     pagemap: i32,
-    rsp: u64,
     hidden: core::ops::Range<u64>,
     visit: &mut dyn FnMut(u64, u64),
 ) -> Option<u64> {
     let zeros = xxh3_64(&[0; PAGE]);
     let mut sum = 0u64;
-    let mut stack_seen = false;
     for mapping in maps::parse(text) {
         let ours = arena::RANGE.contains(&(mapping.begin as usize))
             || start::is_our_memory(mapping.begin)
@@ -68,23 +56,15 @@ fn hash_mappings(
         if !mapping.writable || !mapping.readable || ours {
             continue;
         }
-        let mut begin = mapping.begin;
-        if mapping.name == b"[stack]" {
-            if !contains(&mapping, rsp) {
-                return None;
-            }
-            stack_seen = true;
-            begin = mapping.begin.max((rsp - RED_ZONE) & !7);
-        }
         let anonymous = mapping.name.is_empty() || mapping.name.starts_with(b"[");
-        let mut page = begin & !(PAGE as u64 - 1);
+        let mut page = mapping.begin;
         while page < mapping.end {
             let count = (((mapping.end - page) as usize) / PAGE).min(WORDS);
             let present = if anonymous { presence(pagemap, page, count)? } else { [PRESENT; WORDS] };
             for (index, word) in present[..count].iter().enumerate() {
                 if word & PRESENT != 0 {
                     let address = page + (index * PAGE) as u64;
-                    let hash = hash_page(address, begin).wrapping_sub(zeros);
+                    let hash = hash_page(address).wrapping_sub(zeros);
                     if hash != 0 {
                         visit(address, hash);
                     }
@@ -94,7 +74,7 @@ fn hash_mappings(
             page += (count * PAGE) as u64;
         }
     }
-    stack_seen.then_some(sum)
+    Some(sum)
 }
 
 /// The words of `count` pages from `page` on in /proc/self/pagemap.
@@ -109,15 +89,10 @@ fn presence(pagemap: i32, page: u64, count: usize) -> Option<[u64; WORDS]> {
     (read == Ok(bytes)).then_some(words)
 }
 
-/// Hash of a page, with what lies before `begin` as zeros; of a page of zeros if it cannot be read (it lies
-/// behind the end of a file).
-fn hash_page(address: u64, begin: u64) -> u64 {
+/// Hash of a page; of a page of zeros if it cannot be read (it lies behind the end of a file).
+fn hash_page(address: u64) -> u64 {
     let mut bytes = [0u8; PAGE];
-    let skipped = begin.saturating_sub(address) as usize;
-    let target = &mut bytes[skipped..];
     // SAFETY: the target is ours; a bad source makes the copy fail, not fault.
-    let copied = unsafe {
-        user_memory::copy(target.as_mut_ptr(), (address as usize + skipped) as *const u8, target.len())
-    };
+    let copied = unsafe { user_memory::copy(bytes.as_mut_ptr(), address as *const u8, PAGE) };
     if copied { xxh3_64(&bytes) } else { xxh3_64(&[0; PAGE]) }
 }

@@ -1,17 +1,21 @@
-//! Signals for a program that computes: delivered between two instructions, at the same moment in replay.
+//! Signals and hand-overs for a thread that computes: between two instructions, at the same moment in replay.
 //!
-//! Most signals wait for the next safepoint, which comes within microseconds ([`crate::signals::deliver`]). A
-//! thread that reaches none is stopped at an instruction of its own code:
+//! Most signals wait for the next safepoint, which comes within microseconds ([`crate::signals::deliver`]), and so do
+//! other threads ([`crate::order`]). A thread that reaches none is stopped at an instruction of its own code:
 //!
-//! * [`record`] chooses the instruction, lets the thread run into a breakpoint there, and logs the signal with
-//!   the state at that moment ([`snapshot`]: registers, vectors, a hash of all memory);
-//! * [`replay`] makes the thread compare that state whenever it passes the instruction, and delivers the signal
-//!   when all of it is equal. Equal states have equal futures, so it cannot matter if two moments have one.
+//! * [`record`] chooses the instruction, lets the thread run into a breakpoint there, and logs the signal, or that it
+//!   stopped, with the state at that moment ([`snapshot`]: registers, vectors, a hash of all memory);
+//! * [`replay`] makes the thread compare that state whenever it passes the instruction, and delivers the signal, or
+//!   hands over, when all of it is equal. Equal states have equal futures, so it cannot matter if two moments have
+//!   one.
+//!
+//! A thread that spins with `pause` is stopped there, and the instruction is a safepoint from then on
+//! ([`crate::order::at_spin`]): whoever spins waits for another thread.
 //!
 //! The program's code is changed only between the signal's arrival (or, in replay, the event before it) and the
-//! stop; no system call is made with a change in place. [`code`] reads and writes it, [`timer`] gives up
-//! waiting. Only processes with one thread are stopped this way: what several would write to memory meanwhile
-//! is not in the state.
+//! stop, while nobody else has the right to run; no system call is made with a change in place. [`code`] reads and
+//! writes it, [`timer`] interrupts. Memory is all of the process's: its other threads are at safepoints, and what the
+//! kernel has for them waits in our own memory ([`crate::calls::bounce`]).
 
 mod changes;
 mod code;
@@ -21,23 +25,28 @@ mod replay;
 mod snapshot;
 mod timer;
 
+use crate::order;
 use crate::signals::{Information, deliver};
 use crate::thread::Thread;
 use crate::{process, start};
 use kmod_shim::arch::native::signal_frame::{MachineContext, UserContext};
 pub use record::{arrived, as_interrupted, cancel};
 pub use replay::look;
+pub use timer::{Reason, Timer, reason, request};
 use tracer_core::session::Mode;
 
-/// Whether `signal`, with this information, is our own timer's.
-pub fn is_ours(signal: i32, information: &Information) -> bool {
-    signal == timer::SIGNAL && timer::is_ours(information)
-}
+/// Bytes of a `pause`.
+const PAUSE_LENGTH: u64 = 2;
 
-/// Our timer has expired: recording gives up waiting for a safepoint, or for the thread to come to where it was
-/// to be stopped.
-pub fn expired(thread: &mut Thread, context: &UserContext) {
-    record::expired(thread, &context.machine);
+/// The thread was interrupted by us: recording gives up waiting for a safepoint, or for the thread to come to where
+/// it was to be stopped; or another thread has waited for too long.
+pub fn interrupted(thread: &mut Thread, context: &UserContext, reason: Reason) {
+    if process::get().mode == Mode::Record {
+        match reason {
+            Reason::Expired => record::expired(thread, &context.machine),
+            Reason::Requested(waited) => record::requested(thread, &context.machine, waited),
+        }
+    }
 }
 
 /// `signal` (SIGTRAP or SIGILL) was raised by an instruction. True if that was one that this module had put
@@ -49,9 +58,9 @@ pub fn trapped(thread: &mut Thread, signal: i32, context: &mut UserContext) -> b
     }
 }
 
-/// Whether this thread can be stopped at all.
-fn is_alone(thread: &Thread) -> bool {
-    process::get().threads == 1 && !thread.borrows_memory
+/// Whether this thread can be stopped at all: it has the right to run, and memory of its own.
+fn is_stoppable(thread: &Thread) -> bool {
+    !thread.borrows_memory && (process::get().mode == Mode::Replay || order::is_holder(thread))
 }
 
 /// Whether the thread executes code of the program, not ours or the kernel's.
@@ -59,6 +68,15 @@ fn is_in_program(machine: &MachineContext) -> bool {
     !start::is_our_code(machine.rip)
         && !crate::arena::RANGE.contains(&(machine.rsp as usize))
         && !process::get().sites.is_stub(machine.rip)
+}
+
+/// Lets another thread run, in either mode; the thread goes on behind the `pause` at which it `spins`.
+fn hand_over(thread: &mut Thread, machine: &mut MachineContext, spins: bool) {
+    if spins {
+        process::get().sites.catch_pause(machine.rip);
+        machine.rip += PAUSE_LENGTH;
+    }
+    order::stopped(thread);
 }
 
 /// Makes the program continue in its handler of `signal`, as if it had been interrupted here.

@@ -1,13 +1,18 @@
 //! Recording: stopping the thread soon, at an instruction that replay can watch at little cost.
 //!
-//! The choice gets narrower until one is hit: a safepoint; the exit of the innermost loop around the thread (so
+//! The choice gets narrower until one is hit: a safepoint; the `pause` of a spin, for a hand-over; the exit of the innermost loop around the thread (so
 //! that replay runs the loop as it is); an instruction inside the loop; the next instruction of all.
 
-use super::{code, deliver_here, is_alone, is_in_program, memory, snapshot::Snapshot, timer};
+use super::{
+    code, deliver_here, hand_over, is_in_program, is_stoppable,
+    snapshot::{REGISTERS, Snapshot, registers},
+    timer,
+};
 use crate::signals::{default_is_harmless, fault::flags, kernel_side};
-use crate::thread::Thread;
-use crate::{log, process};
+use crate::thread::{self, Thread};
+use crate::{kernel, log, order, process};
 use core::cell::UnsafeCell;
+use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::signal_frame::{MachineContext, USER_SEGMENTS, UserContext};
 use kmod_shim::stop::place::{Room, Surroundings};
 use kmod_shim::stop::trampoline::BREAKPOINT;
@@ -24,6 +29,13 @@ const AGAIN: u64 = 100;
 const RETURNS: usize = 8;
 /// The longest such pause. Each is twice the one before.
 const LONGEST_PAUSE: u64 = 50_000;
+/// How long, in milliseconds, a thread that computes keeps others waiting.
+const TENURE: u64 = 100;
+/// After such a time, in milliseconds, it isn't looked at any more whether the thread spins.
+const LONG_WAIT: u64 = 80;
+/// A stop takes time in proportion to the program's memory. It comes at most as often as keeps it to this part of all
+/// time.
+const RARITY: u64 = 20;
 
 /// What is being done to stop the thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,10 +53,27 @@ enum Stage {
 enum Purpose {
     /// Memory is looked at, and the thread goes on, to be stopped the next time.
     Look,
-    /// The thread has executed the instruction at the address and will be stopped there the next time.
-    Return(u64),
+    /// The thread has executed the instruction at the address; when it comes there again it will be stopped, or
+    /// (`probes`) its registers will be compared.
+    Return { place: u64, probes: bool },
+    /// Registers are kept, and the thread goes on until it comes here again.
+    Probe,
+    /// If the registers are what they were, the thread spins, and is stopped.
+    Compare,
     /// The thread is stopped.
     Stop,
+    /// The thread, which spins, is stopped, and will be whenever it comes to this `pause`.
+    Spin,
+}
+
+impl Purpose {
+    /// Whether the thread is to be stopped only if it spins.
+    fn is_about_spins(self) -> bool {
+        matches!(
+            self,
+            Purpose::Spin | Purpose::Probe | Purpose::Compare | Purpose::Return { probes: true, .. }
+        )
+    }
 }
 
 struct Recorder {
@@ -57,13 +86,19 @@ struct Recorder {
     looked: bool,
     /// Until the next look, in microseconds.
     pause: u64,
+    /// Another thread has asked for the right to run.
+    asked: bool,
+    /// Registers at a probe.
+    probed: [u64; REGISTERS],
+    /// What the last stop took, in microseconds.
+    cost: u64,
     snapshot: Snapshot,
 }
 
 struct Holder(UnsafeCell<Recorder>);
 
-// SAFETY: only the only thread of a process uses it, in handlers that it does not interrupt with each other:
-// `expired` and `reached` act only when the program's code was interrupted.
+// SAFETY: only the thread that has the right to run uses it, in handlers that it does not interrupt with each other:
+// `expired`, `requested` and `reached` act only when the program's code was interrupted.
 unsafe impl Sync for Holder {}
 
 static RECORDER: Holder = Holder(UnsafeCell::new(Recorder {
@@ -72,6 +107,9 @@ static RECORDER: Holder = Holder(UnsafeCell::new(Recorder {
     returns: 0,
     looked: false,
     pause: AGAIN,
+    asked: false,
+    probed: [0; REGISTERS],
+    cost: 0,
     snapshot: Snapshot::EMPTY,
 }));
 
@@ -82,20 +120,52 @@ fn recorder() -> &'static mut Recorder {
 }
 
 /// A signal was put aside.
-pub fn arrived(thread: &Thread) {
-    let recorder = recorder();
-    if recorder.stage != Stage::Idle || !is_alone(thread) || !is_deliverable(thread) {
-        return;
+pub fn arrived(thread: &mut Thread) {
+    if recorder().stage == Stage::Idle && is_stoppable(thread) && is_deliverable(thread) {
+        let patience = PATIENCE.max(recorder().cost * RARITY);
+        begin(thread, patience);
     }
+}
+
+/// Sets the timer, from which everything else follows.
+fn begin(thread: &mut Thread, patience: u64) {
+    let recorder = recorder();
     recorder.attempts = 0;
     recorder.returns = 0;
     recorder.looked = false;
     recorder.pause = AGAIN;
     // Before the timer is set: it may expire before this function returns.
     recorder.stage = Stage::Waiting;
-    if !timer::set(PATIENCE) {
+    if !timer::set(thread, patience) {
         recorder.stage = Stage::Idle;
     }
+}
+
+/// Another thread has waited for the right to run for so many milliseconds.
+pub fn requested(thread: &mut Thread, machine: &MachineContext, waited: u64) {
+    if recorder().stage != Stage::Idle || !is_stoppable(thread) || !is_in_program(machine) {
+        // It is being stopped, or about to come to a safepoint, or has given the right up.
+        return;
+    }
+    let here = Surroundings::read(&code::read, machine.rip);
+    let spin = here.pause(&code::read).map(|address| (address, Purpose::Spin));
+    // Without a `pause` it may spin all the same.
+    let probe = || here.loop_exit().and_then(|_| here.inside(&code::read)).map(|at| (at, Purpose::Probe));
+    if let Some((address, purpose)) = spin.or_else(probe).filter(|_| waited < LONG_WAIT || spin.is_some()) {
+        recorder().asked = true;
+        recorder().stage = Stage::Waiting;
+        if !put(address, purpose) || !timer::set(thread, REACH[0]) {
+            cancel();
+        }
+    } else if waited >= u64::from(order::patience().load(Ordering::Relaxed)).max(TENURE) {
+        recorder().asked = true;
+        begin(thread, 1);
+    }
+}
+
+/// Whether there is anything to stop the thread for.
+fn is_wanted(thread: &Thread) -> bool {
+    recorder().asked || is_deliverable(thread)
 }
 
 /// Whether the next signal to be delivered has a handler.
@@ -109,7 +179,8 @@ pub fn cancel() {
     if process::get().mode == Mode::Record && recorder().stage != Stage::Idle {
         withdraw();
         recorder().stage = Stage::Idle;
-        timer::set(0);
+        recorder().asked = false;
+        timer::set(thread::current(), 0);
     }
 }
 
@@ -134,12 +205,17 @@ pub fn expired(thread: &mut Thread, machine: &MachineContext) {
     }
     if !is_in_program(machine) {
         // A safepoint, most likely.
-        timer::set(AGAIN);
+        timer::set(thread, AGAIN);
         return;
     }
+    if matches!(recorder.stage, Stage::Placed { purpose, .. } if purpose.is_about_spins()) {
+        // It has left the loop.
+        return cancel();
+    }
     withdraw();
-    if !is_alone(thread) || !is_deliverable(thread) {
+    if !is_stoppable(thread) || !is_wanted(thread) {
         recorder.stage = Stage::Idle;
+        recorder.asked = false;
         return;
     }
     let patience = match place(machine, recorder.attempts) {
@@ -150,14 +226,11 @@ pub fn expired(thread: &mut Thread, machine: &MachineContext) {
         }
     };
     recorder.attempts += 1;
-    timer::set(patience);
+    timer::set(thread, patience);
 }
 
 /// Puts a breakpoint where the thread will soon be; gives the time in which it should come there.
 fn place(machine: &MachineContext, attempts: usize) -> Option<u64> {
-    if !memory::is_on_first_stack(machine.rsp) {
-        return None;
-    }
     let here = Surroundings::read(&code::read, machine.rip);
     let outside = || Surroundings::read(&code::read, here.loop_exit()?).next(&code::read);
     let inside = || here.inside(&code::read);
@@ -217,20 +290,25 @@ pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
     machine.rip = address;
     withdraw();
     let goes_on = match purpose {
-        Purpose::Look => follow_return(machine) || look(machine),
-        Purpose::Return(place) => put(place, Purpose::Stop),
+        Purpose::Look => follow_return(machine) || look(thread, machine),
+        Purpose::Return { place, probes: false } => put(place, Purpose::Stop),
+        Purpose::Return { place, probes: true } => put(place, Purpose::Compare),
+        Purpose::Probe => {
+            recorder().probed = registers(machine);
+            go_once_more(machine, true) || leave_alone()
+        }
+        Purpose::Compare => recorder().probed != registers(machine) && leave_alone(),
         Purpose::Stop => follow_return(machine),
+        Purpose::Spin => false,
     };
     if goes_on {
         return true;
     }
-    if !stop(thread, machine) {
+    if !stop(thread, machine, purpose == Purpose::Spin) {
         recorder().pause = LONGEST_PAUSE;
-        timer::set(LONGEST_PAUSE);
+        timer::set(thread, LONGEST_PAUSE);
         return true;
     }
-    recorder().stage = Stage::Idle;
-    timer::set(0);
     thread.register.signals_pending = u64::from(thread.pending.any(thread.blocked));
     context.mask = kernel_side::mask_for(thread.blocked);
     true
@@ -238,27 +316,49 @@ pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
 
 /// Looks at memory, and lets the thread go on to be stopped when it comes here again. False if it must be stopped
 /// now, because where it goes on is not certain.
-fn look(machine: &MachineContext) -> bool {
-    let recorder = recorder();
-    recorder.looked = true;
-    let Some(behind) = Room::at(&code::read, machine.rip).and_then(|room| room.behind_first()) else {
-        return false;
-    };
-    recorder.snapshot.prepare(machine);
-    timer::set(REACH[1]);
-    put(behind, Purpose::Return(machine.rip))
+fn look(thread: &mut Thread, machine: &MachineContext) -> bool {
+    recorder().looked = true;
+    recorder().snapshot.prepare();
+    timer::set(thread, REACH[1]);
+    go_once_more(machine, false)
 }
 
-/// Logs and delivers what is pending, here.
-fn stop(thread: &mut Thread, machine: &mut MachineContext) -> bool {
+/// Lets the thread execute the instruction where it is, to be met again when it comes there the next time.
+fn go_once_more(machine: &MachineContext, probes: bool) -> bool {
+    let behind = Room::at(&code::read, machine.rip).and_then(|room| room.behind_first());
+    behind.is_some_and(|behind| put(behind, Purpose::Return { place: machine.rip, probes }))
+}
+
+/// The thread does not spin: it may compute for a while.
+fn leave_alone() -> bool {
+    cancel();
+    true
+}
+
+/// Logs and delivers what is pending, or lets another thread run, here. `spins`: at a `pause` that is a safepoint from
+/// now on.
+fn stop(thread: &mut Thread, machine: &mut MachineContext, spins: bool) -> bool {
     let recorder = recorder();
-    if !is_deliverable(thread) {
+    if !is_wanted(thread) {
         return false;
     }
+    let began = kernel::microseconds();
     as_interrupted(machine);
     let here = Surroundings::read(&code::read, machine.rip);
     if !recorder.snapshot.take(machine, here.relative_operands(&code::read)) {
         return false;
+    }
+    recorder.stage = Stage::Idle;
+    timer::set(thread, 0);
+    recorder.cost = kernel::microseconds().saturating_sub(began);
+    if core::mem::take(&mut recorder.asked) {
+        let patience = (recorder.cost * RARITY / 1000) as u32;
+        order::patience().store(patience, Ordering::Relaxed);
+        thread.items.clear();
+        thread.items.push_copy(Tag::State, 0, machine.rip, recorder.snapshot.bytes());
+        log::items_only(thread, Kind::Stop, 0, u16::from(spins));
+        hand_over(thread, machine, spins);
+        return true;
     }
     let mut place = flags::STOP;
     while let Some((signal, information)) = thread.pending.take(thread.blocked) {

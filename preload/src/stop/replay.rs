@@ -6,7 +6,7 @@
 //! is reported there, like any divergence.
 
 use super::snapshot::Snapshot;
-use super::{as_interrupted, code, deliver_here, is_alone};
+use super::{as_interrupted, code, deliver_here, hand_over, is_stoppable};
 use crate::signals::{Information, deliver, fault::flags};
 use crate::thread::{ProgramWait, Thread};
 use crate::{divergence, kernel, playback, process};
@@ -81,7 +81,7 @@ struct Player {
 
 struct Holder(UnsafeCell<Player>);
 
-// SAFETY: only the only thread of a process uses it, at safepoints and when it has run into a watched place.
+// SAFETY: only the thread that has the right to run uses it, at safepoints and when it has run into a watched place.
 unsafe impl Sync for Holder {}
 
 static PLAYER: Holder = Holder(UnsafeCell::new(Player { watch: None, snapshot: Snapshot::EMPTY }));
@@ -93,14 +93,14 @@ fn player() -> &'static mut Player {
 }
 
 fn is_stop(header: &Header) -> bool {
-    header.kind == Kind::Signal as u8 && header.flags & flags::STOP != 0
+    header.kind == Kind::Stop as u8 || header.kind == Kind::Signal as u8 && header.flags & flags::STOP != 0
 }
 
-/// If the next event is a signal at a stop, watches for it. To be called after every event.
+/// If the next event is a stop, watches for it. To be called after every event.
 #[inline]
 pub fn look(thread: &mut Thread) {
     if process::get().mode == Mode::Replay
-        && is_alone(thread)
+        && is_stoppable(thread)
         && playback::peek(thread).is_some_and(|next| is_stop(&next))
         && player().watch.is_none()
     {
@@ -111,12 +111,17 @@ pub fn look(thread: &mut Thread) {
 #[cold]
 fn watch(thread: &mut Thread) {
     if !read_snapshot(thread) {
-        divergence::damaged(thread, b"a signal between two instructions has no state");
+        divergence::damaged(thread, b"a stop between two instructions has no state");
     }
     let address = player().snapshot.address();
     let prepared = Room::at(&code::read, address).and_then(|room| Some((room, map(&room)?)));
     let Some((room, trampoline)) = prepared else {
-        divergence::impossible(thread, "watch", b"the instruction at which a signal came", libc::ENOMEM);
+        divergence::impossible(
+            thread,
+            "watch",
+            b"the instruction at which the thread was stopped",
+            libc::ENOMEM,
+        );
     };
     let unused = Condition { source: trampoline::Source::Memory { address: 0 }, value: 0 };
     let watch = player().watch.insert(Watch {
@@ -219,7 +224,12 @@ fn passage(thread: &mut Thread, machine: &mut MachineContext) {
     };
     let jumps = watch.room.has_jump() && watch.passages >= PASSAGES;
     if !written || jumps && !install(watch) {
-        divergence::impossible(thread, "watch", b"the instruction at which a signal came", libc::EACCES);
+        divergence::impossible(
+            thread,
+            "watch",
+            b"the instruction at which the thread was stopped",
+            libc::EACCES,
+        );
     }
     if let Some(copy) = watch.trampoline.moved(watch.room.address) {
         machine.rip = copy;
@@ -271,6 +281,11 @@ fn found(thread: &mut Thread, machine: &mut MachineContext) {
     as_interrupted(machine);
     let mut next = playback::take_if(thread, is_stop);
     while let Some(header) = next {
+        if header.kind == Kind::Stop as u8 {
+            playback::skip(thread, header.length as usize);
+            hand_over(thread, machine, header.number != 0);
+            break;
+        }
         let information: Information = deliver::logged_information(thread, &header);
         deliver_here(thread, header.number as i32, &information, machine);
         next = playback::take_if(thread, deliver::is_plain);

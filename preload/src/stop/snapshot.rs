@@ -72,7 +72,7 @@ impl Snapshot {
         self.words[..REGISTERS].copy_from_slice(&registers(machine));
         let Some(extended) = self.extended.hash(machine) else { return false };
         self.words[EXTENDED] = extended;
-        let Some(memory) = self.changes.hash(machine.rsp) else { return false };
+        let Some(memory) = self.changes.hash() else { return false };
         self.words[MEMORY] = memory;
         self.words[VECTORS..WINDOWS].copy_from_slice(&vectors(machine));
         self.length = WINDOWS;
@@ -105,9 +105,9 @@ impl Snapshot {
     }
 
     /// Looks at memory, so that the next snapshot has what is other then.
-    pub fn prepare(&mut self, machine: &MachineContext) {
+    pub fn prepare(&mut self) {
         // Where memory cannot be hashed, the snapshot will find that out too.
-        let _ = self.changes.hash(machine.rsp);
+        let _ = self.changes.hash();
     }
 
     /// Adds the memory in `range`, if it can be read and there is room.
@@ -174,7 +174,7 @@ impl Snapshot {
     pub fn is_equal(&mut self, machine: &MachineContext, hidden: Range<u64>) -> bool {
         registers(machine)[..] == self.words[..REGISTERS]
             && self.extended.hash(machine) == Some(self.words[EXTENDED])
-            && memory::hash(machine.rsp, hidden) == Some(self.words[MEMORY])
+            && memory::hash(hidden) == Some(self.words[MEMORY])
     }
 
     /// A word in a window that is not what it was.
@@ -202,7 +202,8 @@ fn differs(source: Source, value: u64) -> Option<Condition> {
     Some(Condition { source, value: value as u32 })
 }
 
-fn registers(machine: &MachineContext) -> [u64; REGISTERS] {
+/// General registers, rip and flags, less what is not the program's.
+pub fn registers(machine: &MachineContext) -> [u64; REGISTERS] {
     // SAFETY: the structure begins with these 18 words.
     let mut registers = unsafe { *(&raw const *machine).cast::<[u64; REGISTERS]>() };
     registers[FLAGS] &= !NOT_THE_PROGRAMS;

@@ -1,26 +1,57 @@
-//! A timer that interrupts the thread, whatever the program blocks and whatever timers it has.
+//! What interrupts a thread that computes, whatever the program blocks and whatever timers it has: a timer of the
+//! thread's own, and a request of another thread.
 //!
-//! It sends SIGFPE, which we always catch and never block. The program's own do not look like ours: a timer's have
-//! SI_TIMER and the value that the timer was made with. Not SIGTRAP: the kernel keeps one pending signal of a number
-//! and drops a second, and a breakpoint that is dropped leaves the thread behind the breakpoint. What raises SIGFPE
-//! is executed again and raises it again.
+//! Both send SIGFPE, which we always catch and never block. The program's own do not look like ours: these carry
+//! values of ours. Not SIGTRAP: the kernel keeps one pending signal of a number and drops a second, and a breakpoint
+//! that is dropped leaves the thread behind the breakpoint. What raises SIGFPE is executed again and raises it
+//! again.
 
+use crate::kernel;
 use crate::signals::{Information, code_of};
-use crate::{kernel, process};
-use core::sync::atomic::{AtomicU32, Ordering};
+use crate::thread::Thread;
 use kmod_shim::arch::native::raw;
 
-/// Recognises our timer's signals.
-const VALUE: u64 = u64::from_le_bytes(*b"imi-stop");
-/// The signal that it sends.
-pub const SIGNAL: i32 = libc::SIGFPE;
-/// `si_code` of a timer's signal.
+/// Recognises a timer's signals.
+const EXPIRED: u64 = u64::from_le_bytes(*b"imi-stop");
+/// Recognises requests: the upper half of the value, whose lower half says for how long somebody has waited.
+const REQUESTED: u32 = u32::from_le_bytes(*b"imi!");
+/// The signal that both send.
+const SIGNAL: i32 = libc::SIGFPE;
+/// `si_code` of a timer's signal, and of one that was queued.
 const SI_TIMER: i32 = -2;
+const SI_QUEUE: i32 = -1;
 const SIGEV_THREAD_ID: i32 = 4;
 
-/// The kernel's number for the timer, valid in the process whose id is in `OWNER` (a child has none).
-static TIMER: AtomicU32 = AtomicU32::new(0);
-static OWNER: AtomicU32 = AtomicU32::new(0);
+/// Why a thread was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its timer has expired.
+    Expired,
+    /// Another thread has waited for the right to run, for so many milliseconds.
+    Requested(u64),
+}
+
+/// A thread's timer, which is made when it is needed first.
+#[derive(Clone, Copy)]
+pub struct Timer {
+    /// The kernel's number for it.
+    number: u32,
+    /// The real id of the thread that it interrupts, 0 if there is none yet. A child of fork has none.
+    thread: u32,
+}
+
+impl Timer {
+    /// None yet.
+    pub const NONE: Timer = Timer { number: 0, thread: 0 };
+
+    /// The thread ends, and needs it no more.
+    pub fn delete(&mut self) {
+        if core::mem::take(&mut self.thread) != 0 {
+            // SAFETY: the timer is ours.
+            unsafe { raw::call(libc::SYS_timer_delete, [u64::from(self.number), 0, 0, 0, 0, 0]) };
+        }
+    }
+}
 
 /// `struct sigevent` of the kernel.
 #[repr(C)]
@@ -32,37 +63,40 @@ struct Event {
     padding: [i32; 11],
 }
 
-/// Whether `information` comes with a signal of ours.
-pub fn is_ours(information: &Information) -> bool {
+/// Why the signal was sent, if it is one of ours.
+pub fn reason(signal: i32, information: &Information) -> Option<Reason> {
     let value = u64::from_le_bytes(core::array::from_fn(|i| information[24 + i]));
-    code_of(information) == SI_TIMER && value == VALUE
+    match code_of(information) {
+        SI_TIMER if signal == SIGNAL && value == EXPIRED => Some(Reason::Expired),
+        SI_QUEUE if signal == SIGNAL && (value >> 32) as u32 == REQUESTED => {
+            Some(Reason::Requested(value & 0xffff_ffff))
+        }
+        _ => None,
+    }
 }
 
-/// Makes it expire once, in `microseconds`; 0: not at all. False if the kernel has no timer for us.
-pub fn set(microseconds: u64) -> bool {
-    let me = process::get().real_id;
-    if OWNER.load(Ordering::Relaxed) != me {
+/// Makes the thread's timer expire once, in `microseconds`; 0: not at all. False if the kernel has no timer for us.
+pub fn set(thread: &mut Thread, microseconds: u64) -> bool {
+    if thread.stop_timer.thread != thread.real {
         if microseconds == 0 {
             return true;
         }
-        let Some(timer) = create() else { return false };
-        TIMER.store(timer, Ordering::Relaxed);
-        OWNER.store(me, Ordering::Relaxed);
+        let Some(number) = create(thread.real) else { return false };
+        thread.stop_timer = Timer { number, thread: thread.real };
     }
     let value = libc::timespec {
         tv_sec: (microseconds / 1_000_000) as i64,
         tv_nsec: (microseconds % 1_000_000 * 1000) as i64,
     };
     let setting = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
-    let timer = u64::from(TIMER.load(Ordering::Relaxed));
+    let timer = u64::from(thread.stop_timer.number);
     // SAFETY: the structure is valid; the timer is ours.
     unsafe { raw::call(libc::SYS_timer_settime, [timer, 0, &raw const setting as u64, 0, 0, 0]) == 0 }
 }
 
-fn create() -> Option<u32> {
-    let (_, thread) = kernel::real_ids();
+fn create(thread: u32) -> Option<u32> {
     let event = Event {
-        value: VALUE,
+        value: EXPIRED,
         signal: SIGNAL,
         notify: SIGEV_THREAD_ID,
         thread: thread as i32,
@@ -72,4 +106,19 @@ fn create() -> Option<u32> {
     let arguments = [libc::CLOCK_MONOTONIC as u64, &raw const event as u64, &raw mut timer as u64, 0, 0, 0];
     // SAFETY: both structures are valid.
     (unsafe { raw::call(libc::SYS_timer_create, arguments) } == 0).then_some(timer)
+}
+
+/// Asks the thread with these real ids (process, thread) to stop, for somebody who has waited for so long.
+pub fn request([process, thread]: [u32; 2], waited_milliseconds: u64) {
+    let mut information: Information = [0; 128];
+    let value = u64::from(REQUESTED) << 32 | waited_milliseconds.min(u64::from(u32::MAX));
+    let (own, _) = kernel::real_ids();
+    information[..4].copy_from_slice(&SIGNAL.to_le_bytes());
+    information[8..12].copy_from_slice(&SI_QUEUE.to_le_bytes());
+    information[16..20].copy_from_slice(&own.to_le_bytes());
+    information[24..32].copy_from_slice(&value.to_le_bytes());
+    let arguments =
+        [u64::from(process), u64::from(thread), SIGNAL as u64, &raw const information as u64, 0, 0];
+    // SAFETY: the information is a valid siginfo_t.
+    let _ = unsafe { kernel::call(libc::SYS_rt_tgsigqueueinfo, arguments) };
 }

@@ -126,8 +126,8 @@ fn stored_size(event: &Event) -> u64 {
         Body::Call { arguments, .. } => 1 + arguments.len(),
         Body::Clock { .. } | Body::Check { .. } => 3,
         Body::Instruction { .. } => 4,
-        Body::Turn { .. } => 1,
-        Body::Start { .. } | Body::Signal { .. } | Body::Note { .. } => 0,
+        Body::Turn { .. } => 2,
+        Body::Start { .. } | Body::Signal { .. } | Body::Note { .. } | Body::Stop { .. } => 0,
     };
     (Header::SIZE + words * 8 + event.items().as_bytes().len()) as u64
 }

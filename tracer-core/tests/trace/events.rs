@@ -35,8 +35,8 @@ fn store_again(event: &Event) -> Vec<u8> {
         Body::Clock { result, seconds, fraction } => vec![*result as u64, *seconds as u64, *fraction as u64],
         Body::Instruction { rax, rbx, rcx, rdx } => vec![*rax, *rbx, *rcx, *rdx],
         Body::Check { registers, memory, calls } => vec![*registers, *memory, *calls],
-        Body::Turn { turn } => vec![*turn],
-        Body::Start { .. } | Body::Signal { .. } | Body::Note { .. } => vec![],
+        Body::Turn { turn, spins } => vec![*turn, *spins],
+        Body::Start { .. } | Body::Signal { .. } | Body::Note { .. } | Body::Stop { .. } => vec![],
     };
     let body = [&words(&fixed)[..], event.items().as_bytes()].concat();
     crate::support::event(event.kind, event.flags, event.number, &body)
@@ -118,7 +118,7 @@ fn malformed_events_are_named() {
         (vec![10, 0, 0, 0, 0, 0, 0, 0], "found 10"),
         (event(Kind::Call, 7, 0, &words(&[0; 8])), "a call has more than 6 arguments"),
         (event(Kind::Call, 3, 0, &words(&[0; 3])), "32 bytes before items cannot have 24 bytes"),
-        (event(Kind::Turn, 0, 0, &words(&[0; 2])), "cannot have 16 bytes"),
+        (event(Kind::Turn, 0, 0, &words(&[0; 3])), "cannot have 24 bytes"),
         (event(Kind::Start, 0, 0, &[0; 12]), "must be a multiple of 8, found 12"),
         (event(Kind::Instruction, 0, 4, &words(&[0; 4])), "found 4"),
         (start(&[0; 8]), "item 0: only 8 bytes remain for it"),

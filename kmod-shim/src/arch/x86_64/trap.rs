@@ -33,6 +33,8 @@ pub enum Trapped {
     Rdtscp,
     /// 0F A2.
     Cpuid,
+    /// F3 90: not trapped, but replaced where a thread was seen to spin.
+    Pause,
 }
 
 impl Trapped {
@@ -60,6 +62,7 @@ pub fn execute(trapped: Trapped, before: Results) -> Results {
     use core::arch::x86_64::{__cpuid_count, __rdtscp, _rdtsc};
     // SAFETY (of the unsafe calls in here): none of these instructions touches memory.
     match trapped {
+        Trapped::Pause => before,
         Trapped::Rdtsc => {
             trap_time_stamps(false);
             // SAFETY: see above.

@@ -85,14 +85,10 @@ fn follow(arguments: &[u64; 6], new: u64) -> alloc::vec::Vec<Region> {
         }
         let shown_before = part.range.end - part.range.start;
         let (file, offset, shared) = (part.file, part.offset, part.shared);
-        let mut moved = Region { range: begin..end, seen: part.seen, file, offset, shared };
-        if let Some(seen) = moved.seen.as_mut() {
-            seen.resize((end - begin) as usize, 0);
-        }
-        mapped.add(moved);
+        mapped.add(Region { range: begin..end, file, offset, shared });
         if end - begin > shown_before {
             let range = begin + shown_before..end;
-            grown.push(Region { range, file, offset: offset + shown_before, shared, seen: None });
+            grown.push(Region { range, file, offset: offset + shown_before, shared });
         }
     }
     mapped.release_unused();

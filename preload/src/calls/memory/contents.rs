@@ -1,7 +1,7 @@
 //! Recording: what a new mapping shows, and how the log says so.
 
 use super::mapped::{self, Identity, Region};
-use super::{PAGE, READABLE, between, length_of, shares};
+use super::{PAGE, READABLE, length_of, shares};
 use crate::log::ProgramMemory;
 use crate::thread::Thread;
 use crate::{kernel, process};
@@ -100,7 +100,10 @@ pub fn push(thread: &mut Thread, arguments: &[u64; 6], shown: &Shown, address: u
         }
         Shown::Reference(status) => push_reference(thread, &status, descriptor as i32, offset, range),
         Shown::Followed(identity, size, there) => {
-            let file = mapped::get().number_of(identity, size, false);
+            let file = match shares(flags) {
+                true => mapped::get().number_of_shared(identity, size),
+                false => mapped::get().number_of(identity, size, false),
+            };
             let offset = if identity == Identity::Anonymous { 0 } else { offset };
             push_change(thread, file, FileChange { size, offset, length: 0, source: 0 });
             push_bytes(thread, address..address + there, offset, Some(descriptor as i32));
@@ -111,11 +114,7 @@ pub fn push(thread: &mut Thread, arguments: &[u64; 6], shown: &Shown, address: u
 
 /// Remembers a region that other calls, and if it is shared other processes, can change.
 pub fn add_region(range: Range<u64>, file: u64, offset: u64, shared: bool) {
-    let mut region = Region { range, file, offset, shared, seen: None };
-    if shared {
-        between::watch_new(&mut region);
-    }
-    mapped::get().add(region);
+    mapped::get().add(Region { range, file, offset, shared });
 }
 
 fn push_reference(thread: &mut Thread, status: &libc::stat, descriptor: i32, offset: u64, range: Range<u64>) {
@@ -129,7 +128,7 @@ fn push_reference(thread: &mut Thread, status: &libc::stat, descriptor: i32, off
     if !is_installed(descriptor) {
         let identity = Identity::Inode { device: status.st_dev, inode: status.st_ino };
         let file = mapped::get().number_of(identity, status.st_size as u64, true);
-        mapped::get().add(Region { range, file, offset, shared: false, seen: None });
+        mapped::get().add(Region { range, file, offset, shared: false });
     }
 }
 
@@ -137,7 +136,8 @@ fn push_reference(thread: &mut Thread, status: &libc::stat, descriptor: i32, off
 pub fn push_change(thread: &mut Thread, file: u64, change: FileChange) {
     // SAFETY: FileChange is four u64, without padding.
     let bytes = unsafe { core::mem::transmute::<FileChange, [u8; size_of::<FileChange>()]>(change) };
-    thread.items.push_copy(Tag::FileChange, 0, file, &bytes);
+    let named = mapped::get().file(file).is_some_and(|file| file.named);
+    thread.items.push_copy(Tag::FileChange, named as u8, file, &bytes);
 }
 
 /// Adds the bytes at `range`, which are those of the file from `offset` on, without what is zero anyway: new

@@ -1,10 +1,11 @@
 //! Which of the program's mappings show memory that other calls, mappings or processes can change: shared
 //! memory of every kind, and files that are not kept by reference.
 //!
-//! Both modes keep this table, and number the files alike: recording counts, replay reads the numbers in the
-//! log. Each process has its own; a child of fork starts with a copy.
+//! Both modes keep this table, and number the files alike: recording counts (over all processes), replay reads the
+//! numbers in the log. Each process has its own; a child of fork starts with a copy.
 
-use crate::kernel;
+use super::names;
+use crate::{kernel, process};
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::ops::Range;
@@ -29,7 +30,7 @@ pub enum Identity {
 /// Something that is mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its number, unique in the process.
+    /// Its number, unique in the recording.
     pub number: u64,
     /// Recording: what it is.
     pub identity: Identity,
@@ -39,6 +40,8 @@ pub struct File {
     pub by_reference: bool,
     /// Replay: the memory file that stands in for it, otherwise -1.
     pub descriptor: i32,
+    /// Other processes may map it by a name, and it is mapped shared.
+    pub named: bool,
 }
 
 /// A range of addresses that shows part of a file.
@@ -52,8 +55,6 @@ pub struct Region {
     pub offset: u64,
     /// Stores reach the file.
     pub shared: bool,
-    /// Recording: what this process has seen there, if other processes may store there too.
-    pub seen: Option<Vec<u8>>,
 }
 
 impl Region {
@@ -69,9 +70,7 @@ impl Region {
         if start >= end {
             return None;
         }
-        let bytes = (start - self.range.start) as usize..(end - self.range.start) as usize;
-        let seen = self.seen.as_ref().map(|seen| seen[bytes].to_vec());
-        Some(Region { range: start..end, offset: self.offset_of(start), seen, ..*self })
+        Some(Region { range: start..end, offset: self.offset_of(start), ..*self })
     }
 }
 
@@ -79,7 +78,6 @@ impl Region {
 pub struct Mapped {
     files: Vec<File>,
     regions: Vec<Region>,
-    next: u64,
 }
 
 struct Holder(UnsafeCell<Mapped>);
@@ -107,7 +105,7 @@ pub fn get() -> &'static mut Mapped {
 
 impl Mapped {
     const fn new() -> Mapped {
-        Mapped { files: Vec::new(), regions: Vec::new(), next: 1 }
+        Mapped { files: Vec::new(), regions: Vec::new() }
     }
 
     /// All regions.
@@ -132,10 +130,32 @@ impl Mapped {
             file.by_reference &= by_reference;
             return file.number;
         }
-        let number = self.next;
-        self.next += 1;
-        self.files.push(File { number, identity, size, by_reference, descriptor: -1 });
+        let number = next_number();
+        self.files.push(File { number, identity, size, by_reference, descriptor: -1, named: false });
         number
+    }
+
+    /// Recording: as [`Mapped::number_of`], for what is mapped shared: all processes give it the same number.
+    pub fn number_of_shared(&mut self, identity: Identity, size: u64) -> u64 {
+        if let Some(file) = self.find(identity).filter(|file| file.named) {
+            file.size = size;
+            return file.number;
+        }
+        let number = names::register(identity, next_number());
+        match number {
+            Some(number) => {
+                let file = File { number, identity, size, by_reference: false, descriptor: -1, named: true };
+                // Before one that is mapped privately.
+                self.files.insert(0, file);
+                number
+            }
+            None => self.number_of(identity, size, false),
+        }
+    }
+
+    /// Whether anything is mapped shared.
+    pub fn any_shared(&self) -> bool {
+        self.regions.iter().any(|region| region.shared)
     }
 
     /// The file of that number.
@@ -198,8 +218,8 @@ impl Mapped {
         let Mapped { files, regions, .. } = self;
         files.retain(|file| {
             let used = regions.iter().any(|region| region.file == file.number);
-            if !used && file.descriptor >= 0 {
-                kernel::close(file.descriptor);
+            if !used {
+                file.release();
             }
             used
         });
@@ -207,47 +227,79 @@ impl Mapped {
     }
 }
 
+/// The number of the next file, in all processes.
+fn next_number() -> u64 {
+    u64::from(process::control().next_mapped.fetch_add(1, Ordering::Relaxed)) + 1
+}
+
+impl File {
+    /// This process does not have it mapped any more.
+    fn release(&self) {
+        if self.descriptor >= 0 {
+            kernel::close(self.descriptor);
+        }
+        if self.named {
+            names::remove_user(self.number);
+        }
+    }
+}
+
+/// In a child of fork: it has mapped what its parent has. And where an exec has failed, after [`leave`].
+pub fn inherit() {
+    for file in get().files().iter().filter(|file| file.named) {
+        names::keep(file.identity, file.number);
+    }
+}
+
+/// The process ends, or is about to execute another program.
+pub fn leave() {
+    for file in get().files().iter().filter(|file| file.named) {
+        names::remove_user(file.number);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn file(number: u64, identity: Identity) -> File {
+        File { number, identity, size: 100, by_reference: false, descriptor: -1, named: false }
+    }
+
     fn region(range: Range<u64>, file: u64, offset: u64) -> Region {
-        let seen = Some((0..range.end - range.start).map(|byte| byte as u8).collect());
-        Region { range, file, offset, shared: true, seen }
+        Region { range, file, offset, shared: true }
     }
 
     #[test]
     fn a_hole_leaves_both_ends() {
         let mut mapped = Mapped::new();
-        let number = mapped.number_of(Identity::Segment(7), 100, false);
-        mapped.add(region(1000..1100, number, 500));
+        mapped.enter(file(3, Identity::Segment(7)));
+        mapped.add(region(1000..1100, 3, 500));
         let taken = mapped.take(&(1020..1030));
         assert_eq!(taken.len(), 1);
         assert_eq!((taken[0].range.clone(), taken[0].offset), (1020..1030, 520));
-        assert_eq!(taken[0].seen.as_deref(), Some(&[20, 21, 22, 23, 24, 25, 26, 27, 28, 29][..]));
         let left: Vec<_> = mapped.regions().iter().map(|r| (r.range.clone(), r.offset)).collect();
         assert_eq!(left, [(1000..1020, 500), (1030..1100, 530)]);
-        assert_eq!(mapped.visible(number), 500..600);
+        assert_eq!(mapped.visible(3), 500..600);
     }
 
     #[test]
     fn a_file_lives_as_long_as_its_last_region() {
         let mut mapped = Mapped::new();
         let identity = Identity::Inode { device: 1, inode: 2 };
-        let number = mapped.number_of(identity, 10, false);
-        mapped.add(region(0..10, number, 0));
-        mapped.add(region(20..30, number, 0));
+        mapped.enter(file(5, identity));
+        mapped.add(region(0..10, 5, 0));
+        mapped.add(region(20..30, 5, 0));
         mapped.forget(&(0..15));
-        assert_eq!(mapped.find(identity).map(|file| file.number), Some(number));
+        assert_eq!(mapped.find(identity).map(|file| file.number), Some(5));
         mapped.forget(&(20..30));
         assert_eq!(mapped.find(identity), None);
-        assert_ne!(mapped.number_of(identity, 10, false), number);
     }
 
     #[test]
     fn anonymous_memory_is_never_the_same() {
         let mut mapped = Mapped::new();
-        let first = mapped.number_of(Identity::Anonymous, 10, false);
-        assert_ne!(mapped.number_of(Identity::Anonymous, 10, false), first);
+        mapped.enter(file(1, Identity::Anonymous));
+        assert_eq!(mapped.find(Identity::Anonymous), None);
     }
 }

@@ -7,12 +7,12 @@
 //!
 //! * [`contents`] logs what it shows when it is mapped, and [`stand_in`] has memory of the same contents in replay;
 //! * [`writes`]: calls that change the file change the stand-in too;
-//! * [`between`]: stores of other processes are logged when the process may first know of them.
+//! * processes that share memory are ordered with each other ([`crate::order`]), and share the stand-in ([`names`]).
 
-mod between;
 mod change;
 mod contents;
 mod mapped;
+mod names;
 mod segments;
 mod stand_in;
 mod writes;
@@ -20,11 +20,12 @@ mod writes;
 use super::{generic, refuse};
 use crate::log;
 use crate::thread::Thread;
-use crate::{arena, divergence, kernel, playback, process, time_stamps};
-use alloc::vec::Vec;
+use crate::{arena, divergence, kernel, order, playback, process, time_stamps};
 pub use change::{change, remap};
 use contents::Shown;
+use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::{frame::Frame, raw};
+use mapped::Identity;
 pub use segments::{attach, detach};
 pub use stand_in::{apply, is_about_files};
 use tracer_core::event::{ItemHeader, Kind, Tag};
@@ -74,44 +75,37 @@ fn length_of(arguments: &[u64; 6]) -> u64 {
     length.checked_next_multiple_of(page).unwrap_or(length)
 }
 
-/// Before a call's event is logged: adds what has changed in memory that calls and processes share.
+/// Before a call's event is logged: adds what the call has changed in files that are mapped.
 #[inline]
 pub fn before_log(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], result: i64) {
-    if mapped::any() {
+    if mapped::any() || names::any() {
         writes::push(thread, syscall, arguments, result);
-        between::push_changes(thread, syscall);
+    }
+}
+
+/// Recording, before a call: one that changes a file which processes share has a place in their order.
+#[inline]
+pub fn before_call(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6]) {
+    if names::any() && !order::shares() && writes::reaches_shared(syscall, arguments) {
+        order::share(thread);
     }
 }
 
 /// Recording, before a new process: what is mapped shared may be changed by others from now on.
 pub fn before_process(thread: &mut Thread) {
-    if mapped::any() {
-        between::watch_all(thread);
+    if mapped::any() && mapped::get().any_shared() {
+        order::share(thread);
     }
 }
 
-/// Copies of shared memory for a child of fork, which replay keeps apart from its parent's. None in recording.
-pub struct ForChild(Vec<(u64, i32)>);
-
-/// Before a fork.
-pub fn before_fork(thread: &mut Thread) -> ForChild {
-    if mapped::any() && process::get().mode == Mode::Replay {
-        return ForChild(stand_in::copies(thread));
-    }
-    ForChild(Vec::new())
-}
-
-impl ForChild {
-    /// In the child.
-    pub fn adopt(self, thread: &mut Thread) {
-        stand_in::adopt(thread, &self.0);
-    }
-
-    /// In the parent.
-    pub fn discard(self) {
-        stand_in::discard(&self.0);
+/// Recording, before something with a name is mapped shared: other processes may have mapped it, too.
+fn share_if_others_may(thread: &mut Thread) {
+    if process::control().live_processes.load(Ordering::Relaxed) > 1 {
+        order::share(thread);
     }
 }
+
+pub use mapped::{inherit, leave};
 
 /// mmap(2).
 pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
@@ -138,6 +132,11 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
 
 fn record_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall, arguments: &[u64; 6]) {
     let shown = contents::of(arguments);
+    if matches!(shown, Shown::Followed(identity, ..) if identity != Identity::Anonymous)
+        && shares(arguments[3])
+    {
+        share_if_others_may(thread);
+    }
     if matches!(shown, Shown::Device) {
         return refuse(thread, frame, syscall, libc::ENODEV, true);
     }

@@ -1,7 +1,7 @@
 //! System V shared memory: shmat and shmdt change the address space.
 
 use super::mapped::{self, Identity};
-use super::{FIXED, contents, generic, map_at, refuse, stand_in, touches_ours};
+use super::{FIXED, contents, generic, map_at, refuse, share_if_others_may, stand_in, touches_ours};
 use crate::thread::Thread;
 use crate::{kernel, log, playback, process};
 use alloc::vec::Vec;
@@ -31,13 +31,14 @@ fn record(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall, arg
     if flags as i32 & libc::SHM_REMAP != 0 && touches_ours(address, mapped_size(size)) {
         return refuse(thread, frame, syscall, libc::EINVAL, false);
     }
+    share_if_others_may(thread);
     // SAFETY: it is the program's own call; what SHM_REMAP replaces is the program's too.
     let result = unsafe { raw::call(syscall.number as i64, *arguments) };
     if result >= 0 {
         let start = result as u64;
         let range = start..start + mapped_size(size);
         mapped::get().forget(&range);
-        let file = mapped::get().number_of(Identity::Segment(segment as i32), range.end - start, false);
+        let file = mapped::get().number_of_shared(Identity::Segment(segment as i32), range.end - start);
         let change = FileChange { size: range.end - start, offset: 0, length: 0, source: 0 };
         contents::push_change(thread, file, change);
         contents::push_bytes(thread, range.clone(), 0, None);

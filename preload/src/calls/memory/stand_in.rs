@@ -2,14 +2,13 @@
 //!
 //! One stands in for each file, so that all mappings of it show each other's stores, a private mapping's
 //! untouched pages show the file (also after MADV_DONTNEED), and what is beyond its end raises SIGBUS. What the
-//! recorded program's calls did to the file is done to it.
+//! recorded program's calls did to the file is done to it. Processes that share memory share the stand-in.
 
 use super::mapped::{self, File, Identity};
+use super::names;
 use crate::thread::{ProgramWait, Thread};
 use crate::{divergence, kernel, playback};
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering};
-use kmod_shim::arch::native::raw;
 use tracer_core::event::{FileChange, ItemHeader, Tag};
 
 /// The file that the last [`Tag::FileChange`] was about, for the [`Tag::FileBytes`] that follow it.
@@ -24,12 +23,14 @@ pub fn apply(thread: &mut Thread, item: &ItemHeader) -> Option<(File, u64)> {
     let change = playback::value::<FileChange>(thread);
     let known = mapped::get().file(item.value).copied();
     let file = known.unwrap_or_else(|| {
+        let named = item.argument != 0;
         let file = File {
             number: item.value,
             identity: Identity::Anonymous,
             size: 0,
             by_reference: false,
-            descriptor: create(thread),
+            descriptor: if named { shared(thread, item.value) } else { create(thread) },
+            named,
         };
         mapped::get().enter(file);
         file
@@ -51,6 +52,16 @@ pub fn apply(thread: &mut Thread, item: &ItemHeader) -> Option<(File, u64)> {
 /// Whether the item is for [`apply`].
 pub fn is_about_files(item: &ItemHeader) -> bool {
     item.tag == Tag::FileChange as u8 || item.tag == Tag::FileBytes as u8
+}
+
+/// A stand-in that other processes use too.
+fn shared(thread: &mut Thread, number: u64) -> i32 {
+    if let Some(descriptor) = names::stand_in(thread, number) {
+        return descriptor;
+    }
+    let descriptor = create(thread);
+    names::publish(thread, number, descriptor);
+    descriptor
 }
 
 fn create(thread: &mut Thread) -> i32 {
@@ -120,98 +131,5 @@ fn bytes(thread: &mut Thread, item: &ItemHeader) {
         write(thread, descriptor, source as u64, piece as u64, item.value + done as u64);
         thread.consumer.advance(piece, &ProgramWait);
         done += piece;
-    }
-}
-
-/// Copies of all files that are mapped shared, as they are now, by number and descriptor. The children of the
-/// replay run without the order that the recording's had, so each gets memory of its own; what it saw of the
-/// others' stores is in its log (see [`super::between`]).
-pub fn copies(thread: &mut Thread) -> Vec<(u64, i32)> {
-    let mut copies = Vec::new();
-    for index in 0..mapped::get().files().len() {
-        let file = mapped::get().files()[index];
-        let shared = mapped::get().regions().iter().any(|region| region.file == file.number && region.shared);
-        if shared {
-            copies.push((file.number, copy(thread, &file)));
-        }
-    }
-    copies
-}
-
-fn copy(thread: &mut Thread, file: &File) -> i32 {
-    let target = create(thread);
-    resize(thread, target, file.size);
-    let seek = |from: u64, whence: i32| {
-        // SAFETY: touches no memory.
-        unsafe { kernel::call(libc::SYS_lseek, [file.descriptor as u64, from, whence as u64, 0, 0, 0]) }
-    };
-    let mut at = 0;
-    while let Ok(begin) = seek(at, libc::SEEK_DATA) {
-        let end = seek(begin, libc::SEEK_HOLE).unwrap_or(file.size);
-        let mut from = begin;
-        let _ = kernel_seek(target, begin);
-        while from < end {
-            // SAFETY: the offset is ours; the kernel advances it.
-            let sent = unsafe {
-                let offset = &raw mut from as u64;
-                kernel::call(
-                    libc::SYS_sendfile,
-                    [target as u64, file.descriptor as u64, offset, end - from, 0, 0],
-                )
-            };
-            if !matches!(sent, Ok(1..)) {
-                divergence::impossible(thread, "copy", b"shared memory for a child", sent.err().unwrap_or(0));
-            }
-        }
-        at = end;
-    }
-    target
-}
-
-fn kernel_seek(descriptor: i32, offset: u64) -> Result<u64, kernel::Errno> {
-    // SAFETY: a file of our own.
-    unsafe { kernel::call(libc::SYS_lseek, [descriptor as u64, offset, libc::SEEK_SET as u64, 0, 0, 0]) }
-}
-
-/// In the child: what was mapped shared shows the copies from now on.
-pub fn adopt(thread: &mut Thread, copies: &[(u64, i32)]) {
-    if copies.is_empty() {
-        return;
-    }
-    let Ok(text) = kernel::read_file(c"/proc/self/maps") else {
-        divergence::impossible(thread, "read", b"/proc/self/maps", libc::EIO)
-    };
-    for (number, descriptor) in copies {
-        if let Some(file) = mapped::get().file(*number) {
-            kernel::close(core::mem::replace(&mut file.descriptor, *descriptor));
-        }
-    }
-    for mapping in crate::start::maps::parse(&text).filter(|mapping| mapping.shared) {
-        for region in mapped::get().regions().iter().filter(|region| region.shared) {
-            let start = mapping.begin.max(region.range.start);
-            let end = mapping.end.min(region.range.end);
-            let copy = copies.iter().find(|(number, _)| *number == region.file);
-            let Some((_, descriptor)) = copy.filter(|_| start < end) else { continue };
-            let rights = [
-                (mapping.readable, libc::PROT_READ),
-                (mapping.writable, libc::PROT_WRITE),
-                (mapping.executable, libc::PROT_EXEC),
-            ];
-            let protection = rights.iter().filter(|(has, _)| *has).fold(0, |set, (_, right)| set | right);
-            let flags = (libc::MAP_SHARED | libc::MAP_FIXED) as u64;
-            let arguments =
-                [start, end - start, protection as u64, flags, *descriptor as u64, region.offset_of(start)];
-            // SAFETY: replaces the program's shared mapping with one of the same bytes.
-            if unsafe { raw::call(libc::SYS_mmap, arguments) } as u64 != start {
-                divergence::impossible(thread, "map", b"a child's shared memory", libc::ENOMEM);
-            }
-        }
-    }
-}
-
-/// In the parent: the copies are the child's.
-pub fn discard(copies: &[(u64, i32)]) {
-    for (_, descriptor) in copies {
-        kernel::close(*descriptor);
     }
 }

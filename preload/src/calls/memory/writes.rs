@@ -2,9 +2,10 @@
 
 use super::contents::{push_change, status_flags};
 use super::mapped::{self, Identity};
+use super::names;
 use crate::log::read_value;
 use crate::thread::Thread;
-use crate::{kernel, process};
+use crate::{kernel, order, process};
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::ops::Range;
@@ -67,13 +68,29 @@ fn unfollowable(syscall: &Syscall, arguments: &[u64; 6]) -> Option<i32> {
     number_of(&kernel::status(descriptor).ok()?).map(|_| error)
 }
 
-/// The number of the file if it is mapped.
+/// The number of the file if it is mapped, here or (shared) in another process.
 fn number_of(status: &libc::stat) -> Option<u64> {
     if status.st_mode & libc::S_IFMT != libc::S_IFREG {
         return None;
     }
     let identity = Identity::Inode { device: status.st_dev, inode: status.st_ino };
-    mapped::get().find(identity).map(|file| file.number)
+    if let Some(file) = mapped::get().find(identity) {
+        return Some(file.number);
+    }
+    // The table is used by those who have the right to run in the shared domain only.
+    let number = order::shares().then(|| names::find(identity)).flatten()?;
+    Some(mapped::get().number_of_shared(identity, status.st_size as u64)).filter(|known| *known == number)
+}
+
+/// Whether the call changes a file that processes share.
+pub fn reaches_shared(syscall: &Syscall, arguments: &[u64; 6]) -> bool {
+    let descriptor = match syscall.number as i64 {
+        libc::SYS_ftruncate | libc::SYS_fallocate => Some(arguments[0] as i32),
+        _ => syscalls::written_descriptor(syscall, arguments),
+    };
+    descriptor.and_then(|descriptor| kernel::status(descriptor).ok()).is_some_and(|status| {
+        names::find(Identity::Inode { device: status.st_dev, inode: status.st_ino }).is_some()
+    })
 }
 
 /// Adds what the call, which came back with `result`, has done to a mapped file.
@@ -90,7 +107,8 @@ pub fn push(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], result
         return complain();
     }
     let effect = effect(syscall, arguments, result, descriptor, &status);
-    let visible = mapped::get().visible(number);
+    // What is mapped elsewhere shows who knows which part.
+    let visible = if file.named && order::shares() { 0..u64::MAX } else { mapped::get().visible(number) };
     let start = effect.offset.max(visible.start);
     let changed = start..(effect.offset + effect.length).min(visible.end).max(start);
     if changed.is_empty() && size == old_size {

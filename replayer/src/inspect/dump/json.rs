@@ -31,7 +31,8 @@ pub fn event(place: &Place, event: &Event) -> Value {
         Body::Check { registers, memory, calls } => {
             json!({ "registers": registers, "memory": memory, "calls": calls })
         }
-        Body::Turn { turn } => json!({ "turn": turn }),
+        Body::Turn { turn, spins } => json!({ "turn": turn, "spins": spins, "shared": event.flags & 1 != 0 }),
+        Body::Stop { .. } => json!({}),
         Body::Note { items } => json!({ "text": text::note(items) }),
     };
     if let Value::Object(fields) = fields {

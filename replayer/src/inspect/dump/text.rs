@@ -2,7 +2,7 @@
 
 use super::{call_name, instruction_name};
 use crate::status::signal_name;
-use tracer_core::event::{Kind, flags};
+use tracer_core::event::{Kind, flags, turn};
 use tracer_core::syscalls::{self, Memory};
 use tracer_core::trace::memory::EventMemory;
 use tracer_core::trace::reader::{Arguments, Body, Event, Item, Items};
@@ -25,7 +25,11 @@ pub fn event(event: &Event) -> String {
         Body::Check { registers, memory, calls } => {
             format!("(check: registers {registers:016x}, memory {memory:016x}, calls {calls:016x})")
         }
-        Body::Turn { turn } => format!("(turn {turn})"),
+        Body::Turn { turn, .. } => match event.flags & turn::SHARED {
+            0 => format!("(turn {turn})"),
+            _ => format!("(turn {turn} among processes)"),
+        },
+        Body::Stop { .. } => "(stopped to let others run)".to_owned(),
         Body::Note { items } => format!("# {}", note(items)),
     }
 }

@@ -5,7 +5,7 @@ mod stream;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use super::link::{FromCompanion, Outcome, ReplayEnd};
 use super::memory::{ControlMapping, RingMapping, free_slot};
 use super::peers::{self, Heard, Peers};
 use super::process::Process;
-use super::wake::Bell;
+use super::wake::{Bell, Futex};
 use super::writer::Connections;
-use crate::session::{Report, Slot, slot_state};
+use crate::session::{FileMessage, Report, Slot, slot_state};
 use crate::trace::chunk::Index;
 use crate::trace::files::{ReferencedFile, Resolved, resolve};
 use crate::trace::manifest::{Ended, Manifest, ProcessEnded};
@@ -59,7 +59,8 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
     let control = Arc::new(control);
     let result = Trace::open(&replaying.directory).map_err(io::Error::from).and_then(|trace| {
         let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
-        let heard = peers::listen(peers, |_, _| ())?;
+        let shared = control.clone();
+        let heard = peers::listen(peers, move |message, file| keep_shared(&shared, message, file))?;
         link.send(&FromCompanion::Ready(replaying.directory.clone()))?;
         Ok((trace, heard))
     });
@@ -93,6 +94,18 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
         }
     }
     let _ = link.send(&FromCompanion::Done(Outcome::Replayed(end)));
+}
+
+/// Keeps what stands in for a file that processes share, so that it outlives the one that made it, and says under
+/// which descriptor others find it.
+fn keep_shared(control: &ControlMapping, message: FileMessage, file: Option<File>) {
+    let entry = control.shared_files.iter().find(|entry| {
+        entry.number.load(Ordering::Acquire) == message.file && entry.descriptor.load(Ordering::Relaxed) == 0
+    });
+    if let (Some(entry), Some(file)) = (entry, file) {
+        entry.descriptor.store(file.into_raw_fd() as u32 + 1, Ordering::Release);
+        SystemFutex::new(Duration::ZERO, None).wake(&entry.descriptor);
+    }
 }
 
 /// An open trace.

@@ -179,7 +179,7 @@ impl Scanner {
                 }
                 self.next = Next::CallHead;
             }
-            Some(Kind::Start | Kind::Note) => self.expect_item()?,
+            Some(Kind::Start | Kind::Note | Kind::Stop) => self.expect_item()?,
             _ => self.skip = self.body,
         }
         Ok(())

@@ -1,11 +1,13 @@
 //! Which memory a call reads and writes, from its row.
 
+mod capacities;
 mod inputs;
 mod length;
 pub(super) mod messages;
 mod outputs;
 mod texts;
 
+pub use capacities::{Capacity, Pointer, capacities};
 pub use inputs::inputs;
 pub(super) use length::Call;
 pub use outputs::outputs;

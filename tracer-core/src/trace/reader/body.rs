@@ -66,10 +66,17 @@ pub enum Body {
     Turn {
         /// The domain's count of hand-overs.
         turn: u64,
+        /// Spin safepoints of the thread since its last turn began.
+        spins: u64,
     },
     /// [`Kind::Note`].
     Note {
         /// One `Text`: the message.
+        items: Items,
+    },
+    /// [`Kind::Stop`].
+    Stop {
+        /// One `State`.
         items: Items,
     },
 }
@@ -92,7 +99,7 @@ impl std::ops::Deref for Arguments {
 /// The kind of an event with this header, or what is wrong with the header.
 pub(super) fn check_header(header: Header) -> Result<Kind, String> {
     let kind = Kind::from_byte(header.kind)
-        .ok_or_else(|| format!("expected the kind of an event (1 to 9), found {}", header.kind))?;
+        .ok_or_else(|| format!("expected the kind of an event (1 to 10), found {}", header.kind))?;
     let number = header.number;
     match kind {
         Kind::Call | Kind::Entry if header.flags & flags::ARGUMENTS > 6 => {
@@ -124,14 +131,14 @@ pub(in crate::trace) fn fixed_words(kind: Kind, flags: u8) -> usize {
         Kind::Call | Kind::Entry => 1 + usize::from(flags & flags::ARGUMENTS),
         Kind::Clock | Kind::Check => 3,
         Kind::Instruction => 4,
-        Kind::Turn => 1,
-        Kind::Start | Kind::Signal | Kind::Note => 0,
+        Kind::Turn => 2,
+        Kind::Start | Kind::Signal | Kind::Note | Kind::Stop => 0,
     }
 }
 
 /// Whether items follow those numbers.
 pub(in crate::trace) fn has_items(kind: Kind) -> bool {
-    matches!(kind, Kind::Start | Kind::Call | Kind::Entry | Kind::Signal | Kind::Note)
+    matches!(kind, Kind::Start | Kind::Call | Kind::Entry | Kind::Signal | Kind::Note | Kind::Stop)
 }
 
 impl Body {
@@ -153,7 +160,7 @@ impl Body {
             Kind::Check => {
                 return Ok(Body::Check { registers: word(0), memory: word(1), calls: word(2) });
             }
-            Kind::Turn => return Ok(Body::Turn { turn: word(0) }),
+            Kind::Turn => return Ok(Body::Turn { turn: word(0), spins: word(1) }),
             Kind::Call | Kind::Entry => {
                 let count = words - 1;
                 let values = std::array::from_fn(|i| if i < count { word(1 + i) } else { 0 });
@@ -164,6 +171,7 @@ impl Body {
             Kind::Start => Body::Start { items: Items::parse(bytes, 0)? },
             Kind::Signal => Body::Signal { items: Items::parse(bytes, 0)? },
             Kind::Note => Body::Note { items: Items::parse(bytes, 0)? },
+            Kind::Stop => Body::Stop { items: Items::parse(bytes, 0)? },
         };
         body.check().map(|()| body)
     }
@@ -183,6 +191,8 @@ impl Body {
             )),
             (Body::Note { .. }, Some(Item::Text { .. }), None) => Ok(()),
             (Body::Note { .. }, ..) => Err("a note must have one Text and nothing else".into()),
+            (Body::Stop { .. }, Some(Item::State { .. }), None) => Ok(()),
+            (Body::Stop { .. }, ..) => Err("a stop must have one State and nothing else".into()),
             _ => Ok(()),
         }
     }
@@ -193,7 +203,8 @@ impl Body {
             Body::Start { items }
             | Body::Call { items, .. }
             | Body::Signal { items }
-            | Body::Note { items } => items,
+            | Body::Note { items }
+            | Body::Stop { items } => items,
             Body::Clock { .. } | Body::Instruction { .. } | Body::Check { .. } | Body::Turn { .. } => {
                 Items::NONE
             }
