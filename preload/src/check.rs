@@ -5,7 +5,7 @@
 //! of the stack, or with `--check full` over all of the program's writable memory.
 
 use crate::thread::Thread;
-use crate::{arena, divergence, log, playback, process};
+use crate::{divergence, log, playback, process};
 use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::Kind;
@@ -75,16 +75,15 @@ fn whole_memory(rsp: u64) -> u64 {
     let Ok(maps) = crate::kernel::read_file(c"/proc/self/maps") else { return 0 };
     let mut hash = 0u64;
     for mapping in crate::start::maps::parse(&maps) {
-        let ours =
-            arena::RANGE.contains(&(mapping.begin as usize)) || crate::start::is_our_memory(mapping.begin);
-        if !mapping.writable || !mapping.readable || mapping.shared || ours {
+        let range = crate::start::of_program(&mapping);
+        if !mapping.writable || !mapping.readable || mapping.shared {
             continue;
         }
-        let mut at = if (mapping.begin..mapping.end).contains(&rsp) { rsp - 128 } else { mapping.begin };
+        let mut at = if range.contains(&rsp) { rsp - 128 } else { range.start };
         // By pages, and added up: where one mapping ends and the next begins differs between a file's mapping
         // and what stands in for it in replay.
-        while at < mapping.end {
-            let next = ((at & !(PAGE - 1)) + PAGE).min(mapping.end);
+        while at < range.end {
+            let next = ((at & !(PAGE - 1)) + PAGE).min(range.end);
             let piece = log::hash_program(at, next - at).unwrap_or(0);
             hash = hash.wrapping_add((piece ^ at).wrapping_mul(SPREAD[0]).rotate_left(29));
             at = next;

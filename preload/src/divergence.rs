@@ -136,6 +136,14 @@ pub fn other_event(thread: &mut Thread, next: Header, syscall: &Syscall, argumen
     })
 }
 
+/// The thread comes to where it was stopped again and again, but never in that state.
+pub fn no_such_state(thread: &mut Thread, address: u64) -> ! {
+    report(thread, |text| {
+        writeln!(text, "expected: to be stopped at {address:#x} with the recorded registers and memory")?;
+        writeln!(text, "happened: the memory is other each time")
+    })
+}
+
 /// The right call with other arguments.
 pub fn other_arguments(
     thread: &mut Thread,

@@ -44,7 +44,10 @@ pub unsafe extern "C" fn imitate_dispatch(frame: *mut Frame) {
 pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
     let outer = thread.frame;
     thread.frame = frame;
-    order::at_safepoint(thread);
+    // A return from a handler is no event, so what happened at it could not be told from what happens at the next.
+    if frame.rax != libc::SYS_rt_sigreturn as u64 {
+        order::at_safepoint(thread);
+    }
     if !deliver::at_entry(thread, frame) {
         make(thread, frame);
         deliver::at_exit(thread, frame);

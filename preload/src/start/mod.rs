@@ -64,6 +64,17 @@ pub fn is_our_code(address: u64) -> bool {
     within(&CODE, address)
 }
 
+/// The part of a mapping that is the program's. Nothing else is mapped between our segments, but the kernel may join
+/// the last one with what the program maps behind it.
+pub fn of_program(mapping: &maps::Mapping) -> core::ops::Range<u64> {
+    let begin = match mapping.begin {
+        ours if is_our_memory(ours) => MEMORY[1].load(Ordering::Relaxed).min(mapping.end),
+        _ if arena::RANGE.contains(&(mapping.begin as usize)) => mapping.end,
+        begin => begin,
+    };
+    begin..mapping.end
+}
+
 /// Whether `address` is in any of this library's segments.
 pub fn is_our_memory(address: u64) -> bool {
     within(&MEMORY, address)
@@ -227,8 +238,11 @@ fn find_ourselves(map_text: &[u8]) {
     CODE[1].store(own.end, Ordering::Relaxed);
     let mut all = maps::parse(map_text).filter(|mapping| mapping.name == own.name);
     let begin = all.next().map_or(own.begin, |first| first.begin);
+    let end = all.last().map_or(own.end, |last| last.end);
+    // Variables that are zero at first and that the file's last page has no room for: a mapping without a name.
+    let behind = maps::parse(map_text).find(|mapping| mapping.begin == end && mapping.name.is_empty());
     MEMORY[0].store(begin, Ordering::Relaxed);
-    MEMORY[1].store(all.last().map_or(own.end, |last| last.end), Ordering::Relaxed);
+    MEMORY[1].store(behind.map_or(end, |zeros| zeros.end), Ordering::Relaxed);
 }
 
 /// From here on nothing of the program escapes us.

@@ -1,6 +1,5 @@
 //! One number for everything in the program's memory that it can change without a system call.
 
-use crate::arena;
 use crate::kernel;
 use crate::start::{self, maps};
 use kmod_shim::arch::native::user_memory;
@@ -50,16 +49,14 @@ fn hash_mappings(
     let zeros = xxh3_64(&[0; PAGE]);
     let mut sum = 0u64;
     for mapping in maps::parse(text) {
-        let ours = arena::RANGE.contains(&(mapping.begin as usize))
-            || start::is_our_memory(mapping.begin)
-            || hidden.contains(&mapping.begin);
-        if !mapping.writable || !mapping.readable || ours {
+        let range = start::of_program(&mapping);
+        if !mapping.writable || !mapping.readable || hidden.contains(&mapping.begin) {
             continue;
         }
         let anonymous = mapping.name.is_empty() || mapping.name.starts_with(b"[");
-        let mut page = mapping.begin;
-        while page < mapping.end {
-            let count = (((mapping.end - page) as usize) / PAGE).min(WORDS);
+        let mut page = range.start;
+        while page < range.end {
+            let count = (((range.end - page) as usize) / PAGE).min(WORDS);
             let present = if anonymous { presence(pagemap, page, count)? } else { [PRESENT; WORDS] };
             for (index, word) in present[..count].iter().enumerate() {
                 if word & PRESENT != 0 {

@@ -311,6 +311,8 @@ pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
     }
     thread.register.signals_pending = u64::from(thread.pending.any(thread.blocked));
     context.mask = kernel_side::mask_for(thread.blocked);
+    // What came while others ran.
+    arrived(thread);
     true
 }
 

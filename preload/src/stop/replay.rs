@@ -23,6 +23,10 @@ use tracer_core::session::Mode;
 /// Passages with the breakpoint before the jump takes its place: often the first is the moment already.
 const PASSAGES: u32 = 2;
 
+/// Passages that differ from the moment in nothing that can be compared quickly. Each takes a look at all memory, and a
+/// spin that the recorded thread was stopped in has one.
+const MOST_OTHERS: u32 = 20_000;
+
 /// A stop that is being looked for.
 struct Watch {
     room: Room,
@@ -33,6 +37,8 @@ struct Watch {
     replaced: usize,
     /// Passages that came to us.
     passages: u32,
+    /// Those at which nothing but a hash of all memory was different.
+    others: u32,
     /// The jump is in place, not the breakpoint.
     jumps: bool,
 }
@@ -131,6 +137,7 @@ fn watch(thread: &mut Thread) {
         condition_count: 0,
         replaced: 0,
         passages: 0,
+        others: 0,
         jumps: false,
     });
     if !watch.change() {
@@ -218,6 +225,10 @@ fn passage(thread: &mut Thread, machine: &mut MachineContext) {
             let restored = watch.restore();
             if restored && snapshot.is_equal(machine, watch.mapping()) {
                 return found(thread, machine);
+            }
+            watch.others += 1;
+            if watch.others > MOST_OTHERS {
+                divergence::no_such_state(thread, machine.rip);
             }
             restored && watch.change()
         }
