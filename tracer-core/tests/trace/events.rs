@@ -114,8 +114,8 @@ fn malformed_events_are_named() {
     let unpadded = [&text()[..19], &[1; 5]].concat();
     let unknown_tag = [&[99][..], &text()[1..]].concat();
     for (bytes, expected) in [
-        ([0; 8].to_vec(), "expected the kind of an event (1 to 9), found 0"),
-        (vec![10, 0, 0, 0, 0, 0, 0, 0], "found 10"),
+        ([0; 8].to_vec(), "expected the kind of an event (1 to 10), found 0"),
+        (vec![11, 0, 0, 0, 0, 0, 0, 0], "found 11"),
         (event(Kind::Call, 7, 0, &words(&[0; 8])), "a call has more than 6 arguments"),
         (event(Kind::Call, 3, 0, &words(&[0; 3])), "32 bytes before items cannot have 24 bytes"),
         (event(Kind::Turn, 0, 0, &words(&[0; 3])), "cannot have 24 bytes"),
@@ -146,6 +146,7 @@ fn malformed_events_are_named() {
             "a signal must have one Output of 128",
         ),
         (event(Kind::Note, 0, 0, &[]), "a note must have one Text"),
+        (event(Kind::Stop, 0, 0, &[]), "a stop must have one State"),
     ] {
         let (events, ends_early, error) = read(&[&good[..], &bytes].concat());
         assert_eq!((events.len(), ends_early), (1, None));

@@ -129,6 +129,7 @@ pub fn any_event() -> impl Strategy<Value = Vec<u8>> {
         )),
         any::<[u64; 2]>().prop_map(|turn| event(Kind::Turn, 0, 0, &words(&turn))),
         bytes(40).prop_map(|text| event(Kind::Note, 0, 0, &item(Tag::Text, 0, 0, &text))),
+        bytes(4).prop_map(|state| event(Kind::Stop, 0, 1, &item(Tag::State, 0, 7, &state.repeat(8)))),
         any::<[u8; 32]>().prop_map(|quarter| {
             event(Kind::Signal, 0, 14, &item(Tag::Output, 0, 0x7000, &quarter.repeat(4)))
         }),

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::groups::Groups;
 use super::texts::{Texts, shared_length};
+use super::transpose::records;
 use super::{Group, KEY_AND_COUNT, Key, Numbers, PREAMBLE, Unit};
 use crate::event::{Header, ItemHeader, Kind, Tag, padded};
 use crate::trace::reader::fixed_words;
@@ -47,10 +48,16 @@ struct Decoder<'a> {
 
 /// A group's records.
 struct Column<'a> {
-    /// Transposed.
-    bytes: &'a [u8],
+    bytes: Records<'a>,
     count: usize,
     used: usize,
+}
+
+enum Records<'a> {
+    /// In order.
+    Ordered(Vec<u8>),
+    /// Transposed by words.
+    Transposed(&'a [u8]),
 }
 
 /// Removes `length` bytes from the front of `bytes`.
@@ -64,11 +71,11 @@ fn number(bytes: &mut &[u8]) -> Option<usize> {
     Some(u32::from_le_bytes(*first) as usize)
 }
 
-/// Fills `target` with record `record` of `count` transposed ones.
-fn gather<const UNIT: usize>(transposed: &[u8], count: usize, record: usize, target: &mut [u8]) {
-    for (row, target) in target.as_chunks_mut::<UNIT>().0.iter_mut().enumerate() {
-        let at = (row * count + record) * UNIT;
-        *target = std::array::from_fn(|i| transposed[at + i]);
+/// Appends record `record` of `count` that are transposed by words.
+fn gather(transposed: &[u8], count: usize, record: usize, target: &mut Vec<u8>) {
+    let words = transposed.as_chunks::<8>().0;
+    for row in words.chunks_exact(count) {
+        target.extend_from_slice(&row[record]);
     }
 }
 
@@ -159,20 +166,24 @@ impl<'a> Decoder<'a> {
         let number = self.groups.number(group);
         if number == self.columns.len() {
             let count = self::number(&mut self.counts)?;
-            let bytes = take(&mut self.records, count * size)?;
+            let bytes = take(&mut self.records, count.checked_mul(size)?)?;
+            let bytes = match group.unit() {
+                Unit::Byte => Records::Ordered(records(bytes, count, size)),
+                Unit::Word => Records::Transposed(bytes),
+            };
             self.columns.push(Column { bytes, count, used: 0 });
         }
         let column = &mut self.columns[number];
-        let (record, bytes, count) = (column.used, column.bytes, column.count);
-        if record == count {
+        let (record, count) = (column.used, column.count);
+        if record == count || self.length - self.target.len() < size {
             return None;
         }
         column.used += 1;
-        let start = self.grow(size)?;
-        let target = &mut self.target[start..];
-        match group.unit() {
-            Unit::Byte => gather::<1>(bytes, count, record, target),
-            Unit::Word => gather::<8>(bytes, count, record, target),
+        match &column.bytes {
+            Records::Ordered(bytes) => {
+                self.target.extend_from_slice(&bytes[record * size..(record + 1) * size]);
+            }
+            Records::Transposed(bytes) => gather(bytes, count, record, self.target),
         }
         Some(())
     }
@@ -186,8 +197,10 @@ impl<'a> Decoder<'a> {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Option<()> {
-        let start = self.grow(bytes.len())?;
-        self.target[start..].copy_from_slice(bytes);
+        if self.length - self.target.len() < bytes.len() {
+            return None;
+        }
+        self.target.extend_from_slice(bytes);
         Some(())
     }
 

@@ -26,6 +26,7 @@ mod decode;
 mod encode;
 mod groups;
 mod texts;
+mod transpose;
 
 pub use decode::decode;
 pub use encode::Encoder;
