@@ -43,6 +43,8 @@ pub enum Command {
     Dump(Dump),
     /// Count what a trace holds, by system call
     Stats(Stats),
+    /// Show the processes and threads of a trace as a tree, and how each ended
+    Ps(Processes),
     /// Record a program once, replay it several times, and compare
     Verify(Verify),
     /// Record a program again and again until it fails, and keep that trace
@@ -182,6 +184,9 @@ pub struct Dump {
     /// Only this stream (0 is the first process's first thread)
     #[arg(long, value_name = "N")]
     pub stream: Option<u32>,
+    /// Interleave the threads of each process in the order in which they ran, instead of one after the other
+    #[arg(long, conflicts_with = "stream")]
+    pub interleave: bool,
 }
 
 /// `imitate stats`
@@ -190,6 +195,16 @@ pub struct Stats {
     #[command(flatten)]
     pub which: Which,
     /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate ps`
+#[derive(Args)]
+pub struct Processes {
+    #[command(flatten)]
+    pub which: Which,
+    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 }

@@ -54,6 +54,10 @@ fn run(command: Command) -> Result<i32> {
             let trace = manage::locate(options.which.trace.as_deref())?;
             inspect::print_stats(&trace, options.json).map(|()| 0)
         }
+        Command::Ps(options) => {
+            let trace = manage::locate(options.which.trace.as_deref())?;
+            inspect::print_processes(&trace, options.json).map(|()| 0)
+        }
         Command::Verify(options) => Ok(if run::verify(&options)? { 0 } else { status::NO }),
         Command::Hunt(options) => match run::hunt(&options)? {
             Hunted::Found => Ok(0),

@@ -5,8 +5,8 @@ use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use tempfile::TempDir;
 
-const SUBCOMMANDS: [&str; 10] =
-    ["record", "replay", "ls", "rm", "dump", "stats", "verify", "hunt", "doctor", "completions"];
+const SUBCOMMANDS: [&str; 11] =
+    ["record", "replay", "ls", "rm", "dump", "stats", "ps", "verify", "hunt", "doctor", "completions"];
 
 /// imitate itself failed.
 const FAILED: i32 = 125;

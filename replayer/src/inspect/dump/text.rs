@@ -25,7 +25,7 @@ pub fn event(event: &Event) -> String {
         Body::Check { registers, memory, calls } => {
             format!("(check: registers {registers:016x}, memory {memory:016x}, calls {calls:016x})")
         }
-        Body::Turn { turn } => format!("(turn {turn})"),
+        Body::Turn { turn } => format!("=== runs: turn {turn} ==="),
         Body::Note { items } => format!("# {}", note(items)),
     }
 }
@@ -129,10 +129,15 @@ fn signal(number: u16, items: &Items) -> String {
             .map_or(0, i32::from_le_bytes)
     };
     let (code, sender) = (word(8), word(16));
+    let place = items.iter().find_map(|item| match item {
+        Item::State { address, .. } => Some(format!(" before the instruction at {address:#x}")),
+        _ => None,
+    });
+    let place = place.unwrap_or_default();
     match code {
         libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL => {
-            format!("--- {name} {{si_code={code}, si_pid={sender}}} ---")
+            format!("--- {name} {{si_code={code}, si_pid={sender}}}{place} ---")
         }
-        _ => format!("--- {name} {{si_code={code}}} ---"),
+        _ => format!("--- {name} {{si_code={code}}}{place} ---"),
     }
 }
