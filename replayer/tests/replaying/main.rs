@@ -8,6 +8,7 @@ mod debugger;
 mod divergence;
 mod endings;
 mod hunting;
+mod threads;
 mod verification;
 
 use std::path::{Path, PathBuf};
