@@ -1,9 +1,11 @@
 //! The command line, as data: parsing, `--help`, man pages and completions all come from here.
 
 use crate::notes::{self, ENVIRONMENT, EXIT_STATUS};
+use crate::run::Condition;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled()
@@ -41,8 +43,13 @@ pub enum Command {
     Dump(Dump),
     /// Count what a trace holds, by system call
     Stats(Stats),
+    /// Show the processes and threads of a trace as a tree, and how each ended
+    Ps(Processes),
     /// Record a program once, replay it several times, and compare
     Verify(Verify),
+    /// Record a program again and again until it fails, and keep that trace
+    #[command(after_help = notes::text(&[&EXIT_STATUS]))]
+    Hunt(Hunt),
     /// Check what this machine offers, and what works without the missing parts
     Doctor,
     /// Print a completion script for a shell
@@ -92,7 +99,7 @@ pub struct Which {
     pub trace: Option<PathBuf>,
 }
 
-/// How a recording is made; shared by `record` and `verify`.
+/// How a recording is made; shared by `record`, `verify` and `hunt`.
 #[derive(Args)]
 pub struct RecordingOptions {
     /// How much state replays will be able to prove identical; `full` costs recording time
@@ -104,6 +111,10 @@ pub struct RecordingOptions {
     /// zstd level of the trace: 1 is fast, 19 is small
     #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=19))]
     pub compression: i32,
+    /// Let threads change over at the worst moments, to bring out failures that depend on timing. The same SEED (from
+    /// 1 on) makes the same decisions [default: a random one]
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
+    pub chaos: Option<Option<NonZeroU64>>,
 }
 
 /// `imitate record`
@@ -117,6 +128,9 @@ pub struct Record {
     /// Say on stderr where the trace is and how large it became
     #[arg(short, long)]
     pub verbose: bool,
+    /// Do not print the seed of --chaos
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
     #[command(flatten)]
     pub program: Program,
 }
@@ -170,6 +184,9 @@ pub struct Dump {
     /// Only this stream (0 is the first process's first thread)
     #[arg(long, value_name = "N")]
     pub stream: Option<u32>,
+    /// Interleave the threads of each process in the order in which they ran, instead of one after the other
+    #[arg(long, conflicts_with = "stream")]
+    pub interleave: bool,
 }
 
 /// `imitate stats`
@@ -178,6 +195,16 @@ pub struct Stats {
     #[command(flatten)]
     pub which: Which,
     /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate ps`
+#[derive(Args)]
+pub struct Processes {
+    #[command(flatten)]
+    pub which: Which,
+    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 }
@@ -197,6 +224,31 @@ pub struct Verify {
     /// Keep the trace even if all replays were identical
     #[arg(short, long)]
     pub keep: bool,
+    #[command(flatten)]
+    pub options: RecordingOptions,
+    #[command(flatten)]
+    pub program: Program,
+}
+
+/// `imitate hunt`
+#[derive(Args)]
+pub struct Hunt {
+    /// How many times to run the program, at most
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// What to look for: exit=K, exit!=K, signal, signal=NAME, or 'match RE', a regular expression for what the program
+    /// writes; any of them if given several times [default: exit!=0 and signal]
+    #[arg(long, value_name = "WHAT")]
+    pub until: Vec<Condition>,
+    /// Where the trace goes; must not exist [default: a new directory in the storage directory]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+    /// Let threads run as they do in other recordings; else there is chaos, with a seed one higher in each run
+    #[arg(long, conflicts_with = "chaos")]
+    pub no_chaos: bool,
+    /// Show the output of every run, not only of the one that is kept
+    #[arg(long)]
+    pub show: bool,
     #[command(flatten)]
     pub options: RecordingOptions,
     #[command(flatten)]

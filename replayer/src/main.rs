@@ -14,7 +14,7 @@ mod status;
 use anyhow::Result;
 use arguments::{Command, CommandLine};
 use clap::Parser;
-use run::Recorded;
+use run::{Hunted, Recorded};
 use std::process::exit;
 
 fn main() {
@@ -54,7 +54,17 @@ fn run(command: Command) -> Result<i32> {
             let trace = manage::locate(options.which.trace.as_deref())?;
             inspect::print_stats(&trace, options.json).map(|()| 0)
         }
+        Command::Ps(options) => {
+            let trace = manage::locate(options.which.trace.as_deref())?;
+            inspect::print_processes(&trace, options.json).map(|()| 0)
+        }
         Command::Verify(options) => Ok(if run::verify(&options)? { 0 } else { status::NO }),
+        Command::Hunt(options) => match run::hunt(&options)? {
+            Hunted::Found => Ok(0),
+            Hunted::NotFound => Ok(status::NO),
+            Hunted::NotRun(status) => Ok(status),
+            Hunted::Interrupted(signal) => status::Ending::Killed(signal).repeat(),
+        },
         Command::Doctor => Ok(if doctor::examine() { 0 } else { status::NO }),
         Command::Completions(options) => {
             documents::print_completions(options.shell);

@@ -24,8 +24,8 @@ pub const EXIT_STATUS: Section = Section {
             "replay: the same, if the recorded program itself ended with 125, so that a failed replay is never \
              mistaken for a successful one",
         ),
-        ("126, 127", "record: the program cannot be executed, was not found"),
-        ("1", "verify: a replay differed; doctor: recording does not work here"),
+        ("126, 127", "record, hunt: the program cannot be executed, was not found"),
+        ("1", "verify: a replay differed; hunt: nothing was found; doctor: recording does not work here"),
     ],
 };
 
@@ -44,6 +44,7 @@ pub const ENVIRONMENT: Section = Section {
             "record, replay or off: what the library does when it is preloaded without the tool, by LD_PRELOAD",
         ),
         ("IMITATE_TRACE", "the trace's directory then"),
+        ("IMITATE_CHAOS", "the seed of --chaos then"),
     ],
 };
 

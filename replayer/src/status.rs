@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 pub const FAILED: i32 = 125;
 /// A replay failed, and the recorded program itself had ended with [`FAILED`].
 pub const FAILED_INSTEAD_OF_125: i32 = 124;
-/// `verify` and `doctor`: the answer is no.
+/// `verify`, `hunt` and `doctor`: the answer is no.
 pub const NO: i32 = 1;
 
 /// How a program ended.
@@ -54,17 +54,30 @@ impl std::fmt::Display for Ending {
     }
 }
 
+/// The signals from 1 on, without SIG.
+const SIGNAL_NAMES: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
 /// `SIGSEGV` for 11, and so on.
 pub fn signal_name(signal: i32) -> String {
-    const NAMES: [&str; 31] = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
-        "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
-        "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-    ];
-    match usize::try_from(signal - 1).ok().and_then(|index| NAMES.get(index)) {
+    match usize::try_from(signal - 1).ok().and_then(|index| SIGNAL_NAMES.get(index)) {
         Some(name) => format!("SIG{name}"),
         None => format!("signal {signal}"),
     }
+}
+
+/// 11 for `SIGSEGV`, `segv` or `11`; `None` if there is no such signal.
+pub fn signal_number(name: &str) -> Option<i32> {
+    if let Ok(number) = name.parse() {
+        return (1..=64).contains(&number).then_some(number);
+    }
+    let name = name.to_ascii_uppercase();
+    let short = name.strip_prefix("SIG").unwrap_or(&name);
+    let index = SIGNAL_NAMES.iter().position(|known| *known == short)?;
+    i32::try_from(index + 1).ok()
 }
 
 fn die_by(signal: i32) -> ! {
@@ -104,5 +117,11 @@ mod tests {
         assert_eq!(signal_name(libc::SIGHUP), "SIGHUP");
         assert_eq!(signal_name(40), "signal 40");
         assert_eq!(signal_name(0), "signal 0");
+        for signal in 1..32 {
+            assert_eq!(signal_number(&signal_name(signal)), Some(signal));
+        }
+        assert_eq!(signal_number("kill"), Some(libc::SIGKILL));
+        assert_eq!(signal_number("64"), Some(64));
+        assert_eq!(["0", "65", "-1", "", "SIG"].map(signal_number), [None; 5]);
     }
 }

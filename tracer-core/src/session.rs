@@ -12,7 +12,7 @@
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 /// Identifies a [`Control`].
-pub const MAGIC: u64 = u64::from_le_bytes(*b"imitate1");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"imitate2");
 /// Streams that can be alive at once.
 pub const SLOTS: usize = 4096;
 /// Bytes of one ring: a power of two and a multiple of the page size.
@@ -182,6 +182,9 @@ pub struct Control {
     pub live_processes: AtomicU32,
     /// A [`check level`](check_level).
     pub check: AtomicU32,
+    /// Record: seed of the decisions who runs next, which are then made to provoke failures; 0 = threads are treated
+    /// fairly.
+    pub chaos: AtomicU64,
     /// Record: the ticket that the next output to stdout or stderr takes. Replay: the ticket whose turn it is;
     /// also a futex (its low 32 bits).
     pub output_ticket: Line<AtomicU64>,
@@ -261,4 +264,6 @@ pub mod environment {
     pub const OUTPUTS: &str = "IMITATE_OUTPUTS";
     /// Set by the user: where the trace goes or comes from when the library is used without the tool.
     pub const TRACE: &str = "IMITATE_TRACE";
+    /// Set by the user: the seed for [`super::Control::chaos`] when the library is used without the tool.
+    pub const CHAOS: &str = "IMITATE_CHAOS";
 }

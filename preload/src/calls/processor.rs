@@ -6,6 +6,7 @@ use crate::process;
 use crate::thread::Thread;
 use core::sync::atomic::{AtomicBool, Ordering};
 use kmod_shim::arch::native::frame::Frame;
+use tracer_core::session::Mode;
 use tracer_core::syscalls::Syscall;
 
 const ARCH_SET_GS: u64 = 0x1001;
@@ -46,8 +47,13 @@ fn write_word(address: u64, bytes: &[u8]) -> i64 {
 /// prctl(2).
 pub fn prctl(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     match frame.rdi {
-        // The name is what ps and gdb show, so replay sets it too.
-        PR_SET_NAME => generic::execute(thread, frame, syscall),
+        // The name is what ps and gdb show, so replay sets it too; it is logged for `imitate ps`.
+        PR_SET_NAME => {
+            if process::get().mode == Mode::Record {
+                log::push_inputs(thread, syscall, &frame.arguments(), 0);
+            }
+            generic::execute(thread, frame, syscall);
+        }
         PR_SET_SECCOMP => super::seccomp::from_prctl(thread, frame, syscall),
         PR_GET_SECCOMP => decided(thread, frame, syscall, |_, _| process::get().filters.mode()),
         PR_GET_TSC => decided(thread, frame, syscall, |_, arguments| {

@@ -4,10 +4,10 @@
 use super::maps;
 use crate::kernel;
 use core::ffi::c_char;
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
+use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use tracer_core::companion::launch::{
@@ -66,9 +66,9 @@ fn record() -> io::Result<()> {
             build_id: File::open(&library).ok().and_then(|file| objects::build_id(&file)).unwrap_or_default(),
         },
         order: "serial".to_owned(),
-        options: BTreeMap::new(),
         policy: Policy::default(),
         check: check_level::CHEAP,
+        chaos: chaos()?,
     };
     let started = start(Role::Record(recording), Audience::StandardError)?;
     let descriptors = started.program.as_ref().ok_or_else(|| io::Error::other("the companion has gone"))?;
@@ -81,6 +81,15 @@ fn record() -> io::Result<()> {
         library: padded_library_path(&library)?,
         session: descriptors.value(0),
     }))
+}
+
+/// IMITATE_CHAOS.
+fn chaos() -> io::Result<Option<NonZeroU64>> {
+    let Some(seed) = std::env::var_os(environment::CHAOS) else { return Ok(None) };
+    let seed = seed.to_str().and_then(|digits| digits.parse().ok());
+    seed.map(Some).ok_or_else(|| {
+        io::Error::other(format!("{} must be a seed: a number from 1 to {}", environment::CHAOS, u64::MAX))
+    })
 }
 
 fn replay() -> io::Result<()> {

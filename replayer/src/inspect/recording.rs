@@ -37,13 +37,6 @@ impl Recording {
         Some(Events::new(stream, self.index.stream(stream)?))
     }
 
-    /// The process that `stream` belongs to, as it saw its own id; `None` for a stream of which the manifest
-    /// knows nothing, as when the recorder was killed.
-    pub fn process_id(&self, stream: u32) -> Option<u32> {
-        let process = self.manifest.processes.iter().find(|process| process.stream == stream)?;
-        Some(process.process_id)
-    }
-
     /// Tells on stderr if the trace does not reach to the end of the program.
     pub fn warn_if_it_ends_early(&self) {
         if let Some(reason) = self.index.ends_early() {

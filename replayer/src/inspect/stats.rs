@@ -63,6 +63,8 @@ impl Sums {
 #[derive(Serialize)]
 struct Stats {
     streams: usize,
+    /// The seed, if it was recorded with chaos.
+    chaos: Option<u64>,
     /// Bytes of the compressed `events` file.
     events_file_bytes: u64,
     /// Bytes before compression for each byte in the file.
@@ -86,6 +88,7 @@ pub fn print_stats(directory: &Path, json: bool) -> Result<()> {
     let file = std::fs::metadata(&path).with_context(|| format!("cannot look at {}", path.display()))?;
     let stats = Stats {
         streams: recording.streams().count(),
+        chaos: recording.manifest.chaos(),
         events_file_bytes: file.len(),
         compression_ratio: recording.stream_bytes() as f64 / file.len().max(1) as f64,
         total: by_sort.values().copied().fold(Sums::default(), Sums::plus),
@@ -105,6 +108,9 @@ pub fn print_stats(directory: &Path, json: bool) -> Result<()> {
             HumanBytes(stats.events_file_bytes),
             stats.compression_ratio,
         )?;
+        if let Some(seed) = stats.chaos {
+            writeln!(out, "recorded with chaos, seed {seed}")?;
+        }
     }
     recording.warn_if_it_ends_early();
     Ok(())

@@ -27,6 +27,8 @@ struct Row {
     complete: bool,
     events: Option<u64>,
     size: u64,
+    /// The seed, if it was recorded with chaos.
+    chaos: Option<u64>,
 }
 
 /// Prints the traces of the storage directory on stdout, oldest first.
@@ -58,6 +60,7 @@ fn row(listed: &Listed) -> Row {
             complete: manifest.ended == Ended::Complete,
             events: (manifest.finished > 0).then_some(manifest.totals.events),
             size: listed.size,
+            chaos: manifest.chaos(),
         },
         Err(error) => Row {
             name,
@@ -68,6 +71,7 @@ fn row(listed: &Listed) -> Row {
             complete: false,
             events: None,
             size: listed.size,
+            chaos: None,
         },
     }
 }
@@ -86,18 +90,23 @@ fn ended(manifest: &Manifest, being_recorded: bool) -> String {
 }
 
 fn table(rows: &[Row]) -> Table {
+    // Most have none.
+    let any_chaos = rows.iter().any(|row| row.chaos.is_some());
+    let mut columns = vec!["NAME", "WHEN", "EVENTS", "SIZE", "CHAOS", "COMMAND", "ENDED"];
+    columns.retain(|column| any_chaos || *column != "CHAOS");
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["NAME", "WHEN", "EVENTS", "SIZE", "COMMAND", "ENDED"]);
+    table.load_preset(presets::NOTHING).set_header(&columns);
     for row in rows {
-        table.add_row([
-            row.name.clone(),
-            row.began.map_or_else(|| "-".to_owned(), local_time),
-            row.events.map_or_else(|| "-".to_owned(), |events| HumanCount(events).to_string()),
-            HumanBytes(row.size).to_string(),
-            shortened(&row.command),
+        table.add_row(columns.iter().map(|column| match *column {
+            "NAME" => row.name.clone(),
+            "WHEN" => row.began.map_or_else(|| "-".to_owned(), local_time),
+            "EVENTS" => row.events.map_or_else(|| "-".to_owned(), |events| HumanCount(events).to_string()),
+            "SIZE" => HumanBytes(row.size).to_string(),
+            "CHAOS" => row.chaos.map_or_else(|| "-".to_owned(), |seed| seed.to_string()),
+            "COMMAND" => shortened(&row.command),
             // Last, because a reason may be long.
-            row.ended.clone(),
-        ]);
+            _ => row.ended.clone(),
+        }));
     }
     for column in table.column_iter_mut().skip(2).take(2) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -6,6 +6,9 @@
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
+/// The last signal that asked this process, or all on its terminal, to end; 0 if none did.
+static ASKED_TO_END: AtomicI32 = AtomicI32::new(0);
+
 /// Process id of the program, 0 while there is none.
 static PROGRAM: AtomicI32 = AtomicI32::new(0);
 
@@ -25,9 +28,20 @@ pub fn forward_to(program: i32) {
     PROGRAM.store(program, Ordering::Relaxed);
 }
 
-extern "C" fn outlive(_: i32) {}
+/// The signal that asked this process to end, if one did since it takes care of them.
+pub fn asked_to_end() -> Option<i32> {
+    match ASKED_TO_END.load(Ordering::Relaxed) {
+        0 => None,
+        signal => Some(signal),
+    }
+}
+
+extern "C" fn outlive(signal: i32) {
+    ASKED_TO_END.store(signal, Ordering::Relaxed);
+}
 
 extern "C" fn forward(signal: i32) {
+    ASKED_TO_END.store(signal, Ordering::Relaxed);
     let program = PROGRAM.load(Ordering::Relaxed);
     // SAFETY: all three are async-signal-safe. The program is a child that has not been waited for while its
     // id is stored, so the id is not another process's.

@@ -1,12 +1,15 @@
-//! Running programs: recording, replaying, and both to compare.
+//! Running programs: recording, once or until it fails, replaying, and both to compare.
 
+mod chaos;
 mod foreground;
+mod hunt;
 mod meter;
 mod program;
 mod record;
 mod replay;
 mod verify;
 
+pub use hunt::{Condition, Hunted, hunt};
 pub use program::library;
 pub use record::{Recorded, record};
 pub use replay::{replay, replay_in_place};

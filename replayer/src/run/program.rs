@@ -2,6 +2,8 @@
 
 use super::foreground;
 use anyhow::{Context, Result, bail};
+use rustix::stdio::{dup2_stderr, dup2_stdout};
+use std::fs::File;
 use std::io::{Error, ErrorKind, PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -9,8 +11,16 @@ use std::process::ExitStatus;
 use tracer_core::companion::launch::{Launch, exec_program, find_library};
 
 /// The program, running.
-pub struct Program {
+pub struct Running {
     process: libc::pid_t,
+}
+
+/// Files that a program writes to instead of this process's outputs.
+pub struct Outputs {
+    /// What it has as stdout.
+    pub stdout: File,
+    /// What it has as stderr.
+    pub stderr: File,
 }
 
 /// Where libimitate.so is: `$IMITATE_LIBRARY`, or near this tool.
@@ -19,20 +29,21 @@ pub fn library() -> Result<PathBuf> {
     Ok(find_library(std::env::var_os("IMITATE_LIBRARY"), &own)?)
 }
 
-impl Program {
-    /// Starts the program, in `directory` if that is given and there. Fails if the kernel does not execute it.
-    pub fn start(launch: &Launch, directory: Option<&Path>) -> Result<Program> {
+impl Running {
+    /// Starts the program, in `directory` if that is given and there, with other `outputs` if they are given. Fails if
+    /// the kernel does not execute it.
+    pub fn start(launch: &Launch, directory: Option<&Path>, outputs: Option<&Outputs>) -> Result<Running> {
         // The writing end is closed by exec: then there is nothing to read, else the reason.
         let (reader, writer) = pipe().context("cannot make a pipe")?;
         foreground::take_over_signals();
         // SAFETY: the tool has one thread until the program runs, so the child may use all of it.
         match unsafe { libc::fork() } {
             -1 => Err(Error::last_os_error()).context("cannot fork"),
-            0 => become_program(launch, directory, reader, writer),
+            0 => become_program(launch, directory, outputs, reader, writer),
             process => {
                 foreground::forward_to(process);
                 drop(writer);
-                let program = Program { process };
+                let program = Running { process };
                 program.check_started(reader)?;
                 Ok(program)
             }
@@ -70,10 +81,18 @@ impl Program {
 fn become_program(
     launch: &Launch,
     directory: Option<&Path>,
+    outputs: Option<&Outputs>,
     reader: PipeReader,
     mut writer: PipeWriter,
 ) -> ! {
     drop(reader);
+    if let Some(outputs) = outputs
+        && let Err(error) = dup2_stdout(&outputs.stdout).and_then(|()| dup2_stderr(&outputs.stderr))
+    {
+        let _ = writer.write_all(format!("cannot redirect its output: {error}").as_bytes());
+        // SAFETY: as below.
+        unsafe { libc::_exit(crate::status::FAILED) }
+    }
     if let Some(directory) = directory {
         // Only a relative LD_LIBRARY_PATH or the like needs it: what the program itself asks for is answered
         // from the trace.

@@ -1,14 +1,17 @@
 //! `imitate record`.
 
-use super::program::{Program, library};
-use crate::arguments::{Check, CopyFiles, Record};
+use super::chaos;
+use super::program::{Outputs, Running, library};
+use crate::arguments::{Check, CopyFiles, Program, Record, RecordingOptions};
 use crate::status::Ending;
 use anyhow::{Context, Result, bail};
 use indicatif::{HumanBytes, HumanCount};
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
+use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use tracer_core::companion::launch::{self, Launch, own_environment, padded_library_path};
 use tracer_core::companion::writer::{Place, Recording};
 use tracer_core::companion::{Audience, Outcome, Role, Started, Summary, objects};
@@ -48,34 +51,80 @@ pub enum Recorded {
     NotRun(i32),
 }
 
-/// Records a program; returns when it has ended.
+/// A recording to be made.
+pub struct Request<'a> {
+    /// The command line.
+    pub program: &'a Program,
+    /// Where the trace goes; else into the storage directory.
+    pub output: Option<&'a Path>,
+    /// How.
+    pub options: &'a RecordingOptions,
+    /// The seed, if there is to be chaos.
+    pub chaos: Option<NonZeroU64>,
+    /// Where the program writes, if not where this process does.
+    pub outputs: Option<&'a Outputs>,
+}
+
+/// A recording that was made.
+pub struct Run {
+    /// How the program ended.
+    pub ending: Ending,
+    /// The trace.
+    pub directory: PathBuf,
+    /// What is in it, or why that is not known.
+    pub summary: io::Result<Summary>,
+}
+
+/// `imitate record`: records a program; returns when it has ended.
 pub fn record(options: &Record) -> Result<Recorded> {
+    let chaos = chaos::seed(options.options.chaos);
+    if !options.quiet {
+        chaos::tell(chaos);
+    }
+    let output = options.output.as_deref();
+    let request =
+        Request { program: &options.program, output, options: &options.options, chaos, outputs: None };
+    let run = match make(&request)? {
+        Ok(run) => run,
+        Err(status) => return Ok(Recorded::NotRun(status)),
+    };
+    match &run.summary {
+        Ok(summary) => tell(summary, run.ending, options.verbose),
+        // The program has run all the same, and its status is what counts.
+        Err(error) => eprintln!("imitate: {error}"),
+    }
+    Ok(Recorded::Ran(run.ending))
+}
+
+/// Records; gives what came of it when the program has ended, or, after saying why on stderr, with which status a shell
+/// would exit whose program cannot be executed.
+pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     let path = std::env::var_os("PATH");
-    let command = match launch::find(&options.program.command, path.as_deref()) {
+    let command = match launch::find(&request.program.command, path.as_deref()) {
         Ok(command) => command,
         Err(refusal) => {
             eprintln!("imitate: {refusal}");
-            return Ok(Recorded::NotRun(refusal.exit_status().into()));
+            return Ok(Err(refusal.exit_status().into()));
         }
     };
     let library = library()?;
-    let place = match &options.output {
-        Some(path) => Place::At(path.clone()),
+    let place = match request.output {
+        Some(path) => Place::At(path.to_owned()),
         None => Place::Library(directory::root()?),
     };
     let recording = Recording {
         place,
         executable: command.executable.clone(),
-        command: options.program.command.clone(),
+        command: request.program.command.clone(),
         directory: std::env::current_dir().context("cannot find the current directory")?,
         recorder: Recorder {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             build_id: File::open(&library).ok().and_then(|file| objects::build_id(&file)).unwrap_or_default(),
         },
         order: ORDER.to_owned(),
-        options: BTreeMap::new(),
-        policy: options.options.copy_files.policy(),
-        check: options.options.check.level(),
+        policy: request.options.copy_files.policy(),
+        check: request.options.check.level(),
+        chaos: request.chaos,
     };
     let library = padded_library_path(&library)?;
     let mut started = tracer_core::companion::start(Role::Record(recording), Audience::Launcher)?;
@@ -88,7 +137,7 @@ pub fn record(options: &Record) -> Result<Recorded> {
         library,
         session: super::session_value(&started)?,
     };
-    let program = match Program::start(&launch, None) {
+    let program = match Running::start(&launch, None, request.outputs) {
         Ok(program) => program,
         Err(error) => {
             discard(started);
@@ -100,13 +149,12 @@ pub fn record(options: &Record) -> Result<Recorded> {
     let status = program.wait()?;
     // Without its companion there is no trace to complete; wait_done says so.
     let _ = started.root_ended(status.into_raw());
-    match started.wait_done() {
-        Ok(Outcome::Recorded(summary)) => tell(&summary, Ending::of(status), options.verbose),
+    let summary = match started.wait_done() {
+        Ok(Outcome::Recorded(summary)) => Ok(summary),
         Ok(Outcome::Replayed(_)) => bail!("the recording's companion answered as if it had replayed"),
-        // The program has run all the same, and its status is what counts.
-        Err(error) => eprintln!("imitate: {error}"),
-    }
-    Ok(Recorded::Ran(Ending::of(status)))
+        Err(error) => Err(error),
+    };
+    Ok(Ok(Run { ending: Ending::of(status), directory: started.directory, summary }))
 }
 
 /// This process's environment, as `NAME=value`.

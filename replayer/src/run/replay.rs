@@ -1,7 +1,7 @@
 //! `imitate replay`, and `replay-exec`, which gdb runs.
 
 use super::meter::Meter;
-use super::program::{Program, library};
+use super::program::{Running, library};
 use crate::arguments::{Replay, ReplayExec};
 use crate::manage::{ending, locate};
 use crate::status::Ending;
@@ -65,7 +65,7 @@ fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
     let prepared = prepare(directory, options.check.level(), Audience::Launcher)?;
     let Prepared { mut started, launch, working_directory } = prepared;
     let meter = if options.quiet { None } else { Meter::new(directory, &started) };
-    let program = Program::start(&launch, Some(&working_directory))?;
+    let program = Running::start(&launch, Some(&working_directory), None)?;
     // Whoever holds these is taken for the program.
     started.program = None;
     let meter = meter.map(Meter::run);

@@ -1,5 +1,6 @@
 //! `imitate verify`: record once, replay many times, compare.
 
+use super::chaos;
 use crate::arguments::{RecordingOptions, Verify};
 use crate::status::{self, Ending};
 use anyhow::{Context, Result, bail};
@@ -55,11 +56,17 @@ fn own(subcommand: &str) -> Result<Command> {
 }
 
 fn record(options: &Verify, trace: &Path) -> Result<Output> {
-    let RecordingOptions { check, copy_files, compression } = options.options;
+    let RecordingOptions { check, copy_files, compression, chaos } = options.options;
     let mut command = own("record")?;
     command.arg("--output").arg(trace);
     command.arg("--check").arg(word(check)).arg("--copy-files").arg(word(copy_files));
     command.arg("--compression").arg(compression.to_string());
+    let seed = chaos::seed(chaos);
+    chaos::tell(seed);
+    if let Some(seed) = seed {
+        // What `record` says would be taken for the program's.
+        command.arg(format!("--chaos={seed}")).arg("--quiet");
+    }
     command.arg("--").args(&options.program.command);
     let output = command.stdin(Stdio::inherit()).output().context("cannot run `imitate record`")?;
     // A program that was not found has no trace; `record` has told why.

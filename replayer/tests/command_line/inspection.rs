@@ -107,3 +107,29 @@ fn stats_count_calls_errors_and_bytes() {
     assert_eq!(stats["by_sort"]["read"]["returned_bytes"], synthetic::CONTENTS.len());
     assert_eq!(stats["by_sort"]["read"]["referenced_bytes"], 0);
 }
+
+#[test]
+fn ps_says_what_ran_and_how_it_ended() {
+    let table = with_trace(true).prints(&["ps"]);
+    for word in ["4711 reader", "exit 3", "STREAM"] {
+        assert!(table.contains(word), "{word} is not in:\n{table}");
+    }
+    let tool = with_trace(true);
+    let row: Value = serde_json::from_str(&tool.prints(&["ps", "--json"])).unwrap();
+    assert_eq!((&row["stream"], &row["creator"], &row["kind"]), (&0.into(), &Value::Null, &"process".into()));
+    assert_eq!((&row["thread"], &row["events"]), (&synthetic::PROCESS.into(), &synthetic::EVENTS.into()));
+    assert_eq!(row["images"][0]["executable"], "/bin/reader");
+}
+
+#[test]
+fn ps_shows_what_there_is_of_a_trace_that_was_cut() {
+    let tool = with_trace(false);
+    let shown = tool.run(&["ps"]).assert().success().stderr(contains("ends early"));
+    shown.stdout(contains("4711 reader"));
+}
+
+#[test]
+fn one_thread_interleaves_to_itself() {
+    let tool = with_trace(true);
+    assert_eq!(tool.prints(&["dump", "--interleave"]), tool.prints(&["dump"]));
+}

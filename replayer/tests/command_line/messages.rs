@@ -5,8 +5,8 @@ use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use tempfile::TempDir;
 
-const SUBCOMMANDS: [&str; 9] =
-    ["record", "replay", "ls", "rm", "dump", "stats", "verify", "doctor", "completions"];
+const SUBCOMMANDS: [&str; 11] =
+    ["record", "replay", "ls", "rm", "dump", "stats", "ps", "verify", "hunt", "doctor", "completions"];
 
 /// imitate itself failed.
 const FAILED: i32 = 125;
@@ -39,6 +39,11 @@ fn bad_usage_is_the_tools_failure_and_not_a_programs_status() {
         (&["record", "--compression", "77", "--", "date"], "77"),
         (&["record", "--check", "none", "--", "date"], "full"),
         (&["verify", "-n", "0", "--", "date"], "0"),
+        (&["record", "--chaos=0", "--", "date"], "0"),
+        (&["record", "--chaos=often", "--", "date"], "often"),
+        (&["hunt", "--until", "rain", "--", "date"], "exit!=K"),
+        (&["hunt", "--chaos", "--no-chaos", "--", "date"], "--no-chaos"),
+        (&["hunt", "-n", "3"], "<COMMAND>"),
         (&["rm"], "<TRACE>"),
     ] {
         tool.run(arguments).assert().code(FAILED).stdout(is_empty()).stderr(contains(message));

@@ -1,5 +1,5 @@
 //! What the tool does with real recordings when all is not well: divergences, traces that end early, changed
-//! programs, fatal signals, gdb. That replays are identical is proven by the end-to-end tests of `examples`.
+//! programs, fatal signals, gdb, hunts. That replays are identical is proven by the end-to-end tests of `examples`.
 //!
 //! The library comes from the release build, which `cargo xtask test` makes first.
 
@@ -7,6 +7,8 @@ mod altered;
 mod debugger;
 mod divergence;
 mod endings;
+mod hunting;
+mod threads;
 mod verification;
 
 use std::path::{Path, PathBuf};

@@ -24,6 +24,7 @@ pub mod wake;
 pub mod writer;
 
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 
@@ -67,11 +68,16 @@ pub struct Started {
 ///
 /// Errors: no session or process could be made, or the companion refused; the message says on what, and why.
 pub fn start(role: Role, audience: Audience) -> io::Result<Started> {
-    let (mode, check, role) = match role {
-        Role::Record(recording) => (Mode::Record, recording.check, Role::Record(recording.absolute()?)),
-        Role::Replay(replaying) => (Mode::Replay, replaying.check, Role::Replay(replaying.absolute()?)),
+    let (mode, check, chaos) = match &role {
+        Role::Record(recording) => (Mode::Record, recording.check, recording.chaos),
+        Role::Replay(replaying) => (Mode::Replay, replaying.check, None),
     };
-    let Session { memory, socket, control, program } = Session::create(mode, check)?;
+    let role = match role {
+        Role::Record(recording) => Role::Record(recording.absolute()?),
+        Role::Replay(replaying) => Role::Replay(replaying.absolute()?),
+    };
+    let seed = chaos.map_or(0, NonZeroU64::get);
+    let Session { memory, socket, control, program } = Session::create(mode, check, seed)?;
     let (mut ours, theirs) = Link::pair()?;
     let keep = [memory.as_raw_fd(), socket.as_raw_fd(), theirs.descriptor()];
     let stderr = audience == Audience::StandardError;

@@ -43,16 +43,17 @@ impl ProgramDescriptors {
 
 impl Session {
     /// Creates a session in which slot 0 is reserved for stream 0. `check` is a
-    /// [`check_level`](crate::session::check_level).
+    /// [`check_level`](crate::session::check_level), `chaos` a seed or 0.
     ///
     /// Errors: the kernel lacks memfd, or a limit on open files or on file size (which counts for shared
     /// memory too) is too low.
-    pub fn create(mode: Mode, check: u32) -> io::Result<Session> {
+    pub fn create(mode: Mode, check: u32, chaos: u64) -> io::Result<Session> {
         let memory = create_memory().map_err(|error| explain("create the session's shared memory", error))?;
         let control = ControlMapping::new(memory.as_fd())
             .map_err(|error| explain("map the session's shared memory", error))?;
         control.mode.store(mode as u32, Ordering::Relaxed);
         control.check.store(check, Ordering::Relaxed);
+        control.chaos.store(chaos, Ordering::Relaxed);
         control.next_stream.store(1, Ordering::Relaxed);
         control.live_processes.store(1, Ordering::Relaxed);
         control.slots[0].state.store(slot_state::RESERVED, Ordering::Relaxed);

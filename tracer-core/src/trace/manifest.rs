@@ -6,6 +6,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -21,6 +22,9 @@ pub const VERSION: u32 = 1;
 
 /// The manifest's name in a trace's directory.
 pub const FILE_NAME: &str = "manifest.json";
+
+/// The option whose value is the seed of a recording with chaos.
+const CHAOS: &str = "chaos";
 
 /// What [`Manifest::format`] says in every version.
 pub const FORMAT: &str = "imitate trace";
@@ -46,7 +50,7 @@ pub struct Manifest {
     pub host: Host,
     /// How the interleaving of threads is made repeatable: `serial`, `sync` or `pages`.
     pub order: String,
-    /// The options of the recording that a replay must know, by name.
+    /// The options of the recording, by name: [`Manifest::chaos`].
     pub options: std::collections::BTreeMap<String, String>,
     /// One for each process image's stream, in the order in which they began.
     pub processes: Vec<Process>,
@@ -203,6 +207,19 @@ impl Manifest {
     pub fn end(&mut self, ended: Ended) {
         self.finished = now();
         self.ended = ended;
+    }
+
+    /// The seed of the decisions that provoked failures (see [`Control::chaos`](crate::session::Control::chaos)), if
+    /// the recording had such.
+    pub fn chaos(&self) -> Option<u64> {
+        self.options.get(CHAOS)?.parse().ok()
+    }
+
+    /// Notes the seed for [`Manifest::chaos`].
+    pub fn set_chaos(&mut self, seed: Option<NonZeroU64>) {
+        if let Some(seed) = seed {
+            self.options.insert(CHAOS.into(), seed.to_string());
+        }
     }
 
     /// Reads the manifest of the trace in `directory`. Errors: it cannot be read, is no manifest, or is of

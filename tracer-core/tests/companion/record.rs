@@ -1,6 +1,7 @@
 //! The writer.
 
 use std::io::Read;
+use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
@@ -43,20 +44,24 @@ pub fn scratch(name: &str) -> Scratch {
     Scratch(path)
 }
 
-/// Starts a writer for a trace at `path`.
-pub fn record_with(path: &Path, audience: Audience) -> std::io::Result<Started> {
-    let recording = Recording {
+/// A recording of nothing, at `path`.
+fn recording(path: &Path) -> Recording {
+    Recording {
         place: Place::At(path.to_owned()),
         executable: "/bin/true".into(),
         command: vec!["true".into()],
         directory: "/".into(),
         recorder: Default::default(),
         order: "serial".into(),
-        options: Default::default(),
         policy: Default::default(),
         check: check_level::CHEAP,
-    };
-    start(Role::Record(recording), audience)
+        chaos: None,
+    }
+}
+
+/// Starts a writer for a trace at `path`.
+pub fn record_with(path: &Path, audience: Audience) -> std::io::Result<Started> {
+    start(Role::Record(recording(path)), audience)
 }
 
 /// Runs `program` as the first process of a recording at `path`; gives back the outcome, and what is passed
@@ -196,6 +201,22 @@ fn thousands_of_short_children_share_the_slots() {
         assert!(manifest.processes.iter().all(|process| process.executable.to_text() == "/bin/true"));
         assert_eq!(manifest.processes[2].ended, ProcessEnded::Exited(1));
         assert_eq!(manifest.processes[2].parent_stream, Some(0));
+    });
+}
+
+#[test]
+fn the_seed_of_chaos_reaches_the_program_and_the_manifest() {
+    in_own_process("record::the_seed_of_chaos_reaches_the_program_and_the_manifest", || {
+        for seed in [None, NonZeroU64::new(5), Some(NonZeroU64::MAX)] {
+            let directory = scratch("chaos");
+            let path = directory.join("trace");
+            let role = Role::Record(Recording { chaos: seed, ..recording(&path) });
+            let mut started = start(role, Audience::Launcher).unwrap();
+            let control = ControlMapping::new(started.program.as_ref().unwrap().memory.as_fd()).unwrap();
+            assert_eq!(control.chaos.load(Ordering::Relaxed), seed.map_or(0, NonZeroU64::get));
+            assert_eq!(Manifest::load(&path).unwrap().chaos(), seed.map(NonZeroU64::get));
+            started.wait_done().unwrap();
+        }
     });
 }
 

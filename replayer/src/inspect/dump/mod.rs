@@ -1,8 +1,10 @@
 //! `imitate dump`.
 
+mod interleave;
 mod json;
 mod text;
 
+use super::family::{Family, Member};
 use super::recording::Recording;
 use crate::arguments::Dump;
 use crate::manage::locate;
@@ -10,43 +12,46 @@ use anyhow::{Context, Result, bail};
 use std::io::{BufWriter, Write};
 use tracer_core::event::Instruction;
 use tracer_core::syscalls;
-use tracer_core::trace::reader::{Event, Item};
+use tracer_core::trace::reader::Event;
 
-/// Prints the events on stdout, stream by stream: a trace has no clock that would order the events of two
-/// streams.
+/// Prints the events on stdout, stream by stream, or process by process: a trace has no clock that would order the
+/// events of two processes.
 pub fn dump(options: &Dump) -> Result<()> {
     let directory = locate(options.which.trace.as_deref())?;
     let recording = Recording::open(&directory)?;
+    let family = Family::of(&recording);
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let streams: Vec<u32> = match options.stream {
-        Some(stream) if recording.streams().all(|known| known != stream) => {
-            bail!("{} has no stream {stream}", directory.display())
-        }
-        Some(stream) => vec![stream],
-        None => recording.streams().collect(),
-    };
-    for stream in streams {
-        if let Err(error) = dump_stream(&recording, stream, options.json, &mut out) {
-            out.flush()?;
-            return Err(error);
-        }
+    if let Some(stream) = options.stream
+        && recording.streams().all(|known| known != stream)
+    {
+        bail!("{} has no stream {stream}", directory.display())
     }
+    let mut print = |stream: u32, event: &Event| print(&family, stream, event, options.json, &mut out);
+    let printed = if options.interleave {
+        interleave::each_event(&recording, &family, &mut print)
+    } else {
+        let wanted = |stream: &u32| options.stream.is_none_or(|only| only == *stream);
+        recording.streams().filter(wanted).try_for_each(|stream| {
+            let events = recording.events(stream).with_context(|| format!("stream {stream} is missing"))?;
+            events.into_iter().try_for_each(|event| print(stream, &event?))
+        })
+    };
     out.flush()?;
+    printed?;
     recording.warn_if_it_ends_early();
     Ok(())
 }
 
-fn dump_stream(recording: &Recording, stream: u32, json: bool, out: &mut impl Write) -> Result<()> {
-    let mut place = Place { stream, process: recording.process_id(stream), thread: None };
-    for event in recording.events(stream).with_context(|| format!("stream {stream} is missing"))? {
-        let event = event?;
-        place.learn(&event);
-        if json {
-            serde_json::to_writer(&mut *out, &json::event(&place, &event)).context("cannot write JSON")?;
-            writeln!(out)?;
-        } else {
-            writeln!(out, "{} {}", place, text::event(&event))?;
-        }
+fn print(family: &Family, stream: u32, event: &Event, json: bool, out: &mut impl Write) -> Result<()> {
+    let member = family.members.get(&stream);
+    let known = |id: fn(&Member) -> u32| member.map(id).filter(|id| *id != 0);
+    let place =
+        Place { stream, process: known(|member| member.process), thread: known(|member| member.thread) };
+    if json {
+        serde_json::to_writer(&mut *out, &json::event(&place, event)).context("cannot write JSON")?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "{} {}", place, text::event(event))?;
     }
     Ok(())
 }
@@ -58,18 +63,6 @@ struct Place {
     process: Option<u32>,
     /// Thread id as the program saw it, if it is known.
     thread: Option<u32>,
-}
-
-impl Place {
-    /// The start of an image says who the thread is.
-    fn learn(&mut self, event: &Event) {
-        for item in event.items().iter() {
-            if let Item::Identity { identity } = item {
-                self.process = Some(identity.process);
-                self.thread = Some(identity.thread);
-            }
-        }
-    }
 }
 
 impl std::fmt::Display for Place {

@@ -26,12 +26,22 @@ pub fn event(event: &Event) -> String {
             format!("(check: registers {registers:016x}, memory {memory:016x}, calls {calls:016x})")
         }
         Body::Turn { turn, .. } => match event.flags & turn::SHARED {
-            0 => format!("(turn {turn})"),
-            _ => format!("(turn {turn} among processes)"),
+            0 => format!("=== runs: turn {turn} ==="),
+            _ => format!("=== runs: turn {turn} among processes ==="),
         },
-        Body::Stop { .. } => "(stopped to let others run)".to_owned(),
+        Body::Stop { items } => stop(event.number, items),
         Body::Note { items } => format!("# {}", note(items)),
     }
+}
+
+/// Where a thread was stopped to let others run.
+fn stop(number: u16, items: &Items) -> String {
+    let address = items.iter().find_map(|item| match item {
+        Item::State { address, .. } => Some(address),
+        _ => None,
+    });
+    let spins = if number == 0 { "" } else { ", at which it spins" };
+    format!("=== stopped before the instruction at {:#x}{spins} ===", address.unwrap_or(0))
 }
 
 /// The text of a note.
@@ -133,10 +143,15 @@ fn signal(number: u16, items: &Items) -> String {
             .map_or(0, i32::from_le_bytes)
     };
     let (code, sender) = (word(8), word(16));
+    let place = items.iter().find_map(|item| match item {
+        Item::State { address, .. } => Some(format!(" before the instruction at {address:#x}")),
+        _ => None,
+    });
+    let place = place.unwrap_or_default();
     match code {
         libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL => {
-            format!("--- {name} {{si_code={code}, si_pid={sender}}} ---")
+            format!("--- {name} {{si_code={code}, si_pid={sender}}}{place} ---")
         }
-        _ => format!("--- {name} {{si_code={code}}} ---"),
+        _ => format!("--- {name} {{si_code={code}}}{place} ---"),
     }
 }

@@ -7,9 +7,9 @@ mod scanner;
 mod slots;
 mod stream;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,12 +51,13 @@ pub struct Recording {
     pub recorder: Recorder,
     /// The order's name, for the manifest.
     pub order: String,
-    /// What a replay must know, for the manifest.
-    pub options: BTreeMap<String, String>,
     /// How to keep files that the program reads.
     pub policy: Policy,
     /// A [`check_level`](crate::session::check_level).
     pub check: u32,
+    /// The seed of [`Control::chaos`](crate::session::Control::chaos), if there is to be chaos. It goes into the
+    /// manifest too.
+    pub chaos: Option<NonZeroU64>,
 }
 
 /// Where a trace goes.
@@ -139,7 +140,7 @@ fn first_manifest(recording: &Recording) -> Manifest {
         host::describe(),
         &recording.order,
     );
-    manifest.options = recording.options.clone();
+    manifest.set_chaos(recording.chaos);
     manifest
 }
 
