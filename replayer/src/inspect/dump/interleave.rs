@@ -8,6 +8,7 @@ use super::super::family::Family;
 use super::super::recording::Recording;
 use anyhow::Result;
 use std::collections::BTreeMap;
+use tracer_core::event::turn::SHARED;
 use tracer_core::trace::Error;
 use tracer_core::trace::reader::{Body, Event, Item};
 
@@ -68,10 +69,10 @@ fn begins_tenure(event: &std::result::Result<Event, Error>) -> bool {
     matches!(event, Ok(Event { body: Body::Turn { .. }, .. }))
 }
 
-/// When the next event comes; `None` if there is none.
-fn turn(rest: &mut Rest) -> Option<u64> {
+/// When the next event comes; `None` if there is none. A process that comes to share memory counts anew, with the others.
+fn turn(rest: &mut Rest) -> Option<(bool, u64)> {
     match rest.peek()? {
-        Ok(Event { body: Body::Turn { turn }, .. }) => Some(*turn),
-        _ => Some(0),
+        Ok(Event { body: Body::Turn { turn, .. }, flags, .. }) => Some((flags & SHARED != 0, *turn)),
+        _ => Some((false, 0)),
     }
 }
