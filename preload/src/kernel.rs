@@ -134,6 +134,16 @@ pub fn microseconds() -> u64 {
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
 }
 
+/// Sleeps for so many nanoseconds, or less.
+pub fn sleep(nanoseconds: u64) {
+    let time = libc::timespec {
+        tv_sec: (nanoseconds / 1_000_000_000) as i64,
+        tv_nsec: (nanoseconds % 1_000_000_000) as i64,
+    };
+    // SAFETY: the structure is valid.
+    let _ = unsafe { call(libc::SYS_nanosleep, [&raw const time as u64, 0, 0, 0, 0, 0]) };
+}
+
 /// Lets another thread have the processor.
 pub fn yield_processor() {
     // SAFETY: touches no memory.

@@ -1,7 +1,7 @@
 //! The decisions of chaos, by themselves. The library cannot be linked to a test (it brings its own `malloc` and
 //! `memcpy`), so the module is compiled into this one.
 
-#[path = "../src/chaos.rs"]
+#[path = "../src/order/chaos.rs"]
 mod chaos;
 
 use chaos::{Chaos, Decision, Nanos, THREADS, seed_of};
@@ -175,9 +175,9 @@ fn a_thread_alone_goes_on_but_for_delays() {
 fn slices_are_short_and_long() {
     let mut chaos = domain(11, 1);
     let slices: Vec<u64> = (0..10_000).map(|_| chaos.slice().0).collect();
-    assert!(slices.iter().all(|slice| (65_536..1 << 27).contains(slice)));
-    let short = slices.iter().filter(|slice| **slice < 1 << 21).count();
-    let long = slices.iter().filter(|slice| **slice >= 1 << 24).count();
+    assert!(slices.iter().all(|slice| (32_768..1 << 26).contains(slice)));
+    let short = slices.iter().filter(|slice| **slice < 1 << 20).count();
+    let long = slices.iter().filter(|slice| **slice >= 1 << 23).count();
     assert!((4_500..5_500).contains(&short), "{short}");
     assert!((2_000..3_000).contains(&long), "{long}");
 }

@@ -111,6 +111,10 @@ pub struct Domain {
     pub tenures: AtomicU64,
     /// Record: stream of the thread whose tenure is or was the last, plus one.
     pub last: AtomicU64,
+    /// Record with chaos: who waits, a bit for each slot.
+    pub waiters: [AtomicU64; SLOTS / 64],
+    /// Record with chaos: the slot, plus one, of the thread that is to get the lock next; 0 = any.
+    pub preferred: AtomicU32,
     /// Record: how long, in milliseconds, a holder that reaches no safepoint is left alone: many times what stopping
     /// it cost the last time.
     pub patience: AtomicU32,
@@ -127,6 +131,8 @@ impl Domain {
             bell: AtomicU32::new(0),
             tenures: AtomicU64::new(0),
             last: AtomicU64::new(0),
+            waiters: [const { AtomicU64::new(0) }; SLOTS / 64],
+            preferred: AtomicU32::new(0),
             patience: AtomicU32::new(0),
         }
     }

@@ -153,6 +153,19 @@ impl Surroundings {
         returns.or_else(first).map(|(address, _)| *address)
     }
 
+    /// One of the instructions of the innermost loop, or (without a loop) of those that the thread comes to next,
+    /// that `choice` picks. Those that a jump fits into, if there are any.
+    pub fn any(&self, read: ReadCode, choice: usize) -> Option<u64> {
+        let reach = if self.exit.is_some() { self.count } else { self.straight };
+        let room = |address: u64| Room::at(read, address);
+        let all = || self.placed[..reach].iter().map(|(address, _)| *address);
+        let fits = |address: &u64| room(*address).is_some_and(|room| room.has_jump() && !self.enters(&room));
+        let pick = |count: usize| if count == 0 { 0 } else { choice % count };
+        let spacious = all().filter(fits).nth(pick(all().filter(fits).count()));
+        let can_be = |address: &u64| room(*address).is_some();
+        spacious.or_else(|| all().filter(can_be).nth(pick(all().filter(can_be).count())))
+    }
+
     /// Prefers instructions that a jump fits into to those that it fits into with others that follow them.
     fn with_jump(&self, read: ReadCode, reach: usize) -> Option<u64> {
         let all = &self.placed[..reach];

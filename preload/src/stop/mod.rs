@@ -58,6 +58,13 @@ pub fn trapped(thread: &mut Thread, signal: i32, context: &mut UserContext) -> b
     }
 }
 
+/// Recording: makes the thread's timer expire in so many microseconds, unless it is being stopped already.
+pub fn interrupt_after(thread: &mut Thread, microseconds: u64) {
+    if record::is_idle() {
+        timer::set(thread, microseconds);
+    }
+}
+
 /// Whether this thread can be stopped at all: it has the right to run, and memory of its own.
 fn is_stoppable(thread: &Thread) -> bool {
     !thread.borrows_memory && (process::get().mode == Mode::Replay || order::is_holder(thread))

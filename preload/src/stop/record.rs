@@ -174,6 +174,11 @@ fn is_deliverable(thread: &Thread) -> bool {
     next.is_some_and(|signal| process::get().actions[signal as usize].is_function())
 }
 
+/// Whether the thread that runs is not being stopped.
+pub fn is_idle() -> bool {
+    recorder().stage == Stage::Idle
+}
+
 /// A safepoint was reached, or something else has changed what the thread does: it is not stopped any more.
 pub fn cancel() {
     if process::get().mode == Mode::Record && recorder().stage != Stage::Idle {
@@ -201,6 +206,10 @@ fn withdraw() {
 pub fn expired(thread: &mut Thread, machine: &MachineContext) {
     let recorder = recorder();
     if recorder.stage == Stage::Idle {
+        if is_stoppable(thread) && is_in_program(machine) && order::slice_is_over(thread) {
+            recorder.asked = true;
+            begin(thread, 1);
+        }
         return;
     }
     if !is_in_program(machine) {
@@ -232,6 +241,11 @@ pub fn expired(thread: &mut Thread, machine: &MachineContext) {
 /// Puts a breakpoint where the thread will soon be; gives the time in which it should come there.
 fn place(machine: &MachineContext, attempts: usize) -> Option<u64> {
     let here = Surroundings::read(&code::read, machine.rip);
+    if order::is_chaotic() {
+        // Between any two: the exit of a loop is the least harmful moment.
+        let address = here.any(&code::read, kernel::microseconds() as usize)?;
+        return put(address, first_purpose()).then_some(REACH[0]);
+    }
     let outside = || Surroundings::read(&code::read, here.loop_exit()?).next(&code::read);
     let inside = || here.inside(&code::read);
     let around = || here.around(&code::read);
@@ -248,7 +262,8 @@ fn place(machine: &MachineContext, attempts: usize) -> Option<u64> {
 
 /// What a newly chosen place is for.
 fn first_purpose() -> Purpose {
-    if recorder().looked { Purpose::Stop } else { Purpose::Look }
+    // Chaos stops threads often, and looking takes as long as stopping.
+    if recorder().looked || order::is_chaotic() { Purpose::Stop } else { Purpose::Look }
 }
 
 /// Puts a breakpoint into the program's code; false if it cannot be there.

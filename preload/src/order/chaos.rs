@@ -139,12 +139,13 @@ impl Chaos {
         Some(best)
     }
 
-    /// After how long straight code is to be stopped: half of the time 65 us to 2 ms, else up to 134 ms.
+    /// After how long straight code is to be stopped: mostly 33 us to 1 ms, else up to 67 ms. Threads of short programs
+    /// live for a millisecond.
     pub fn slice(&mut self) -> Nanos {
-        match self.below(4) {
-            0 | 1 => self.between(16, 21),
-            2 => self.between(21, 24),
-            _ => self.between(24, 27),
+        match self.below(8) {
+            0..=4 => self.between(15, 20),
+            5 | 6 => self.between(20, 23),
+            _ => self.between(23, 26),
         }
     }
 

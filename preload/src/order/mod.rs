@@ -10,9 +10,15 @@
 //! The threads of a process have a [`Domain`] of their own. Once a process shares memory with another it belongs to
 //! the recording's shared domain ([`share`]), until it executes another program. A process with a single thread and
 //! memory of its own comes here for one comparison.
+//!
+//! With [`chaos`] the hand-overs of a recording are chosen to bring races out ([`adversary`]).
+
+mod adversary;
+mod chaos;
 
 use crate::thread::Thread;
 use crate::{kernel, log, playback, process, stop};
+use adversary::Place;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tracer_core::event::{Kind, turn};
 use tracer_core::session::{Domain, Mode};
@@ -88,6 +94,9 @@ pub fn reset(thread: &mut Thread) {
     OWN.tenures.store((process::get().mode == Mode::Record) as u64, Ordering::Relaxed);
     OWN.last.store(thread.stream as u64 + 1, Ordering::Relaxed);
     hold(&OWN, thread);
+    OWN.preferred.store(0, Ordering::Relaxed);
+    OWN.waiters.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    adversary::reset(thread.stream);
     WAITING.store(0, Ordering::Relaxed);
     STARVED.store(0, Ordering::Relaxed);
 }
@@ -109,12 +118,19 @@ pub fn release(thread: &Thread) -> bool {
 
 fn give_up() {
     stop::cancel();
+    if adversary::is_on() {
+        adversary::choose(domain());
+    }
     unlock(domain());
 }
 
 fn unlock(domain: &Domain) {
     if domain.lock.swap(FREE, Ordering::Release) == CONTENDED {
-        kernel::futex_wake_one(&domain.lock);
+        // One of them may be preferred.
+        match domain.preferred.load(Ordering::Relaxed) {
+            0 => kernel::futex_wake_one(&domain.lock),
+            _ => kernel::futex_wake(&domain.lock),
+        }
     }
 }
 
@@ -125,14 +141,17 @@ pub fn acquire(thread: &mut Thread) {
 
 fn acquire_at(thread: &mut Thread, place: u8) {
     let mut mine = domain();
-    lock(mine);
+    lock(mine, thread.slot);
     // The process may have come to share memory meanwhile.
     while !core::ptr::eq(mine, domain()) {
         unlock(mine);
         mine = domain();
-        lock(mine);
+        lock(mine, thread.slot);
     }
     hold(mine, thread);
+    if adversary::is_on() {
+        adversary::begin_slice(thread);
+    }
     let me = thread.stream as u64 + 1;
     if mine.last.swap(me, Ordering::Relaxed) == me {
         return;
@@ -145,20 +164,29 @@ fn acquire_at(thread: &mut Thread, place: u8) {
     log::words(thread, Kind::Turn, place | shared, 0, &body);
 }
 
-fn lock(domain: &Domain) {
-    if domain.lock.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        wait_for_lock(domain);
+fn lock(domain: &Domain, slot: usize) {
+    if !may_have(domain, slot)
+        || domain.lock.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err()
+    {
+        wait_for_lock(domain, slot);
     }
     while ENDING.load(Ordering::Relaxed) {
         // Until the process has ended, or could not execute what it wanted to.
         unlock(domain);
         kernel::futex_wait(&AtomicU32::new(0), 0, SLICE);
-        wait_for_lock(domain);
+        wait_for_lock(domain, slot);
     }
+    domain.preferred.store(0, Ordering::Relaxed);
+}
+
+/// Whether the thread in this slot may take the lock: another one may be preferred.
+fn may_have(domain: &Domain, slot: usize) -> bool {
+    let preferred = domain.preferred.load(Ordering::Relaxed);
+    preferred == 0 || preferred == slot as u32 + 1
 }
 
 #[cold]
-fn wait_for_lock(domain: &Domain) {
+fn wait_for_lock(domain: &Domain, slot: usize) {
     let counts = core::ptr::eq(domain, &process::control().shared);
     if !counts || !ENDING.load(Ordering::Relaxed) {
         domain.waiting.fetch_add(1, Ordering::Relaxed);
@@ -166,9 +194,25 @@ fn wait_for_lock(domain: &Domain) {
     if counts {
         WAITING.fetch_add(1, Ordering::Relaxed);
     }
+    let (word, bit) = (&domain.waiters[slot / 64], 1 << (slot % 64));
+    word.fetch_or(bit, Ordering::Relaxed);
     let (mut tenure, mut waits) = (domain.tenures.load(Ordering::Relaxed), 0);
-    while domain.lock.swap(CONTENDED, Ordering::Acquire) != FREE {
-        if !kernel::futex_wait(&domain.lock, CONTENDED, SLICE) {
+    loop {
+        let ran_out = if may_have(domain, slot) {
+            if domain.lock.swap(CONTENDED, Ordering::Acquire) == FREE {
+                break;
+            }
+            kernel::futex_wait(&domain.lock, CONTENDED, SLICE)
+        } else {
+            let seen = domain.lock.load(Ordering::Relaxed);
+            let ran_out = kernel::futex_wait(&domain.lock, seen, SLICE);
+            if ran_out {
+                // It does not come, and may have been killed.
+                domain.preferred.store(0, Ordering::Relaxed);
+            }
+            ran_out
+        };
+        if !ran_out {
             continue;
         }
         let now = domain.tenures.load(Ordering::Relaxed);
@@ -179,6 +223,7 @@ fn wait_for_lock(domain: &Domain) {
         waits += 1;
         press(domain, waits);
     }
+    word.fetch_and(!bit, Ordering::Relaxed);
     if counts {
         WAITING.fetch_sub(1, Ordering::Relaxed);
     }
@@ -216,6 +261,12 @@ fn hand_over_if_due(thread: &mut Thread) {
     if domain.waiting.load(Ordering::Relaxed) == 0 {
         return;
     }
+    if adversary::is_on() {
+        if adversary::hands_over(thread, domain, Place::Safepoint) {
+            hand_over_at(thread, 0);
+        }
+        return;
+    }
     if thread.calls - thread.calls_at_turn >= QUANTUM || domain.wanted.load(Ordering::Relaxed) != 0 {
         hand_over(thread);
     }
@@ -226,7 +277,10 @@ pub fn at_spin(thread: &mut Thread) {
     thread.spins += 1;
     match process::get().mode {
         Mode::Record => {
-            if is_ordered(thread) && domain().waiting.load(Ordering::Relaxed) != 0 {
+            if is_ordered(thread)
+                && domain().waiting.load(Ordering::Relaxed) != 0
+                && (!adversary::is_on() || adversary::hands_over(thread, domain(), Place::Yield))
+            {
                 hand_over_at(thread, turn::SPIN);
             }
         }
@@ -257,7 +311,11 @@ pub fn hand_over(thread: &mut Thread) {
 
 fn hand_over_at(thread: &mut Thread, place: u8) {
     let domain = domain();
-    give_up();
+    stop::cancel();
+    if adversary::is_on() && domain.preferred.load(Ordering::Relaxed) == 0 {
+        adversary::choose(domain);
+    }
+    unlock(domain);
     // The lock is not fair: without this, the thread that runs would nearly always win it back. One that was
     // counted and killed while it waited never comes.
     let mine = domain.tenures.load(Ordering::Relaxed);
@@ -275,9 +333,29 @@ fn hand_over_at(thread: &mut Thread, place: u8) {
 /// A new thread, or the child of a process that shares memory, waits for its first tenure.
 pub fn begin(thread: &mut Thread) {
     match process::get().mode {
-        Mode::Record => acquire(thread),
+        Mode::Record => {
+            acquire(thread);
+            adversary::thread_began(thread.slot);
+        }
         Mode::Replay => follow(thread, 0),
     }
+}
+
+/// Recording: the thread has computed for the slice that chaos gave it. Whether it is to be stopped.
+pub fn slice_is_over(thread: &mut Thread) -> bool {
+    if !adversary::is_on() || !is_ordered(thread) {
+        return false;
+    }
+    if domain().waiting.load(Ordering::Relaxed) != 0 && adversary::hands_over(thread, domain(), Place::Stop) {
+        return true;
+    }
+    adversary::begin_slice(thread);
+    false
+}
+
+/// Recording: whether hand-overs are chosen to bring races out.
+pub fn is_chaotic() -> bool {
+    adversary::is_on()
 }
 
 /// Recording: the process comes to share memory with another one; its threads are ordered with the other's.
