@@ -44,24 +44,28 @@ pub unsafe extern "C" fn imitate_dispatch(frame: *mut Frame) {
 pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
     let outer = thread.frame;
     thread.frame = frame;
-    // A return from a handler is no event, so what happened at it could not be told from what happens at the next.
-    if frame.rax != libc::SYS_rt_sigreturn as u64 {
-        order::at_safepoint(thread);
-    }
-    if !deliver::at_entry(thread, frame) {
-        make(thread, frame);
-        deliver::at_exit(thread, frame);
+    // The kernel looks at 32 bits (do_syscall_64 takes an int).
+    frame.rax = frame.rax as u32 as u64;
+    match syscalls::lookup(frame.rax) {
+        // No event, so what happened at it could not be told from what happens at the next.
+        None => frame.rax = -libc::ENOSYS as u64,
+        // The same; what is due is delivered when it has been made.
+        Some(syscall) if syscall.number as i64 == libc::SYS_rt_sigreturn => {
+            make(thread, frame, syscall);
+            deliver::at_exit(thread, frame);
+        }
+        Some(syscall) => {
+            order::at_safepoint(thread);
+            if !deliver::at_entry(thread, frame) {
+                make(thread, frame, syscall);
+                deliver::at_exit(thread, frame);
+            }
+        }
     }
     thread.frame = outer;
 }
 
-fn make(thread: &mut Thread, frame: &mut Frame) {
-    // The kernel looks at 32 bits (do_syscall_64 takes an int).
-    frame.rax = frame.rax as u32 as u64;
-    let Some(syscall) = syscalls::lookup(frame.rax) else {
-        frame.rax = -libc::ENOSYS as u64;
-        return;
-    };
+fn make(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     thread.calls += 1;
     check::before_call(thread, frame);
     if crate::process::get().mode == Mode::Record {

@@ -291,7 +291,11 @@ pub fn at_spin(thread: &mut Thread) {
 /// The thread was stopped between two instructions to let another one run.
 pub fn stopped(thread: &mut Thread) {
     match process::get().mode {
-        Mode::Record => hand_over(thread),
+        Mode::Record => {
+            // Even if nobody comes: see `follow`.
+            domain().last.store(0, Ordering::Relaxed);
+            hand_over(thread);
+        }
         Mode::Replay => {
             if playback::peek(thread).is_none() {
                 // It never ran again.
@@ -421,29 +425,31 @@ pub fn stay(thread: &mut Thread) {
     crate::calls::memory::inherit();
 }
 
-/// Replay: while the next event is a hand-over at such a place (0, or [`turn::SPIN`]), this thread's tenure ends
-/// here.
+/// Replay: if the next event is a hand-over at such a place (0, or [`turn::SPIN`]), this thread's tenure ends here.
+///
+/// One is taken, even if another one follows: that was at the next safepoint. A place where recording hands over is
+/// followed by an event, or (the beginning of a thread, and a stop) always begins a tenure, so that it cannot be taken
+/// for the next.
 pub fn follow(thread: &mut Thread, place: u8) {
-    while let Some(next) = playback::peek(thread).filter(|next| next.kind == Kind::Turn as u8) {
-        let spin = next.flags & turn::SPIN;
-        if spin != place {
-            return;
-        }
-        let Some([number, spins]) = playback::preview::<[u64; 2]>(thread) else { return };
-        if spin != 0 && spins != thread.spins {
-            return;
-        }
-        thread.next = None;
-        let _: [u64; 2] = playback::value(thread);
-        finish_tenure(thread);
-        let shared = next.flags & turn::SHARED != 0;
-        SHARES.store(shared, Ordering::Relaxed);
-        wait_for_turn(domain_for(shared), number);
-        thread.tenure = number;
-        thread.tenure_is_shared = shared;
-        thread.holds_tenure = true;
-        thread.spins = 0;
+    let Some(next) = playback::peek(thread).filter(|next| next.kind == Kind::Turn as u8) else { return };
+    let spin = next.flags & turn::SPIN;
+    if spin != place {
+        return;
     }
+    let Some([number, spins]) = playback::preview::<[u64; 2]>(thread) else { return };
+    if spin != 0 && spins != thread.spins {
+        return;
+    }
+    thread.next = None;
+    let _: [u64; 2] = playback::value(thread);
+    finish_tenure(thread);
+    let shared = next.flags & turn::SHARED != 0;
+    SHARES.store(shared, Ordering::Relaxed);
+    wait_for_turn(domain_for(shared), number);
+    thread.tenure = number;
+    thread.tenure_is_shared = shared;
+    thread.holds_tenure = true;
+    thread.spins = 0;
 }
 
 fn wait_for_turn(domain: &Domain, number: u64) {

@@ -75,13 +75,7 @@ fn bound_what_is_left(thread: &mut Thread) {
 /// Delivers what is due before a call is made. True if a handler will run: the call is then not made now, but
 /// again from the beginning when the handler returns.
 #[inline]
-///
-/// A return from a handler is no event, so what comes before it could not be told from what comes before the next
-/// call; [`return_from_handler`] delivers what is due then.
 pub fn at_entry(thread: &mut Thread, frame: &mut Frame) -> bool {
-    if frame.rax == libc::SYS_rt_sigreturn as u64 {
-        return false;
-    }
     let due = match process::get().mode {
         Mode::Record => thread.register.signals_pending != 0 && thread.pending.any(thread.blocked),
         Mode::Replay => playback::peek(thread).is_some_and(|next| is_signal(&next, flags::AT_ENTRY)),
