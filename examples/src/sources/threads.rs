@@ -17,6 +17,7 @@ pub fn races() -> Vec<Case> {
         own("races/lock_free_stack.c"),
         own("races/spinning_flag.c").compiled("-O2").steady(),
         own("races/spinning_flag.c").compiled("-O2 -DPAUSE").steady(),
+        own("races/spinning_flag.c").compiled("-O2 -DCOUNTING"),
     ]
 }
 
@@ -28,6 +29,7 @@ pub fn threads() -> Vec<Case> {
         own("threads/cancelled.c"),
         own("threads/work_stealing.c"),
         own("threads/long_jump.c"),
+        own("threads/fork_with_locks.c"),
         own("threads/exec.c").varies(),
         own("threads/waits.c").varies(),
         own("threads/crash.c").with("abort").killed(SIGABRT),
@@ -37,21 +39,29 @@ pub fn threads() -> Vec<Case> {
         own("threads/write_barrier.c"),
         own("threads/c11.c"),
         own("threads/attributes.c"),
+        own("threads/robust.c"),
         own("threads/primitives.c"),
         own("signals/second_thread.c").compiled("-O0").varies(),
         own("signals/second_thread.c").compiled("-O2").varies(),
         own("signals/allocating.c").varies(),
         own("signals/allocating.c").with("threads").varies(),
+        own("signals/to_threads.c"),
         own("signals/timer_threads.c"),
         own("randomness/time_stamps.c").varies(),
         own("languages/shared_pointers.cc"),
         own("languages/futures.cc"),
         own("languages/atomic_wait.cc").compiled("-std=c++20"),
+        own("languages/float_sum.cc").compiled("-fopenmp"),
         own("languages/threads.rs").varies(),
     ]
 }
 
 /// Processes that meet in memory.
 pub fn sharing() -> Vec<Case> {
-    vec![own("sharing/locks.c"), own("sharing/named.c"), own("sharing/system_v.c")]
+    vec![
+        own("sharing/locks.c"),
+        own("sharing/flag.c").varies(),
+        own("sharing/named.c"),
+        own("sharing/system_v.c"),
+    ]
 }
