@@ -1,5 +1,7 @@
 //! The table of our own programs.
 
+mod threads;
+
 use crate::case::{Case, Keys, own};
 
 /// Numbers of signals, as `man 7 signal` gives them for x86-64.
@@ -23,6 +25,9 @@ pub fn table() -> Vec<Case> {
         processes(),
         signals(),
         stops(),
+        threads::races(),
+        threads::threads(),
+        threads::sharing(),
         programs(),
     ]
     .into_iter()
@@ -94,6 +99,7 @@ fn memory() -> Vec<Case> {
         own("memory/advice.c").varies(),
         own("memory/growing_stack.c").varies(),
         own("memory/loaded_library.c").varies(),
+        own("memory/generated_code.c").varies(),
     ]
 }
 
@@ -160,6 +166,8 @@ fn signals() -> Vec<Case> {
         own("signals/waiting.c").steady(),
         own("signals/long_jump.c").steady(),
         own("signals/children.c").steady(),
+        own("signals/descriptors.c"),
+        own("signals/nested.c"),
         own("faults/skipped.c").steady(),
         own("faults/write_barrier.c"),
         own("faults/bus_error.c").steady(),

@@ -1,0 +1,67 @@
+//! Rows for what several threads, or several processes with memory in common, do to each other.
+
+use super::{SIGABRT, SIGSEGV};
+use crate::case::{Case, own};
+
+/// Threads that meet in memory without locks.
+pub fn races() -> Vec<Case> {
+    vec![
+        own("races/counter.c").compiled("-O0"),
+        own("races/counter.c").compiled("-O2"),
+        own("races/mutual_exclusion.c").with("dekker"),
+        own("races/mutual_exclusion.c").with("peterson"),
+        own("races/mutual_exclusion.c").compiled("-O2 -DFENCE=").with("dekker"),
+        own("races/mutual_exclusion.c").compiled("-O2 -DFENCE=").with("peterson"),
+        own("races/sequence_lock.c"),
+        own("races/double_checked.c"),
+        own("races/lock_free_stack.c"),
+        own("races/spinning_flag.c").compiled("-O2").steady(),
+        own("races/spinning_flag.c").compiled("-O2 -DPAUSE").steady(),
+        own("races/spinning_flag.c").compiled("-O2 -DCOUNTING"),
+    ]
+}
+
+/// Threads that meet in locks, in system calls, and in how their process ends.
+pub fn threads() -> Vec<Case> {
+    vec![
+        own("threads/mtio.c"),
+        own("threads/counting.c"),
+        own("threads/cancelled.c"),
+        own("threads/work_stealing.c"),
+        own("threads/long_jump.c"),
+        own("threads/fork_with_locks.c"),
+        own("threads/exec.c").varies(),
+        own("threads/waits.c").varies(),
+        own("threads/crash.c").with("abort").killed(SIGABRT),
+        own("threads/crash.c").with("assert").killed(SIGABRT),
+        own("threads/crash.c").with("stack-overflow").killed(SIGSEGV),
+        own("threads/crash.c").with("segmentation-fault").killed(SIGSEGV),
+        own("threads/write_barrier.c"),
+        own("threads/c11.c"),
+        own("threads/attributes.c"),
+        own("threads/robust.c"),
+        own("threads/primitives.c"),
+        own("signals/second_thread.c").compiled("-O0").varies(),
+        own("signals/second_thread.c").compiled("-O2").varies(),
+        own("signals/allocating.c").varies(),
+        own("signals/allocating.c").with("threads").varies(),
+        own("signals/to_threads.c"),
+        own("signals/timer_threads.c"),
+        own("randomness/time_stamps.c").varies(),
+        own("languages/shared_pointers.cc"),
+        own("languages/futures.cc"),
+        own("languages/atomic_wait.cc").compiled("-std=c++20"),
+        own("languages/float_sum.cc").compiled("-fopenmp"),
+        own("languages/threads.rs").varies(),
+    ]
+}
+
+/// Processes that meet in memory.
+pub fn sharing() -> Vec<Case> {
+    vec![
+        own("sharing/locks.c"),
+        own("sharing/flag.c").varies(),
+        own("sharing/named.c"),
+        own("sharing/system_v.c"),
+    ]
+}
