@@ -53,6 +53,8 @@ pub struct Thread {
     pub signal_stack: SignalStack,
     /// Signals put aside until a safepoint.
     pub pending: crate::signals::Pending,
+    /// The list of its robust futexes, 0 if it has none.
+    pub robust_list: u64,
     /// The word that the kernel would clear when the thread ends.
     pub clear_tid: u64,
     /// Its tenure in the order of threads (see [`crate::order`]).
@@ -152,6 +154,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
             size: 0,
         });
         (&raw mut (*thread).pending).write(crate::signals::Pending::NONE);
+        (&raw mut (*thread).robust_list).write(0);
         (&raw mut (*thread).clear_tid).write(0);
         (&raw mut (*thread).tenure).write(0);
         (&raw mut (*thread).holds_tenure).write(false);

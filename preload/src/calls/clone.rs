@@ -245,6 +245,7 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     process.free_areas.clear();
     thread.real = real_thread;
     thread.id = process.id;
+    thread.robust_list = 0;
     thread.pending = crate::signals::Pending::NONE;
     thread.register.signals_pending = 0;
     // SAFETY: the parent's ring, mapped here too, is not used by this process.

@@ -14,6 +14,7 @@ pub mod plain;
 pub mod process;
 pub mod processor;
 pub mod reads;
+pub mod robust;
 pub mod seccomp;
 pub mod signals;
 pub mod wait;
@@ -195,6 +196,7 @@ fn special(number: i64) -> Option<Special> {
         libc::SYS_sched_yield => process::yield_processor,
         libc::SYS_prlimit64 | libc::SYS_setrlimit => process::limit,
         libc::SYS_set_tid_address => process::set_tid_address,
+        libc::SYS_set_robust_list => robust::set,
         libc::SYS_personality => process::personality,
         libc::SYS_arch_prctl => processor::arch_prctl,
         libc::SYS_prctl => processor::prctl,

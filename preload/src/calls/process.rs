@@ -62,6 +62,7 @@ pub fn mark_others(thread: &Thread, from: u32, to: u32) {
 /// One of several threads ends: the word that a joiner waits for is cleared here, while the thread has the
 /// right to run, and not by the kernel at some moment.
 fn end_thread(thread: &mut Thread) {
+    super::robust::release(thread);
     if thread.clear_tid != 0 && log::write_program(thread.clear_tid, &0u32.to_le_bytes()) {
         let wake = [thread.clear_tid, libc::FUTEX_WAKE as u64, 1, 0, 0, 0];
         // SAFETY: the word was just written.
@@ -106,6 +107,7 @@ pub fn limit(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
 
 /// Tells the companion that this thread's stream is complete and the process about to end.
 pub fn finish(thread: &mut Thread) {
+    super::robust::release_all(thread);
     crate::order::leave_with_process(thread);
     let control = process::control();
     control.slots[thread.slot].state.store(slot_state::FINISHED, Ordering::Release);

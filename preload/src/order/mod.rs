@@ -398,15 +398,14 @@ pub fn leave_with_process(thread: &mut Thread) {
         return;
     }
     crate::calls::memory::leave();
-    if !is_ordered(thread) {
+    // The right to run among its own threads ends with them: none of them must run any more.
+    if !SHARES.load(Ordering::Relaxed) {
         return;
     }
     if process::get().mode == Mode::Record {
         stop::cancel();
-        if SHARES.load(Ordering::Relaxed) {
-            ENDING.store(true, Ordering::Relaxed);
-            domain().waiting.fetch_sub(WAITING.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
+        ENDING.store(true, Ordering::Relaxed);
+        domain().waiting.fetch_sub(WAITING.load(Ordering::Relaxed), Ordering::Relaxed);
     }
     leave(thread);
 }
@@ -416,10 +415,8 @@ pub fn stay(thread: &mut Thread) {
     if thread.borrows_memory {
         return;
     }
-    if is_ordered(thread) {
-        if ENDING.swap(false, Ordering::Relaxed) {
-            domain().waiting.fetch_add(WAITING.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
+    if ENDING.swap(false, Ordering::Relaxed) {
+        domain().waiting.fetch_add(WAITING.load(Ordering::Relaxed), Ordering::Relaxed);
         acquire(thread);
     }
     crate::calls::memory::inherit();

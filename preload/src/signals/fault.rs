@@ -81,6 +81,7 @@ fn program_fault(thread: &mut Thread, signal: i32, information: &Information, co
         }
     }
     if !handled {
+        crate::calls::robust::release_all(thread);
         crate::order::leave_with_process(thread);
         process::control().slots[thread.slot]
             .state
