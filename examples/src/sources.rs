@@ -122,6 +122,7 @@ fn processes() -> Vec<Case> {
         own("processes/spawn.c").varies(),
         own("processes/shells.c").varies(),
         own("processes/exec_bare.c").varies(),
+        own("processes/exec_fails.c").compiled("-pthread").varies(),
         own("processes/waits.c"),
         own("processes/orphan.c").varies(),
         own("processes/nested.c").varies(),

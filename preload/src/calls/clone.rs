@@ -186,6 +186,7 @@ fn reserve_slot(stream: u32) -> Option<usize> {
             slot.process.store(0, Ordering::Relaxed);
             slot.thread.store(0, Ordering::Relaxed);
             slot.at_end.store(0, Ordering::Relaxed);
+            slot.ending.store(0, Ordering::Relaxed);
             slot.state.store(slot_state::RESERVED, Ordering::Release);
         }
         free

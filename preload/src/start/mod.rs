@@ -155,6 +155,7 @@ unsafe fn take_control(request: &Request) {
     slot.process.store(real, Ordering::Relaxed);
     slot.thread.store(real_thread, Ordering::Relaxed);
     slot.state.store(slot_state::LIVE, Ordering::Release);
+    crate::calls::process::others_have_ended(slot);
     // SAFETY: the kernel's arrays.
     let stack = unsafe { InitialStack::read(argv, envp) };
     let identity = match mode {

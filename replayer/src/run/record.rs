@@ -81,6 +81,7 @@ pub fn record(options: &Record) -> Result<Recorded> {
     let mut started = tracer_core::companion::start(Role::Record(recording), Audience::Launcher)?;
     let launch = Launch {
         executable: command.executable,
+        content: None,
         arguments: command.arguments,
         environment: own_environment(variables()),
         stack_limit: None,
