@@ -121,6 +121,7 @@ fn processes() -> Vec<Case> {
         own("processes/vfork.c").varies(),
         own("processes/spawn.c").varies(),
         own("processes/shells.c").varies(),
+        own("processes/clone3.c").varies(),
         own("processes/exec_bare.c").varies(),
         own("processes/exec_fails.c").compiled("-pthread").varies(),
         own("processes/waits.c"),
