@@ -4,7 +4,9 @@
 use crate::{kernel, process, thread::Thread};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+use tracer_core::event::{FileRange, Tag};
 use tracer_core::session::FileMessage;
+use tracer_core::trace::files::is_installed;
 
 /// Descriptors whose state is remembered; beyond, everything is logged as data.
 const DESCRIPTORS: usize = 4096;
@@ -106,6 +108,23 @@ impl Files {
         send(&message, descriptor).ok()?;
         self.known.push(message);
         Some(self.known.len() - 1)
+    }
+
+    /// Adds to the event that the program that is open as `descriptor` is executed, and has the writer keep it:
+    /// by the time of a replay it may be gone. What belongs to the installed system is not kept.
+    pub fn push_program(&mut self, thread: &mut Thread, descriptor: i32) {
+        let (mut name, mut path) = ([0u8; 40], [0u8; 4096]);
+        let path = kernel::read_link(kernel::descriptor_path(descriptor, &mut name), &mut path);
+        let (Ok(path), Ok(status)) = (path, kernel::status(descriptor)) else { return };
+        if is_installed(path) {
+            return;
+        }
+        if let Some(index) = self.register(thread, descriptor, &status, true) {
+            let range = FileRange { file: self.number(index), offset: 0, length: status.st_size as u64 };
+            // SAFETY: FileRange is three u64, without padding.
+            let bytes = unsafe { core::mem::transmute::<FileRange, [u8; size_of::<FileRange>()]>(range) };
+            thread.items.push_copy(Tag::MapFile, 0, range.file, &bytes);
+        }
     }
 
     /// The number of a registered file.

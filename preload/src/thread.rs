@@ -69,6 +69,8 @@ pub struct Thread {
     pub stop_timer: crate::stop::Timer,
     /// A child of vfork: its memory is its parent's, but it is a process of its own.
     pub borrows_memory: bool,
+    /// It begins by clearing the signal handlers of its process (CLONE_CLEAR_SIGHAND).
+    pub clears_handlers: bool,
     /// `calls` when its tenure began.
     pub calls_at_turn: u64,
     /// It is in a function of the vDSO that one of our hooks called.
@@ -162,6 +164,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).spins).write(0);
         (&raw mut (*thread).stop_timer).write(crate::stop::Timer::NONE);
         (&raw mut (*thread).borrows_memory).write(false);
+        (&raw mut (*thread).clears_handlers).write(false);
         (&raw mut (*thread).calls_at_turn).write(0);
         (&raw mut (*thread).in_vdso).write(false);
         (&raw mut (*thread).trap).write(core::ptr::null_mut());

@@ -154,7 +154,8 @@ pub enum Tag {
     Input = 4,
     /// `value` = the stream of the process or thread that this call created.
     Stream = 5,
-    /// A file was mapped: `value` = file id, data = [`FileRange`]. The feeder turns it into `MapPath`.
+    /// A file was mapped: `value` = file id, data = [`FileRange`]. The feeder turns it into `MapPath`. In `Start`, and
+    /// in the `Entry` of an exec, the file is the program that is executed.
     MapFile = 6,
     /// Replay only: `value` = offset, data = the path of a file to map, without NUL.
     MapPath = 7,

@@ -56,6 +56,10 @@ pub mod slot_state {
     pub const DIVERGED: u32 = 4;
     /// Taken from FREE by one that will name the stream and make it RESERVED; the companion leaves it alone.
     pub const TAKING: u32 = 6;
+    /// Record: the owner is one of the other threads of a process that is executing a program. It ends if that
+    /// succeeds, and then the new image says so ([`super::Slot::ending`]); else it goes on. Until then the
+    /// companion treats it as live.
+    pub const ENDING: u32 = 7;
     /// Replay: the stream has ended although the thread has not (the recording was cut short there).
     pub const STARVED: u32 = 5;
 }
@@ -81,6 +85,9 @@ pub struct Slot {
     /// Replay: the real process id of an owner that ended where its recording executed a program that could
     /// not be recorded.
     pub unrecorded: AtomicU32,
+    /// Record: how many slots of the owner's process were made [`slot_state::ENDING`] for the exec that it is
+    /// making.
+    pub ending: AtomicU32,
     /// Bytes ever produced. Written by the producer only.
     pub head: Line<AtomicU64>,
     /// Bytes ever consumed. Written by the consumer only.

@@ -1,5 +1,5 @@
 // Shows: interfaces that cannot be recorded, or not in every form, answer as an old kernel or a strict container
-// would, so that programs fall back: io_uring, and clone3, for which clone does.
+// would, so that programs fall back: io_uring. clone3 works in one form or another.
 #include <errno.h>
 #include <linux/sched.h>
 #include <signal.h>

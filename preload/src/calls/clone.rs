@@ -22,10 +22,14 @@ const PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
 const CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
 const CHILD_CLEARTID: u64 = libc::CLONE_CHILD_CLEARTID as u64;
 const PIDFD: u64 = libc::CLONE_PIDFD as u64;
+/// Beyond what clone(2) has, and so what we do for the kernel.
+const CLEAR_SIGHAND: u64 = 1 << 32;
+const INTO_CGROUP: u64 = 1 << 33;
 /// What replay passes on: sharing and thread-local storage, no namespaces, no ids.
 const KEPT_IN_REPLAY: u64 = VM
     | VFORK
     | THREAD
+    | CLEAR_SIGHAND
     | (libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_SYSVSEM | libc::CLONE_SETTLS)
         as u64;
 
@@ -35,6 +39,8 @@ struct Request {
     flags: u64,
     stack: u64,
     parent_tid: u64,
+    /// Where the descriptor of the child goes: for clone(2) the same place.
+    pidfd: u64,
     child_tid: u64,
     /// The word to clear when the child ends, 0 for none.
     clear_tid: u64,
@@ -43,7 +49,8 @@ struct Request {
 
 impl Request {
     fn from(number: i64, arguments: &[u64; 6]) -> Request {
-        let plain = |flags| Request { flags, stack: 0, parent_tid: 0, child_tid: 0, clear_tid: 0, tls: 0 };
+        let plain =
+            |flags| Request { flags, stack: 0, parent_tid: 0, pidfd: 0, child_tid: 0, clear_tid: 0, tls: 0 };
         match number {
             libc::SYS_fork => plain(libc::SIGCHLD as u64),
             libc::SYS_vfork => plain(VM | VFORK | libc::SIGCHLD as u64),
@@ -51,26 +58,111 @@ impl Request {
                 flags: arguments[0],
                 stack: arguments[1],
                 parent_tid: arguments[2],
+                pidfd: arguments[2],
                 child_tid: arguments[3],
                 clear_tid: if arguments[0] & CHILD_CLEARTID != 0 { arguments[3] } else { 0 },
                 tls: arguments[4],
             },
         }
     }
+
+    /// What clone3 is asked for, as clone is made; or the errno that the kernel would give.
+    fn from_structure(address: u64, size: u64) -> Result<Request, Unable> {
+        const FIELDS: usize = 11;
+        /// CLONE_ARGS_SIZE_VER0, without `set_tid` and `cgroup`.
+        const SMALLEST: u64 = 64;
+        const PAGE: u64 = 4096;
+        match size {
+            ..SMALLEST => return Err(Unable::Wrong(libc::EINVAL)),
+            PAGE.. => return Err(Unable::Wrong(libc::E2BIG)),
+            _ => {}
+        }
+        let mut fields = [0u64; FIELDS];
+        for offset in (0..size & !7).step_by(8) {
+            let word = log::read_value::<u64>(address + offset).ok_or(Unable::Wrong(libc::EFAULT))?;
+            match fields.get_mut(offset as usize / 8) {
+                Some(field) => *field = word,
+                // A later kernel's field, in use.
+                None if word != 0 => return Err(Unable::Wrong(libc::E2BIG)),
+                None => {}
+            }
+        }
+        let [flags, pidfd, child_tid, parent_tid, signal, stack, stack_size, tls, _set_tid, ids, _cgroup] =
+            fields;
+        if ids != 0 || flags & INTO_CGROUP != 0 {
+            return Err(Unable::Unsupported);
+        }
+        let sighand = libc::CLONE_SIGHAND as u64;
+        let signal_ends_nothing = THREAD | libc::CLONE_PARENT as u64;
+        let wrong = flags & !(CLEAR_SIGHAND | !0xff & u64::from(u32::MAX)) != 0
+            || flags & libc::CLONE_DETACHED as u64 != 0
+            || flags & (CLEAR_SIGHAND | sighand) == CLEAR_SIGHAND | sighand
+            || signal > 64
+            || signal != 0 && flags & signal_ends_nothing != 0
+            || (stack == 0) != (stack_size == 0);
+        if wrong {
+            return Err(Unable::Wrong(libc::EINVAL));
+        }
+        Ok(Request {
+            flags: flags | signal,
+            stack: stack.wrapping_add(stack_size),
+            parent_tid,
+            pidfd,
+            child_tid,
+            clear_tid: if flags & CHILD_CLEARTID != 0 { child_tid } else { 0 },
+            tls,
+        })
+    }
+
+    /// clone(2) has one place for the id of the child and its descriptor: if both are wanted in different ones, the
+    /// id is left to us. True then.
+    fn splits(&self) -> bool {
+        self.flags & PIDFD != 0 && self.flags & PARENT_SETTID != 0 && self.pidfd != self.parent_tid
+    }
+
+    /// The kernel's flags, and the place that it writes to.
+    fn for_kernel(&self) -> (u64, u64) {
+        let unknown = CLEAR_SIGHAND | if self.splits() { PARENT_SETTID } else { 0 };
+        let place = if self.flags & PIDFD != 0 { self.pidfd } else { self.parent_tid };
+        (self.flags & !unknown, place)
+    }
 }
 
-/// clone3(2): refused, so that callers fall back to clone, which has all that glibc needs.
-pub fn refuse_clone3(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
-    refuse(thread, frame, syscall, libc::ENOSYS, false);
+/// Why a clone3 is not made.
+enum Unable {
+    /// The kernel would not either.
+    Wrong(i32),
+    /// It chooses ids or a control group.
+    Unsupported,
+}
+
+/// clone3(2).
+pub fn clone3(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    let arguments = frame.arguments();
+    match Request::from_structure(arguments[0], arguments[1]) {
+        Ok(request) => begin(thread, frame, syscall, &arguments, request),
+        Err(Unable::Wrong(error)) => super::decided(thread, frame, syscall, |_, _| -error as i64),
+        Err(Unable::Unsupported) => refuse(thread, frame, syscall, libc::ENOSYS, true),
+    }
 }
 
 /// clone(2), fork(2), vfork(2).
 pub fn clone(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     let arguments = frame.arguments();
     let request = Request::from(syscall.number as i64, &arguments);
+    begin(thread, frame, syscall, &arguments, request);
+}
+
+fn begin(
+    thread: &mut Thread,
+    frame: &mut Frame,
+    syscall: &'static Syscall,
+    arguments: &[u64; 6],
+    request: Request,
+) {
     match process::get().mode {
-        Mode::Record => record(thread, frame, syscall, &arguments, request),
-        Mode::Replay => replay(thread, frame, syscall, &arguments, request),
+        Mode::Record => record(thread, frame, syscall, arguments, request),
+        Mode::Replay => replay(thread, frame, syscall, arguments, request),
     }
 }
 
@@ -101,10 +193,15 @@ fn record(
             control.live_processes.fetch_sub(1, Ordering::Relaxed);
         }
     } else {
+        if request.splits() {
+            log::write_program(request.parent_tid, &(result as u32).to_le_bytes());
+        }
+        // First what was asked for, which says what kind of stream it is.
+        log::push_inputs(thread, syscall, arguments, result);
         thread.items.push(Tag::Stream, 0, stream as u64, core::ptr::null(), 0);
         if request.flags & PIDFD != 0 {
-            let address = request.parent_tid;
-            thread.items.push(Tag::Output, 2, address, address as *const u8, size_of::<i32>());
+            let address = request.pidfd;
+            thread.items.push(Tag::Output, 0, address, address as *const u8, size_of::<i32>());
         }
     }
     log::call(thread, Kind::Call, syscall, arguments, result, 0);
@@ -121,7 +218,10 @@ fn replay(
     let outcome = playback::outcome(thread, Kind::Call, syscall, arguments);
     let mut stream = None;
     // The kernel writes to the parent's memory after the child of a fork has got its copy.
-    let word_before = log::read_value::<u32>(request.parent_tid);
+    let place = |flag: u64, address: u64| if request.flags & flag != 0 { address } else { 0 };
+    let places = [place(PIDFD, request.pidfd), place(PARENT_SETTID, request.parent_tid)];
+    let read = |address: u64| if address != 0 { log::read_value::<u32>(address) } else { None };
+    let words_before = places.map(read);
     playback::items(thread, syscall, outcome.items, |thread, item| {
         if item.tag == Tag::Stream as u8 {
             stream = Some(item.value as u32);
@@ -132,20 +232,17 @@ fn replay(
     frame.rax = outcome.result as u64;
     let Some(stream) = stream else { return };
     let recorded = outcome.result as u32;
-    let word_address = if request.flags & (PARENT_SETTID | PIDFD) != 0 { request.parent_tid } else { 0 };
-    let word = match request.flags & PARENT_SETTID {
-        0 => log::read_value::<u32>(request.parent_tid),
-        _ => Some(recorded),
-    };
-    let copied = if request.flags & VM != 0 { word } else { word_before };
-    let set_word = |word: Option<u32>| {
-        if word_address != 0
-            && let Some(word) = word
-        {
-            log::write_program(word_address, &word.to_le_bytes());
+    let words = [read(places[0]), Some(recorded)];
+    let set_words = |words: [Option<u32>; 2]| {
+        for (place, word) in places.into_iter().zip(words) {
+            if place != 0
+                && let Some(word) = word
+            {
+                log::write_program(place, &word.to_le_bytes());
+            }
         }
     };
-    set_word(copied);
+    set_words(if request.flags & VM != 0 { words } else { words_before });
     let Some(slot) = reserve_slot(stream) else {
         divergence::impossible(thread, "find a free slot for", b"a new thread or process", libc::EAGAIN)
     };
@@ -154,6 +251,7 @@ fn replay(
     let signal = if request.flags & THREAD != 0 { 0 } else { libc::SIGCHLD as u64 };
     request.flags = request.flags & KEPT_IN_REPLAY | signal;
     request.parent_tid = 0;
+    request.pidfd = 0;
     if !sets_child_tid {
         request.child_tid = 0;
     }
@@ -164,7 +262,7 @@ fn replay(
     if result < 0 {
         divergence::impossible(thread, "create", b"a thread or process", -result as i32);
     }
-    set_word(word);
+    set_words(words);
     if request.flags & THREAD == 0 {
         process::get().children.push(Child { recorded, real: result as u32, slot });
     }
@@ -186,6 +284,7 @@ fn reserve_slot(stream: u32) -> Option<usize> {
             slot.process.store(0, Ordering::Relaxed);
             slot.thread.store(0, Ordering::Relaxed);
             slot.at_end.store(0, Ordering::Relaxed);
+            slot.ending.store(0, Ordering::Relaxed);
             slot.state.store(slot_state::RESERVED, Ordering::Release);
         }
         free
@@ -214,7 +313,8 @@ fn start_blocked(
     if request.flags & VM != 0 {
         return start_sharing(thread, frame, request, slot, recorded);
     }
-    let arguments = [request.flags, 0, request.parent_tid, request.child_tid, request.tls, 0];
+    let (flags, place) = request.for_kernel();
+    let arguments = [flags, 0, place, request.child_tid, request.tls, 0];
     // SAFETY: a plain fork: the child has a copy of everything, this stack included.
     let result = unsafe { raw::call(libc::SYS_clone, arguments) };
     if result == 0 {
@@ -223,6 +323,9 @@ fn start_blocked(
             frame.rsp = request.stack;
         }
         become_process(thread, slot, recorded);
+        if request.flags & CLEAR_SIGHAND != 0 {
+            clear_handlers();
+        }
         if order::shares() {
             order::begin(thread);
             super::memory::inherit();
@@ -273,6 +376,20 @@ fn arm() {
     }
 }
 
+/// CLONE_CLEAR_SIGHAND: what is not ignored is as at first.
+fn clear_handlers() {
+    let process = process::get();
+    for signal in 1..=64 {
+        let action = &mut process.actions[signal as usize];
+        if action.handler != libc::SIG_IGN as u64 && action.handler != libc::SIG_DFL as u64 {
+            *action = crate::signals::Action::DEFAULT;
+            if process.mode == Mode::Record {
+                kernel_side::follow(signal, action);
+            }
+        }
+    }
+}
+
 /// What a vfork child changes in memory that it shares, but its parent's kernel state is not changed by.
 struct Snapshot {
     actions: [crate::signals::Action; 65],
@@ -306,6 +423,7 @@ fn start_sharing(
         if request.flags & THREAD == 0 {
             (*child).signal_stack = thread.signal_stack;
             (*child).borrows_memory = true;
+            (*child).clears_handlers = request.flags & CLEAR_SIGHAND != 0;
         }
         (*child).clear_tid = request.clear_tid;
         let place = thread::frame_of(area);
@@ -319,7 +437,8 @@ fn start_sharing(
     if recorded != 0 && request.child_tid != 0 {
         log::write_program(request.child_tid, &recorded.to_le_bytes());
     }
-    let flags = request.flags & !CHILD_CLEARTID;
+    let (flags, place) = request.for_kernel();
+    let flags = flags & !CHILD_CLEARTID;
     let snapshot = Snapshot {
         actions: process.actions,
         outputs: process.outputs.clone(),
@@ -336,13 +455,7 @@ fn start_sharing(
     // belong to the program.
     // SAFETY: the child's frame is on a stack of its own.
     let result = unsafe {
-        raw::clone_sharing_memory(
-            flags,
-            child_frame as u64,
-            request.parent_tid,
-            request.child_tid,
-            request.tls,
-        )
+        raw::clone_sharing_memory(flags, child_frame as u64, place, request.child_tid, request.tls)
     };
     if request.flags & THREAD != 0 && result < 0 {
         process.threads -= 1;
@@ -396,6 +509,9 @@ pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
         let process = process::get();
         process.real_id = real;
         process.id = thread.id;
+    }
+    if thread.clears_handlers {
+        clear_handlers();
     }
     kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
     kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });

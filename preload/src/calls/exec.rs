@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::{frame::Frame, raw, trap};
+use tracer_core::companion::launch::disguise;
 use tracer_core::event::{Kind, Tag, flags};
 use tracer_core::session::{Mode, environment, slot_state};
 use tracer_core::syscalls::Syscall;
@@ -24,6 +25,8 @@ struct Image {
     path: Text,
     /// Arguments, each NUL-terminated.
     arguments: Vec<Text>,
+    /// Replay: where its content is, NUL-terminated.
+    content: Option<Text>,
     /// Why it cannot be recorded, if so.
     unrecorded: Option<&'static [u8]>,
 }
@@ -129,7 +132,7 @@ fn resolve(directory: i32, path: u64, empty_path: bool, argv: Vec<Text>) -> Resu
         joined.extend_from_slice(&given);
         joined
     };
-    resolve_interpreters(Image { path: absolute, arguments: argv, unrecorded: None })
+    resolve_interpreters(Image { path: absolute, arguments: argv, content: None, unrecorded: None })
 }
 
 fn resolve_interpreters(mut image: Image) -> Result<Image, kernel::Errno> {
@@ -221,7 +224,7 @@ fn through_script(image: Image, head: &[u8]) -> Result<Image, kernel::Errno> {
     arguments.extend(argument.map(terminated));
     arguments.push(image.path);
     arguments.extend(image.arguments.into_iter().skip(1));
-    Ok(Image { path: terminated(interpreter), arguments, unrecorded: None })
+    Ok(Image { path: terminated(interpreter), arguments, content: None, unrecorded: None })
 }
 
 /// Logs and makes the exec; returns only if it failed.
@@ -237,6 +240,13 @@ fn record(
     let path = &image.path[..image.path.len() - 1];
     thread.items.push(Tag::Executable, 0, 0, path.as_ptr(), path.len());
     thread.items.push(Tag::Arguments, 0, 0, joined.as_ptr(), joined.len());
+    if image.unrecorded.is_none()
+        && let Ok(name) = CStr::from_bytes_with_nul(&image.path)
+        && let Ok(descriptor) = kernel::open(name)
+    {
+        process::get().files.push_program(thread, descriptor);
+        kernel::close(descriptor);
+    }
     let flag = if image.unrecorded.is_some() { flags::UNRECORDED } else { 0 };
     log::call(thread, Kind::Entry, syscall, arguments, 0, flag);
     let control = process::control();
@@ -254,32 +264,36 @@ fn record(
         return result;
     }
     let outputs = process::get().outputs.after_exec();
-    // A successful exec ends the process's other threads.
     let environment = with_session(envp, thread.slot, outputs);
-    super::process::mark_others(thread, slot_state::LIVE, slot_state::FINISHED);
+    super::process::others_may_end(thread);
     crate::order::leave_with_process(thread);
     let result = enter(thread, image, environment);
     crate::order::stay(thread);
-    super::process::mark_others(thread, slot_state::FINISHED, slot_state::LIVE);
+    super::process::others_go_on(thread);
     result
 }
 
 /// Replay: makes the recorded exec, unless it failed in the recording.
 fn replay(thread: &mut Thread, syscall: &'static Syscall, arguments: &[u64; 6], envp: Vec<Text>) {
     let entry = playback::outcome(thread, Kind::Entry, syscall, arguments);
-    let mut image = Image { path: Text::new(), arguments: Vec::new(), unrecorded: None };
+    let mut image = Image { path: Text::new(), arguments: Vec::new(), content: None, unrecorded: None };
     playback::items(thread, syscall, entry.items, |thread, item| {
         let mut data = alloc::vec![0u8; item.length as usize];
         playback::body(thread, &mut data);
         if item.tag == Tag::Executable as u8 {
             data.push(0);
             image.path = data;
+        } else if item.tag == Tag::MapPath as u8 {
+            data.push(0);
+            image.content = Some(data);
         } else {
             image.arguments = data.split_inclusive(|byte| *byte == 0).map(Text::from).collect();
         }
     });
     if entry.flags & flags::UNRECORDED != 0 {
         if playback::peek(thread).is_none() {
+            let path = &image.path[..image.path.len().saturating_sub(1)];
+            kernel::complain(&[path, b" ran unrecorded, so what it wrote is missing from this replay"]);
             let slot = &process::control().slots[thread.slot];
             slot.unrecorded.store(process::get().real_id, Ordering::Relaxed);
             super::process::finish(thread);
@@ -302,17 +316,44 @@ fn enter(thread: &Thread, image: &Image, envp: Vec<Text>) -> i64 {
     let pointers =
         |texts: &[Text]| -> Vec<u64> { texts.iter().map(|text| text.as_ptr() as u64).chain([0]).collect() };
     let (argv, environment) = (pointers(&image.arguments), pointers(&envp));
+    let path = match &image.content {
+        Some(content) if *content != image.path => match disguise(content, image.path.len() - 1) {
+            Ok(name) => name,
+            Err(error) => return -error as i64,
+        },
+        _ => image.path.clone(),
+    };
     trap::trap_time_stamps(false);
     // The new image inherits the mask; a SIGSYS handler, in which we may be, has everything blocked.
     let mask = kernel_side::current_mask();
     kernel_side::block(thread.blocked);
-    let arguments = [image.path.as_ptr() as u64, argv.as_ptr() as u64, environment.as_ptr() as u64, 0, 0, 0];
+    let arguments = [path.as_ptr() as u64, argv.as_ptr() as u64, environment.as_ptr() as u64, 0, 0, 0];
     // SAFETY: path and both arrays are valid and terminated.
     let result = unsafe { raw::call(libc::SYS_execve, arguments) };
     kernel_side::set_mask(mask);
     crate::time_stamps::look_again();
     trap::trap_time_stamps(true);
     result
+}
+
+/// A name of `length` bytes by which the kept `content` can be executed (`tracer_core::companion::launch::disguise`).
+/// The descriptor is closed by the exec; if that fails, the replay ends.
+fn disguise(content: &[u8], length: usize) -> Result<Text, kernel::Errno> {
+    let mut descriptor = kernel::open(CStr::from_bytes_until_nul(content).map_err(|_| libc::EINVAL)?)?;
+    let mut name = alloc::vec![0u8; length + 1];
+    if !disguise::write(descriptor as u32, &mut name[..length]) {
+        let minimum = disguise::minimum(descriptor as u32) as u64;
+        let duplicate = [descriptor as u64, libc::F_DUPFD_CLOEXEC as u64, minimum, 0, 0, 0];
+        // SAFETY: duplicating a descriptor touches no memory.
+        descriptor = unsafe { kernel::call(libc::SYS_fcntl, duplicate) }? as i32;
+        if !disguise::write(descriptor as u32, &mut name[..length]) {
+            return Err(libc::ENAMETOOLONG);
+        }
+    }
+    // The program is told of another directory, and all paths that replay uses are absolute.
+    // SAFETY: the path is valid.
+    unsafe { kernel::call(libc::SYS_chdir, [disguise::DIRECTORY.as_ptr() as u64, 0, 0, 0, 0, 0]) }?;
+    Ok(name)
 }
 
 /// Our descriptors must not leak into a program that does not know of them.

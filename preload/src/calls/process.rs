@@ -6,7 +6,7 @@ use crate::{check, kernel, log, playback, process};
 use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::Kind;
-use tracer_core::session::{Mode, slot_state};
+use tracer_core::session::{Mode, SLOTS, Slot, slot_state};
 use tracer_core::syscalls::Syscall;
 
 /// exit and exit_group: logged before, because nothing comes after.
@@ -40,12 +40,42 @@ fn finish_others(thread: &Thread) {
     mark_others(thread, slot_state::LIVE, slot_state::FINISHED);
 }
 
-/// Moves the slots of the process's other threads from one state to another.
-pub fn mark_others(thread: &Thread, from: u32, to: u32) {
-    if process::get().threads == 1 || thread.borrows_memory {
+/// An exec is under way: if it succeeds, the process's other threads end.
+pub fn others_may_end(thread: &Thread) {
+    let count = mark_others(thread, slot_state::LIVE, slot_state::ENDING);
+    process::control().slots[thread.slot].ending.store(count, Ordering::Release);
+}
+
+/// The exec has failed: they go on.
+pub fn others_go_on(thread: &Thread) {
+    process::control().slots[thread.slot].ending.store(0, Ordering::Release);
+    mark_others(thread, slot_state::ENDING, slot_state::LIVE);
+}
+
+/// In the image that an exec has begun: the threads that it ended can't say so themselves.
+pub fn others_have_ended(own: &Slot) {
+    if own.ending.swap(0, Ordering::AcqRel) == 0 {
         return;
     }
     let control = process::control();
+    let process = own.process.load(Ordering::Relaxed);
+    let used = (control.next_stream.load(Ordering::Acquire) as usize).min(SLOTS);
+    for slot in &control.slots[..used] {
+        if slot.process.load(Ordering::Relaxed) == process {
+            let (from, to) = (slot_state::ENDING, slot_state::FINISHED);
+            let _ = slot.state.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
+        }
+    }
+    thread::wake_companion();
+}
+
+/// Moves the slots of the process's other threads from one state to another. Returns how many there were.
+fn mark_others(thread: &Thread, from: u32, to: u32) -> u32 {
+    if process::get().threads == 1 || thread.borrows_memory {
+        return 0;
+    }
+    let control = process::control();
+    let mut count = 0;
     for area in (0..process::get().next_area).filter(|area| *area != thread.area) {
         // SAFETY: areas below the next one were prepared when they were first used, and stay mapped.
         let (slot, stream) = unsafe {
@@ -54,9 +84,11 @@ pub fn mark_others(thread: &Thread, from: u32, to: u32) {
         };
         let slot = &control.slots[slot];
         if slot.stream.load(Ordering::Relaxed) == stream {
-            let _ = slot.state.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
+            count +=
+                slot.state.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok() as u32;
         }
     }
+    count
 }
 
 /// One of several threads ends: the word that a joiner waits for is cleared here, while the thread has the

@@ -21,6 +21,7 @@ pub struct InitialStack {
 
 const AT_NULL: u64 = 0;
 const AT_RANDOM: u64 = 25;
+const AT_EXECFN: u64 = 31;
 
 impl InitialStack {
     /// # Safety
@@ -43,6 +44,12 @@ impl InitialStack {
     /// An entry of the auxiliary vector.
     pub fn auxiliary(&self, kind: u64) -> Option<u64> {
         self.auxiliary.iter().find(|entry| entry[0] == kind).map(|entry| entry[1])
+    }
+
+    /// The name that execve was given; a replay that executes a kept copy passes another of the same length.
+    fn executed_name(&self) -> Option<&'static CStr> {
+        // SAFETY: the kernel put a C string there, on the initial stack.
+        self.auxiliary(AT_EXECFN).map(|address| unsafe { CStr::from_ptr(address as *const c_char) })
     }
 
     /// The 16 random bytes.
@@ -121,6 +128,15 @@ pub fn record(thread: &mut Thread, stack: &InitialStack, identity: &ImageIdentit
     for mapping in writable_of_loader(stack, map_text) {
         let length = (mapping.end - mapping.begin) as usize;
         thread.items.push(Tag::Output, 0, mapping.begin, mapping.begin as *const u8, length);
+    }
+    if let Some(name) = stack.executed_name() {
+        let address = name.as_ptr();
+        thread.items.push(Tag::Output, 0, address as u64, address.cast(), name.count_bytes());
+    }
+    // By this path it can be opened even if it has just been deleted.
+    if let Ok(descriptor) = kernel::open(c"/proc/self/exe") {
+        process::get().files.push_program(thread, descriptor);
+        kernel::close(descriptor);
     }
     log::items_only(thread, Kind::Start, 0, 0);
 }

@@ -195,6 +195,7 @@ unsafe fn take_control(request: &Request) {
     thread.real = real_thread;
     order::reset(thread);
     clear_dead_stack(&raw const *request as u64, &map_text);
+    crate::calls::process::others_have_ended(slot);
     // SAFETY: the kernel's arrays.
     let stack = unsafe { InitialStack::read(argv, envp) };
     let identity = match mode {

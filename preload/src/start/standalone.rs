@@ -11,7 +11,8 @@ use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use tracer_core::companion::launch::{
-    Launch, changed_objects, exec_program, own_environment, padded_library_path, recorded_start,
+    Launch, changed_objects, exec_program, own_environment, padded_library_path, recorded_program,
+    recorded_start,
 };
 use tracer_core::companion::writer::{Place, Recording};
 use tracer_core::companion::{Audience, Role, feeder::Replaying, objects, start};
@@ -74,6 +75,7 @@ fn record() -> io::Result<()> {
     let descriptors = started.program.as_ref().ok_or_else(|| io::Error::other("the companion has gone"))?;
     Err(exec_program(&Launch {
         executable,
+        content: None,
         arguments,
         environment: own_environment(variables()),
         stack_limit: None,
@@ -104,6 +106,7 @@ fn replay() -> io::Result<()> {
         return Err(io::Error::other(changed.clone()));
     }
     let recorded = recorded_start(&trace).map_err(io::Error::other)?;
+    let content = recorded_program(&trace, &manifest, &recorded).map_err(io::Error::other)?;
     let replaying = Replaying {
         directory: trace,
         check: check_level::CHEAP,
@@ -113,6 +116,7 @@ fn replay() -> io::Result<()> {
     let descriptors = started.program.as_ref().ok_or_else(|| io::Error::other("the companion has gone"))?;
     Err(exec_program(&Launch {
         executable: recorded.executable,
+        content: content.as_ref().map(|content| content.path.clone()),
         arguments: recorded.arguments,
         environment: own_environment(recorded.environment),
         stack_limit: Some(recorded.stack_limit),

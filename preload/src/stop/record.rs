@@ -29,13 +29,13 @@ const AGAIN: u64 = 100;
 const RETURNS: usize = 8;
 /// The longest such pause. Each is twice the one before.
 const LONGEST_PAUSE: u64 = 50_000;
-/// How long, in milliseconds, a thread that computes keeps others waiting.
-const TENURE: u64 = 100;
+/// How long, in milliseconds, a thread that computes keeps others waiting, at least.
+const TENURE: u64 = 20;
 /// After such a time, in milliseconds, it isn't looked at any more whether the thread spins.
-const LONG_WAIT: u64 = 80;
+const LONG_WAIT: u64 = 15;
 /// A stop takes time in proportion to the program's memory. It comes at most as often as keeps it to this part of all
 /// time.
-const RARITY: u64 = 20;
+const RARITY: u64 = 40;
 
 /// What is being done to stop the thread.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -130,6 +130,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     let mut started = tracer_core::companion::start(Role::Record(recording), Audience::Launcher)?;
     let launch = Launch {
         executable: command.executable,
+        content: None,
         arguments: command.arguments,
         environment: own_environment(variables()),
         stack_limit: None,

@@ -12,11 +12,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use tracer_core::companion::feeder::Replaying;
 use tracer_core::companion::launch::{
-    Launch, changed_objects, exec_program, own_environment, padded_library_path, recorded_start,
+    Launch, changed_objects, exec_program, own_environment, padded_library_path, recorded_program,
+    recorded_start,
 };
 use tracer_core::companion::{Audience, Outcome, ReplayEnd, Role, Started, start};
 use tracer_core::session::Mode;
 use tracer_core::trace::directory::{is_being_recorded, wait_until_recorded};
+use tracer_core::trace::files::Resolved;
 use tracer_core::trace::manifest::Manifest;
 
 /// Replays a trace; gives how this process is to end.
@@ -63,7 +65,7 @@ pub fn replay(options: &Replay) -> Result<Ending> {
 
 fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
     let prepared = prepare(directory, options.check.level(), Audience::Launcher)?;
-    let Prepared { mut started, launch, working_directory } = prepared;
+    let Prepared { mut started, launch, working_directory, _content } = prepared;
     let meter = if options.quiet { None } else { Meter::new(directory, &started) };
     let program = Running::start(&launch, Some(&working_directory), None)?;
     // Whoever holds these is taken for the program.
@@ -102,17 +104,22 @@ struct Prepared {
     launch: Launch,
     /// Where the program was started.
     working_directory: PathBuf,
+    /// The program's content, which the launch's path leads to.
+    _content: Option<Resolved>,
 }
 
 fn prepare(directory: &Path, check: u32, audience: Audience) -> Result<Prepared> {
-    check_objects(&Manifest::load(directory)?)?;
+    let manifest = Manifest::load(directory)?;
+    check_objects(&manifest)?;
     let recorded = recorded_start(directory)?;
+    let content = recorded_program(directory, &manifest, &recorded)?;
     let library = padded_library_path(&library()?)?;
     let on_divergence = Box::new(divergence::write_report);
     let replaying = Replaying { directory: directory.to_owned(), check, on_divergence };
     let started = start(Role::Replay(replaying), audience)?;
     let launch = Launch {
         executable: recorded.executable,
+        content: content.as_ref().map(|content| content.path.clone()),
         arguments: recorded.arguments,
         environment: own_environment(recorded.environment),
         stack_limit: Some(recorded.stack_limit),
@@ -120,5 +127,5 @@ fn prepare(directory: &Path, check: u32, audience: Audience) -> Result<Prepared>
         library,
         session: super::session_value(&started)?,
     };
-    Ok(Prepared { started, launch, working_directory: recorded.directory })
+    Ok(Prepared { started, launch, working_directory: recorded.directory, _content: content })
 }

@@ -33,18 +33,49 @@ fn a_trace_that_ends_early_is_replayed_up_to_there() {
 }
 
 #[test]
-fn a_program_that_has_changed_is_not_replayed() {
+fn a_program_that_has_changed_or_gone_is_replayed_from_the_trace() {
     let place = Place::new();
     let program = place.path("date");
     std::fs::copy("/bin/date", &program).unwrap();
-    assert!(place.record(&[program.to_str().unwrap()]).status.success());
-    let mut bytes = std::fs::read(&program).unwrap();
-    bytes.push(0);
-    std::fs::write(&program, bytes).unwrap();
+    let recorded = place.record(&[program.to_str().unwrap(), "+%N"]);
+    assert!(recorded.status.success());
+    let replay = || {
+        let replayed = place.replay();
+        assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
+        assert_eq!(text(&replayed.stdout), text(&recorded.stdout));
+    };
+    std::fs::copy("/bin/true", &program).unwrap();
+    replay();
+    std::fs::remove_file(&program).unwrap();
+    replay();
+}
+
+#[test]
+fn a_library_that_has_changed_is_refused() {
+    let place = Place::new();
+    let library = place.path("library.so");
+    std::fs::copy("/lib/x86_64-linux-gnu/libm.so.6", &library).unwrap();
+    let preload = format!("LD_PRELOAD={}", library.display());
+    let recorded = place.record(&["env", &preload, "sh", "-c", "echo recorded"]);
+    assert_eq!(text(&recorded.stdout), "recorded\n", "{}", text(&recorded.stderr));
+    std::fs::write(&library, "").unwrap();
     let replayed = place.replay();
     assert_eq!(replayed.status.code(), FAILED);
     assert_eq!(text(&replayed.stdout), "");
     assert!(text(&replayed.stderr).contains("is not the file that the recorded program ran"));
+}
+
+#[test]
+fn a_replay_says_whose_output_is_missing() {
+    // Statically linked in Debian.
+    const UNRECORDED: &str = "/sbin/ldconfig";
+    let place = Place::new();
+    let recorded = place.record(&["sh", "-c", &format!("echo before; {UNRECORDED} -V; echo after")]);
+    assert!(text(&recorded.stderr).contains("runs unrecorded"), "{}", text(&recorded.stderr));
+    let replayed = place.replay();
+    assert_eq!((replayed.status.code(), text(&replayed.stdout)), (Some(0), "before\nafter\n".to_owned()));
+    let said = text(&replayed.stderr);
+    assert!(said.contains(UNRECORDED) && said.contains("missing from this replay"), "{said}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::byte_string::ByteString;
 use super::directory::open_regular;
 use super::error::{Context, Error, Result};
-use super::files::ReferencedFile;
+use super::files::{Kept, ReferencedFile};
 
 /// The manifest format that this build writes and reads.
 pub const VERSION: u32 = 1;
@@ -175,6 +175,24 @@ struct Preamble {
 }
 
 impl Manifest {
+    /// Whether `path` is that of a program whose content the trace keeps.
+    pub fn keeps_program(&self, path: &ByteString) -> bool {
+        let is_kept = |file: &ReferencedFile| {
+            file.path == *path && matches!(file.kept, Kept::Copied(_) | Kept::Reflinked(_))
+        };
+        self.processes.iter().any(|process| process.executable == *path) && self.files.iter().any(is_kept)
+    }
+
+    /// The file that events refer to by `id`.
+    pub fn file(&self, id: u64) -> Result<&ReferencedFile> {
+        let known = self.files.iter().find(|file| file.id == id);
+        known.ok_or_else(|| Error::ReferencedFile {
+            id,
+            path: "a file".into(),
+            what: "the trace's manifest does not name it; the recording was probably cut short".into(),
+        })
+    }
+
     /// The manifest of a recording that begins now, on this machine's clock, with nothing in it yet.
     pub fn begin(
         recorder: Recorder,

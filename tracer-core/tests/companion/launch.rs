@@ -193,6 +193,7 @@ fn the_program_starts_as_it_was_told() {
                       grep SigIgn /proc/self/status; } > \"$1\"";
         let launch = Launch {
             executable: PathBuf::from("/bin/sh").canonicalize().unwrap(),
+            content: None,
             arguments: strings(&["sh", "-c", script, "zero", output.to_str().unwrap()]),
             environment: strings(&["A=1", "PATH=/bin:/usr/bin"]),
             stack_limit: Some([4 << 20, u64::MAX]),

@@ -44,6 +44,7 @@ fn contents(resolved: Resolved) -> Vec<u8> {
     fs::read(&resolved.path).unwrap()
 }
 
+const NO_COPY_BUT_HASH: Policy = Policy { copy_limit: 0, hash_limit: 1 << 30 };
 const NO_COPY: Policy = Policy { copy_limit: 0, hash_limit: 1 << 20 };
 
 /// Whether the file system of the scratch directory can share blocks; then files are reflinked first.
@@ -190,4 +191,21 @@ fn what_cannot_be_kept_says_why() {
             kept => assert!(matches!(kept, Kept::Reflinked(2)) && error.unwrap() == b"gone!"),
         }
     }
+}
+
+#[test]
+fn a_file_with_holes_is_hashed_as_the_zeros_that_it_reads_as() {
+    use std::os::unix::fs::FileExt;
+    const FAR: u64 = 3 << 20;
+    let stage = Stage::new();
+    let (sparse, full) = (stage.scratch.path("sparse"), stage.scratch.path("full"));
+    let file = File::create(&sparse).unwrap();
+    file.write_all_at(b"in the middle", FAR).unwrap();
+    file.set_len(3 * FAR + 5).unwrap();
+    fs::write(&full, fs::read(&sparse).unwrap()).unwrap();
+    let mut keeper = Keeper::new(stage.trace.path(), NO_COPY_BUT_HASH);
+    let [sparse, full] =
+        [(6, sparse), (7, full)].map(|(id, path)| keep(&mut keeper, id, &File::open(path).unwrap()));
+    assert!(sparse.hash.is_some());
+    assert_eq!(sparse.hash, full.hash);
 }

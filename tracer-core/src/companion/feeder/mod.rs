@@ -21,7 +21,7 @@ use super::wake::{Bell, Futex};
 use super::writer::Connections;
 use crate::session::{FileMessage, Report, Slot, slot_state};
 use crate::trace::chunk::Index;
-use crate::trace::files::{ReferencedFile, Resolved, resolve};
+use crate::trace::files::{Kept, ReferencedFile, Resolved, resolve, resolve_program};
 use crate::trace::manifest::{Ended, Manifest, ProcessEnded};
 use crate::trace::{Error, Result, directory};
 
@@ -115,6 +115,8 @@ pub(super) struct Trace {
     manifest: Manifest,
     /// Files that were needed so far.
     resolved: HashMap<u64, Rc<Resolved>>,
+    /// Programs that were needed so far. One that was executed often has as many numbers, but was kept once.
+    programs: HashMap<Kept, Resolved>,
 }
 
 impl Trace {
@@ -124,6 +126,7 @@ impl Trace {
             index: Index::open(&directory::events_path(path))?,
             directory: path.to_owned(),
             resolved: HashMap::new(),
+            programs: HashMap::new(),
         })
     }
 
@@ -132,15 +135,24 @@ impl Trace {
         if let Some(resolved) = self.resolved.get(&id) {
             return Ok(resolved.clone());
         }
-        let known = self.manifest.files.iter().find(|file| file.id == id);
-        let file: &ReferencedFile = known.ok_or_else(|| Error::ReferencedFile {
-            id,
-            path: "a file".into(),
-            what: "the trace's manifest does not name it; the recording was probably cut short".into(),
-        })?;
-        let resolved = Rc::new(resolve(&self.directory, file)?);
+        let resolved = Rc::new(resolve(&self.directory, self.manifest.file(id)?)?);
         self.resolved.insert(id, resolved.clone());
         Ok(resolved)
+    }
+
+    /// A path at which the program that was kept as file `id` can be executed.
+    fn program(&mut self, id: u64) -> Result<PathBuf> {
+        let file: &ReferencedFile = self.manifest.file(id)?;
+        if !matches!(file.kept, Kept::Copied(_) | Kept::Reflinked(_)) {
+            return Ok(resolve_program(&self.directory, file)?.path);
+        }
+        if let Some(resolved) = self.programs.get(&file.kept) {
+            return Ok(resolved.path.clone());
+        }
+        let resolved = resolve_program(&self.directory, file)?;
+        let path = resolved.path.clone();
+        self.programs.insert(file.kept.clone(), resolved);
+        Ok(path)
     }
 
     /// How the recording ended, for someone who has just replayed all of it.

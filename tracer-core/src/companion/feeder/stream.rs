@@ -1,6 +1,7 @@
 //! One stream on its way from the trace to its ring.
 
 use std::collections::VecDeque;
+use std::os::unix::ffi::OsStringExt;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -210,7 +211,7 @@ impl Batch<'_> {
         let mut resolved = Vec::new();
         let mut length = head.len() as u64;
         for (item, data) in Items(items).flatten() {
-            let (item, part) = self.resolve(item, data)?;
+            let (item, part) = self.resolve(header, item, data)?;
             length += item.stored_size() as u64;
             resolved.push((item, part));
         }
@@ -235,7 +236,12 @@ impl Batch<'_> {
     }
 
     /// What the program gets for an item.
-    fn resolve(&mut self, item: ItemHeader, data: &[u8]) -> std::result::Result<(ItemHeader, Part), Problem> {
+    fn resolve(
+        &mut self,
+        event: Header,
+        item: ItemHeader,
+        data: &[u8],
+    ) -> std::result::Result<(ItemHeader, Part), Problem> {
         let tag = Tag::from_byte(item.tag).ok_or(None)?;
         if !matches!(tag, Tag::OutputFile | Tag::MapFile) {
             return Ok((item, Part::Bytes(data.to_vec())));
@@ -253,8 +259,12 @@ impl Batch<'_> {
             let item = ItemHeader { tag: Tag::Output as u8, length, ..item };
             return Ok((item, Part::File(file, range.offset)));
         }
-        let file = self.trace.file(item.value)?;
-        let path = std::os::unix::ffi::OsStrExt::as_bytes(file.path.as_os_str()).to_vec();
+        // What is about to be executed must be executable.
+        let path = match event.kind == Kind::Entry as u8 {
+            true => self.trace.program(item.value)?,
+            false => self.trace.file(item.value)?.path.clone(),
+        };
+        let path = path.into_os_string().into_vec();
         let length = path.len() as u32;
         let item = ItemHeader { tag: Tag::MapPath as u8, length, value: range.offset, ..item };
         Ok((item, Part::Bytes(path)))

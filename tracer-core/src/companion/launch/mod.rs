@@ -5,6 +5,7 @@
 //! randomisation. Nothing but this module knows how that layout comes about.
 
 mod command;
+pub mod disguise;
 mod environment;
 mod library;
 mod process;
@@ -16,4 +17,4 @@ pub use environment::{LIBRARY_PATH_BYTES, injected_environment, own_environment,
 pub use library::find as find_library;
 pub use process::{Launch, exec_program};
 pub use program::{Refusal, check_program};
-pub use replay::{RecordedStart, changed_objects, recorded_start};
+pub use replay::{RecordedStart, changed_objects, recorded_program, recorded_start};

@@ -1,11 +1,14 @@
 //! The last steps, in the process that becomes the program.
 
 use std::ffi::{CString, OsString};
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::ptr;
 
+use super::disguise;
 use super::environment::injected_environment;
 use crate::companion::limits::{Limit, Resource};
 use crate::session::Mode;
@@ -15,6 +18,8 @@ use crate::session::Mode;
 pub struct Launch {
     /// The executable's absolute path.
     pub executable: PathBuf,
+    /// Where its content is, if that is not the file at `executable`.
+    pub content: Option<PathBuf>,
     /// Its arguments.
     pub arguments: Vec<OsString>,
     /// Its own environment, each `NAME=value`; what the library needs is added.
@@ -46,6 +51,7 @@ pub fn exec_program(launch: &Launch) -> io::Error {
 /// The arguments of execve.
 struct Block {
     path: CString,
+    content: Option<File>,
     arguments: Vec<CString>,
     environment: Vec<CString>,
 }
@@ -55,6 +61,7 @@ fn prepare(launch: &Launch) -> io::Result<Block> {
         injected_environment(&launch.environment, &launch.library, launch.mode, &launch.session);
     let block = Block {
         path: CString::new(launch.executable.as_os_str().as_bytes())?,
+        content: launch.content.as_ref().map(File::open).transpose()?,
         arguments: strings(&launch.arguments)?,
         environment: strings(&environment)?,
     };
@@ -115,12 +122,39 @@ impl Block {
         };
         let (arguments, environment) = (pointers(&self.arguments), pointers(&self.environment));
         restore_signals();
+        let path = match &self.content {
+            None => self.path.clone(),
+            Some(content) => match enter_disguise(content, &self.path) {
+                Ok(path) => path,
+                Err(error) => return error,
+            },
+        };
         // SAFETY: the path and all strings end with NUL, the lists with a null pointer, and all outlive the
         // call.
-        unsafe { libc::execve(self.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+        unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
         let error = io::Error::last_os_error();
         io::Error::new(error.kind(), format!("cannot execute {}: {error}", self.path.to_string_lossy()))
     }
+}
+
+/// Makes `content` executable by the name that is returned, as long as `path`.
+fn enter_disguise(content: &File, path: &CString) -> io::Result<CString> {
+    let mut name = vec![0; path.as_bytes().len()];
+    let mut descriptor = content.as_raw_fd();
+    if !disguise::write(descriptor as u32, &mut name) {
+        let minimum = disguise::minimum(descriptor as u32);
+        // SAFETY: a plain system call; the duplicate is closed by exec.
+        descriptor = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, minimum as libc::c_int) };
+        if descriptor < 0 || !disguise::write(descriptor as u32, &mut name) {
+            let path = path.to_string_lossy();
+            return Err(io::Error::other(format!("the kept copy of {path} has no name as short as that")));
+        }
+    }
+    // SAFETY: the path ends with NUL.
+    if unsafe { libc::chdir(disguise::DIRECTORY.as_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(CString::new(name)?)
 }
 
 /// Undoes what Rust's runtime does to SIGPIPE in the tool: a program expects the disposition it would have

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::companion::objects;
 use crate::trace::chunk::Index;
 use crate::trace::directory::events_path;
+use crate::trace::files::{Resolved, resolve_program};
 use crate::trace::manifest::Manifest;
 use crate::trace::reader::{Body, Events, Item};
 use crate::trace::{Error, Result};
@@ -24,6 +25,8 @@ pub struct RecordedStart {
     pub directory: PathBuf,
     /// Soft and hard RLIMIT_STACK in bytes.
     pub stack_limit: [u64; 2],
+    /// The number by which the trace keeps the executable's content, if it does.
+    pub content: Option<u64>,
 }
 
 /// Reads how the recording in `directory` was started.
@@ -49,6 +52,7 @@ pub fn recorded_start(directory: &Path) -> Result<RecordedStart> {
         environment: Vec::new(),
         directory: PathBuf::new(),
         stack_limit: [0; 2],
+        content: None,
     };
     let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
     for item in items.iter() {
@@ -57,6 +61,7 @@ pub fn recorded_start(directory: &Path) -> Result<RecordedStart> {
             Item::Arguments { strings } => start.arguments = strings.map(owned).collect(),
             Item::Environment { strings } => start.environment = strings.map(owned).collect(),
             Item::Directory { path } => start.directory = PathBuf::from(OsStr::from_bytes(path)),
+            Item::MapFile { file, .. } => start.content = Some(file),
             Item::Identity { identity } => start.stack_limit = identity.stack_limit,
             _ => {}
         }
@@ -70,6 +75,23 @@ pub fn recorded_start(directory: &Path) -> Result<RecordedStart> {
 
 /// Checks that every file that the recorded programs ran is what it was. The messages, one for each file that
 /// is not, say which and how it differs.
+///
+/// Programs whose content the trace keeps are left out: they can be other ones, or gone.
 pub fn changed_objects(manifest: &Manifest) -> Vec<String> {
-    manifest.objects.iter().filter_map(|object| objects::verify(object).err()).collect()
+    let needed = manifest.objects.iter().filter(|object| !manifest.keeps_program(&object.path));
+    needed.filter_map(|object| objects::verify(object).err()).collect()
+}
+
+/// Where the content of the first process's executable is now, if the trace keeps it and the original cannot be
+/// taken. The path holds for as long as the result lives.
+///
+/// Errors: [`Error::ReferencedFile`] says why it is nowhere.
+pub fn recorded_program(
+    directory: &Path,
+    manifest: &Manifest,
+    start: &RecordedStart,
+) -> Result<Option<Resolved>> {
+    let Some(content) = start.content else { return Ok(None) };
+    let resolved = resolve_program(directory, manifest.file(content)?)?;
+    Ok((resolved.path != start.executable).then_some(resolved))
 }

@@ -53,7 +53,7 @@ impl Slots {
         for (index, slot) in control.slots[..mark].iter().enumerate() {
             // Before the ring's head: what a thread published before it ended is then seen.
             let state = slot.state.load(Ordering::Acquire);
-            if state != slot_state::LIVE && state != slot_state::FINISHED {
+            if !matches!(state, slot_state::LIVE | slot_state::FINISHED | slot_state::ENDING) {
                 continue;
             }
             moved |= self.drain_slot(index, slot, events)?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{File, FileTimes, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -97,7 +98,7 @@ impl Keeper {
         let size = metadata.size();
         // Once the last link is gone, there is nothing to refer to.
         let linked = metadata.nlink() > 0;
-        let stored = if linked && is_installed(kept.path.as_path()) {
+        let stored = if linked && is_installed(kept.path.as_path().as_os_str().as_bytes()) {
             self.refer(file, size)
         } else if let Some(hash) = self.reflink(file, &metadata, kept.id)? {
             kept.kept = Kept::Reflinked(kept.id);
@@ -183,6 +184,11 @@ fn create(path: &Path) -> Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).context("create", path)
 }
 
-fn is_installed(path: &Path) -> bool {
-    INSTALLED.iter().any(|directory| path.starts_with(directory))
+/// Whether the file at `path`, absolute and without symbolic links, changes only when software is installed. It
+/// allocates nothing, since the library asks too.
+pub fn is_installed(path: &[u8]) -> bool {
+    let is_below = |directory: &str| {
+        path.strip_prefix(directory.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'/'))
+    };
+    INSTALLED.iter().any(|directory| is_below(directory))
 }

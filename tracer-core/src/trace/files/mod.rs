@@ -6,8 +6,8 @@ mod hash;
 mod keep;
 mod resolve;
 
-pub use keep::{Keeper, Policy};
-pub use resolve::{Resolved, resolve};
+pub use keep::{Keeper, Policy, is_installed};
+pub use resolve::{Resolved, resolve, resolve_program};
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -67,7 +67,7 @@ pub struct ReferencedFile {
 }
 
 /// Where the content of a [`ReferencedFile`] is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kept {
     /// Only where it was.

@@ -48,6 +48,33 @@ pub fn resolve(directory: &Path, file: &ReferencedFile) -> Result<Resolved> {
     }
 }
 
+/// Finds the content of a program that was executed, as a file that can be executed: the original if it was not
+/// touched since, so that debuggers find it where they expect it, else as [`resolve`] does.
+pub fn resolve_program(directory: &Path, file: &ReferencedFile) -> Result<Resolved> {
+    let path = file.path.as_path();
+    if let Ok((content, metadata)) = open_regular(path)
+        && Identity::from(&metadata) == file.identity
+    {
+        return Ok(Resolved { file: content, path: path.to_owned() });
+    }
+    let resolved = resolve(directory, file)?;
+    if !matches!(file.kept, Kept::Reflinked(_)) {
+        return Ok(resolved);
+    }
+    // A trace's files are not executable, and may lie on a file system from which nothing is executed.
+    let mut content = anonymous_file().context("get memory for", &resolved.path)?;
+    io::copy(&mut &resolved.file, &mut content).context("read", &resolved.path)?;
+    in_memory(content)
+}
+
+/// `content` as it can be mapped and executed: the kernel executes no file that is open for writing.
+fn in_memory(content: File) -> Result<Resolved> {
+    let path = PathBuf::from(format!("/proc/self/fd/{}", content.as_raw_fd()));
+    let content = File::open(&path).context("open", &path)?;
+    let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), content.as_raw_fd()));
+    Ok(Resolved { file: content, path })
+}
+
 fn original(file: &ReferencedFile) -> Result<Resolved> {
     let path = file.path.as_path();
     let (content, metadata) = open_regular(path).map_err(|error| mismatch(file, missing(file, &error)))?;
@@ -101,8 +128,7 @@ fn unpack(path: &Path, file: &ReferencedFile) -> Result<Resolved> {
         );
         return Err(mismatch(file, what));
     }
-    let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), content.as_raw_fd()));
-    Ok(Resolved { file: content, path })
+    in_memory(content)
 }
 
 /// A file in memory without a name.
