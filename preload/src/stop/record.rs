@@ -30,9 +30,7 @@ const RETURNS: usize = 8;
 /// The longest such pause. Each is twice the one before.
 const LONGEST_PAUSE: u64 = 50_000;
 /// How long, in milliseconds, a thread that computes keeps others waiting, at least.
-const TENURE: u64 = 20;
-/// After such a time, in milliseconds, it isn't looked at any more whether the thread spins.
-const LONG_WAIT: u64 = 15;
+const TENURE: u64 = 10;
 /// A stop takes time in proportion to the program's memory. It comes at most as often as keeps it to this part of all
 /// time.
 const RARITY: u64 = 40;
@@ -149,17 +147,22 @@ pub fn requested(thread: &mut Thread, machine: &MachineContext, waited: u64) {
     }
     let here = Surroundings::read(&code::read, machine.rip);
     let spin = here.pause(&code::read).map(|address| (address, Purpose::Spin));
+    let is_due = waited >= u64::from(order::patience().load(Ordering::Relaxed)).max(TENURE);
     // Without a `pause` it may spin all the same.
     let probe = || here.loop_exit().and_then(|_| here.inside(&code::read)).map(|at| (at, Purpose::Probe));
-    if let Some((address, purpose)) = spin.or_else(probe).filter(|_| waited < LONG_WAIT || spin.is_some()) {
-        recorder().asked = true;
-        recorder().stage = Stage::Waiting;
-        if !put(address, purpose) || !timer::set(thread, REACH[0]) {
-            cancel();
+    match spin {
+        None if is_due => {
+            recorder().asked = true;
+            begin(thread, 1);
         }
-    } else if waited >= u64::from(order::patience().load(Ordering::Relaxed)).max(TENURE) {
-        recorder().asked = true;
-        begin(thread, 1);
+        _ => {
+            let Some((address, purpose)) = spin.or_else(probe) else { return };
+            recorder().asked = true;
+            recorder().stage = Stage::Waiting;
+            if !put(address, purpose) || !timer::set(thread, REACH[0]) {
+                cancel();
+            }
+        }
     }
 }
 
