@@ -125,17 +125,19 @@ impl<F: Futex> Wait for ProgramSide<'_, F> {
     /// Returns without sleeping the first time, so that the caller's loop is the look between arming and
     /// sleeping; the call after that sleeps.
     fn wait(&self, slot: &Slot) -> bool {
+        let is_over =
+            || self.control.stopped.load(Ordering::Acquire) != 0 || slot.at_end.load(Ordering::Acquire) != 0;
         let bell = Bell::of_program(slot);
         let armed = bell.arm();
-        if armed.already {
+        // A bell that is still armed need not mean that the caller has looked since: where a stream ends it looks
+        // again and again, and nobody will ring.
+        if armed.already && !is_over() {
             // We need the other side to move, so it must not miss us.
             Bell::of_companion(self.control).ring(&self.futex);
             bell.sleep(armed, &self.futex);
         }
         // A consumer looks once more after `false`: what was published before these flags is not lost.
-        self.control.stopped.load(Ordering::Acquire) == 0
-            && slot.at_end.load(Ordering::Acquire) == 0
-            && (!armed.already || self.futex.peer_lives())
+        !is_over() && (!armed.already || self.futex.peer_lives())
     }
 
     fn wake(&self, _slot: &Slot) {
