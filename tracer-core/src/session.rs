@@ -81,6 +81,9 @@ pub struct Slot {
     /// Replay: the real process id of an owner that ended where its recording executed a program that could
     /// not be recorded.
     pub unrecorded: AtomicU32,
+    /// Replay: the real process id of an owner that was ended because its stream has no more events: something
+    /// from outside had killed the recorded one.
+    pub cut_short: AtomicU32,
     /// Bytes ever produced. Written by the producer only.
     pub head: Line<AtomicU64>,
     /// Bytes ever consumed. Written by the consumer only.
@@ -121,6 +124,9 @@ pub struct Control {
     pub output_ticket: Line<AtomicU64>,
     /// Real process ids that hold the right to write to stdout (0) and stderr (1); 0 = nobody. Futexes.
     pub output_lock: [Line<AtomicU32>; 2],
+    /// Record: what the recording's stdout (0) and stderr (1) are, as two words each that tell them from everything
+    /// else; zeroes if nothing can. The library fills them in and compares them.
+    pub output_identity: [[AtomicU64; 2]; 2],
     /// First come, first served: 0 = free, 1 = being filled, 2 = complete.
     pub report_state: AtomicU32,
     /// Why a replay stopped, for the companion to print.
