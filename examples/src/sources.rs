@@ -79,6 +79,7 @@ fn files() -> Vec<Case> {
         own("files/changing_input.c").steady(),
         own("files/standard_input.c").reading(b"hello there\n12 numbers\nand the rest of it\n").steady(),
         own("files/standard_output.c").steady(),
+        own("files/output_by_name.c").varies(),
         own("files/watch.c"),
     ]
 }
@@ -114,6 +115,8 @@ fn descriptors() -> Vec<Case> {
         own("descriptors/terminal.c")
             .typing(&[Keys { after: "press a key", typed: "k" }])
             .named("descriptors/terminal with one"),
+        own("descriptors/terminal_names.c").varies().typing(&[Keys { after: "press a key", typed: "k" }]),
+        own("descriptors/passed_output.c").varies(),
         own("network/tcp.c").varies(),
         own("network/datagrams.c").varies(),
         own("network/unix_sockets.c").varies(),
@@ -139,6 +142,7 @@ fn processes() -> Vec<Case> {
         own("processes/large_arguments.c").varies(),
         own("processes/sessions.c").varies(),
         own("processes/process_descriptors.c").steady(),
+        own("processes/killed_in_exec.c").steady(),
         own("processes/deaths.c").with("return").exits(2).steady(),
         own("processes/deaths.c").with("exit").exits(3).steady(),
         own("processes/deaths.c").with("_exit").exits(4).steady(),

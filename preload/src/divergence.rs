@@ -88,6 +88,8 @@ pub fn ends_early(thread: &mut Thread) -> ! {
     order::sleep_until_the_end(thread);
     if thread.stream != 0 {
         // A process that its recording's end found alive was killed there; its parent's log says how.
+        let slot = &process::control().slots[thread.slot];
+        slot.cut_short.store(process::get().real_id, Ordering::Relaxed);
         process::die_by_signal(libc::SIGKILL);
     }
     wait_for_the_end(thread, slot_state::STARVED)

@@ -55,6 +55,11 @@ impl Child {
     pub fn unrecorded(&self) -> bool {
         control().slots[self.slot].unrecorded.load(Ordering::Relaxed) == self.real
     }
+
+    /// Whether it was ended because its recording has no more events.
+    pub fn cut_short(&self) -> bool {
+        control().slots[self.slot].cut_short.load(Ordering::Relaxed) == self.real
+    }
 }
 
 struct Holder(UnsafeCell<Option<Process>>);

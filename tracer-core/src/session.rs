@@ -88,6 +88,9 @@ pub struct Slot {
     /// Record: how many slots of the owner's process were made [`slot_state::ENDING`] for the exec that it is
     /// making.
     pub ending: AtomicU32,
+    /// Replay: the real process id of an owner that was ended because its stream has no more events: something
+    /// from outside had killed the recorded one.
+    pub cut_short: AtomicU32,
     /// Bytes ever produced. Written by the producer only.
     pub head: Line<AtomicU64>,
     /// Bytes ever consumed. Written by the consumer only.
@@ -205,6 +208,9 @@ pub struct Control {
     pub output_lock: [Line<AtomicU32>; 2],
     /// The right to run among all processes that share memory.
     pub shared: Domain,
+    /// Record: what the recording's stdout (0) and stderr (1) are, as two words each that tell them from everything
+    /// else; zeroes if nothing can. The library fills them in and compares them.
+    pub output_identity: [[AtomicU64; 2]; 2],
     /// First come, first served: 0 = free, 1 = being filled, 2 = complete.
     pub report_state: AtomicU32,
     /// Why a replay stopped, for the companion to print.

@@ -4,6 +4,7 @@
 //! read and write comes from their description in [`tracer_core::syscalls`]. The others have a function in the
 //! table [`special`].
 
+pub mod arrivals;
 pub mod bounce;
 pub mod clone;
 pub mod descriptors;
@@ -158,6 +159,8 @@ fn first_refusal(number: u16) -> bool {
 fn special(number: i64) -> Option<Special> {
     Some(match number {
         libc::SYS_read | libc::SYS_pread64 => reads::read,
+        libc::SYS_open | libc::SYS_openat | libc::SYS_openat2 | libc::SYS_creat => arrivals::open,
+        libc::SYS_recvmsg => arrivals::receive,
         libc::SYS_close => descriptors::close,
         libc::SYS_close_range => descriptors::close_range,
         libc::SYS_dup | libc::SYS_dup2 | libc::SYS_dup3 => descriptors::duplicate,

@@ -105,6 +105,7 @@ fn reap(thread: &mut Thread, ended: Ended) {
     if let Some(expected) = ended.status
         && exhausted < PATIENCE
         && !child.unrecorded()
+        && !(killed && child.cut_short())
         && (expected ^ status) & !CORE_DUMPED != 0
     {
         divergence::other_end(thread, child.recorded, expected, status);

@@ -296,14 +296,16 @@ pub fn stopped(thread: &mut Thread) {
             domain().last.store(0, Ordering::Relaxed);
             hand_over(thread);
         }
-        Mode::Replay => {
-            if playback::peek(thread).is_none() {
-                // It never ran again.
-                crate::divergence::ends_early(thread);
-            }
-            follow(thread, 0);
-        }
+        Mode::Replay => follow_or_sleep(thread),
     }
+}
+
+/// Replay: a thread that runs on only with a turn, which there need not be: the recorded one never ran (again).
+fn follow_or_sleep(thread: &mut Thread) {
+    if playback::peek(thread).is_none() {
+        crate::divergence::ends_early(thread);
+    }
+    follow(thread, 0);
 }
 
 /// Lets one of those that wait run first.
@@ -341,7 +343,7 @@ pub fn begin(thread: &mut Thread) {
             acquire(thread);
             adversary::thread_began(thread.slot);
         }
-        Mode::Replay => follow(thread, 0),
+        Mode::Replay => follow_or_sleep(thread),
     }
 }
 

@@ -74,6 +74,11 @@ impl Environment {
         Some(Attachment { memory: next()? as i32, socket: next()? as i32, slot: next()? as usize })
     }
 
+    /// Whether this is the first program of its session.
+    pub fn is_first(&self) -> bool {
+        self.get(environment::OUTPUTS).is_none()
+    }
+
     /// IMITATE_OUTPUTS, or what a first process has.
     pub fn outputs(&self) -> Outputs {
         let sets = self.get(environment::OUTPUTS).and_then(|value| {

@@ -200,6 +200,9 @@ unsafe fn take_control(request: &Request) {
     let stack = unsafe { InitialStack::read(argv, envp) };
     let identity = match mode {
         Mode::Record => {
+            if environment.is_first() {
+                process::get().outputs.begin();
+            }
             let identity = layout::identity(thread, &stack);
             layout::record(thread, &stack, &identity, &map_text);
             identity

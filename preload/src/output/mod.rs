@@ -1,8 +1,10 @@
 //! What the program writes to the recording's stdout and stderr, which replay writes again.
 //!
-//! Which descriptors these are is followed from the start through dup, close, fork and exec, because their
-//! identity (device and inode) cannot tell stdout on /dev/null from a /dev/null that the program opened. In the
-//! log, each such output has a ticket: its place among all outputs of all processes.
+//! Which descriptors these are is followed from the start through dup, close, fork and exec; [`identity`] finds
+//! those that the program gets by name or in a message. In the log, each such output has a ticket: its place among
+//! all outputs of all processes.
+
+mod identity;
 
 use crate::log;
 use crate::{kernel, process};
@@ -64,13 +66,30 @@ impl Outputs {
         }
         self.close(copy);
         let flag = self.flag(original);
-        if flag == 0 {
-            return;
+        if flag != 0 {
+            self.add(copy, which(flag));
         }
-        if (copy as usize) < LOW {
-            self.sets[which(flag)] |= 1 << copy;
+    }
+
+    /// The first process of a recording has its descriptors from outside. A terminal is commonly open for reading
+    /// and writing as all three, and programs do write to their standard input then.
+    pub fn begin(&mut self) {
+        identity::note();
+        self.met(0);
+    }
+
+    /// `descriptor` is new: it may be one of the outputs all the same.
+    pub fn met(&mut self, descriptor: i32) {
+        if let Some(which) = identity::recognise(descriptor) {
+            self.add(descriptor, which);
+        }
+    }
+
+    fn add(&mut self, descriptor: i32, which: usize) {
+        if (descriptor as usize) < LOW {
+            self.sets[which] |= 1 << descriptor;
         } else {
-            self.high.push((copy, flag));
+            self.high.push((descriptor, [flags::STDOUT, flags::STDERR][which]));
         }
     }
 
