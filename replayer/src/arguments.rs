@@ -128,7 +128,7 @@ pub struct Record {
     /// Say on stderr where the trace is and how large it became
     #[arg(short, long)]
     pub verbose: bool,
-    /// Do not print the seed of --chaos
+    /// Print neither the seed of --chaos nor what a replay may miss
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
     #[command(flatten)]

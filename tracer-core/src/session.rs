@@ -267,8 +267,18 @@ pub struct FileMessage {
     pub size: u64,
     /// Modification time in nanoseconds since 1970.
     pub modified: u64,
-    /// 1 if it was mapped, 0 if it was read.
+    /// A [`file_use`].
     pub mapped: u64,
+}
+
+/// What a program does with a file, in [`FileMessage::mapped`].
+pub mod file_use {
+    /// It was read.
+    pub const READ: u64 = 0;
+    /// It was mapped.
+    pub const MAPPED: u64 = 1;
+    /// It was mapped shared: who else has it?
+    pub const SHARED: u64 = 2;
 }
 
 /// Environment variables between the launcher and the library. All have the same length in both modes, because

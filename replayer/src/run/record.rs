@@ -89,7 +89,7 @@ pub fn record(options: &Record) -> Result<Recorded> {
         Err(status) => return Ok(Recorded::NotRun(status)),
     };
     match &run.summary {
-        Ok(summary) => tell(summary, run.ending, options.verbose),
+        Ok(summary) => tell(summary, run.ending, options),
         // The program has run all the same, and its status is what counts.
         Err(error) => eprintln!("imitate: {error}"),
     }
@@ -177,20 +177,23 @@ fn discard(mut started: Started) {
     }
 }
 
-fn tell(summary: &Summary, ending: Ending, verbose: bool) {
+fn tell(summary: &Summary, ending: Ending, options: &Record) {
     let directory = summary.directory.display();
     // What was killed has no more to record, and everybody sees that it was.
     let expected = matches!(ending, Ending::Killed(_));
     if let Some(reason) = &summary.ends_early
-        && (verbose || !expected)
+        && (options.verbose || !expected)
     {
         eprintln!("imitate: {directory}: the trace ends early: {reason}");
     }
-    if !verbose {
-        return;
+    // Why a replay may not be what its user expects.
+    if !options.quiet {
+        for warning in &summary.warnings {
+            eprintln!("imitate: {directory}: {warning}");
+        }
     }
-    for warning in &summary.warnings {
-        eprintln!("imitate: {directory}: {warning}");
+    if !options.verbose {
+        return;
     }
     let going_on = if summary.still_running { " so far: processes in the background go on" } else { "" };
     eprintln!(

@@ -11,7 +11,7 @@ use tracer_core::companion::session::ProgramDescriptors;
 use tracer_core::companion::wake::ProgramSide;
 use tracer_core::event::{Header, ImageIdentity, ItemHeader, Kind, Tag, padded};
 use tracer_core::ring::{Consumer, Gone, Producer};
-use tracer_core::session::{FileMessage, slot_state};
+use tracer_core::session::{FileMessage, file_use, slot_state};
 
 /// A process's view of a session, as one of its threads uses it in one slot.
 pub struct Program<'a> {
@@ -169,10 +169,19 @@ pub fn noise(length: usize, seed: u64) -> Vec<u8> {
 
 /// Sends the file at `path` to the writer as number `file`.
 pub fn send_file(descriptors: &ProgramDescriptors, file: u64, path: &std::path::Path) {
+    send(descriptors, file, path, file_use::READ);
+}
+
+/// Tells the writer that the program has mapped the file at `path` shared.
+pub fn send_shared(descriptors: &ProgramDescriptors, path: &std::path::Path) {
+    send(descriptors, 0, path, file_use::SHARED);
+}
+
+fn send(descriptors: &ProgramDescriptors, file: u64, path: &std::path::Path, mapped: u64) {
     let opened = std::fs::File::open(path).unwrap();
     let metadata = opened.metadata().unwrap();
     let modified = metadata.mtime() as u64 * 1_000_000_000 + metadata.mtime_nsec() as u64;
-    let mut bytes = words(&[file, 0, metadata.dev(), metadata.ino(), metadata.size(), modified, 0]);
+    let mut bytes = words(&[file, 0, metadata.dev(), metadata.ino(), metadata.size(), modified, mapped]);
     assert_eq!(bytes.len(), size_of::<FileMessage>());
     let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     // One header and one descriptor, each padded to 8 bytes.

@@ -390,3 +390,34 @@ fn a_program_can_start_its_own_companion_and_never_notices_it() {
         assert_eq!(stream(&path, 0), exit_call(4));
     });
 }
+
+#[test]
+fn processes_that_share_memory_with_the_program_are_named() {
+    in_own_process("record::processes_that_share_memory_with_the_program_are_named", || {
+        let directory = scratch("outsider");
+        let place = directory.join("meeting place");
+        let file = std::fs::File::options().create_new(true).read(true).write(true).open(&place).unwrap();
+        file.set_len(4096).unwrap();
+        // Of the two that have it mapped, this process is not recorded.
+        // SAFETY: a new mapping, which nobody uses.
+        let mapped = unsafe {
+            let rights = libc::PROT_READ | libc::PROT_WRITE;
+            libc::mmap(std::ptr::null_mut(), 4096, rights, libc::MAP_SHARED, file.as_raw_fd(), 0)
+        };
+        assert_ne!(mapped, libc::MAP_FAILED);
+        let (summary, _) = record(
+            &directory.join("trace"),
+            |descriptors, control| {
+                let program = Program::live(descriptors, control, 0);
+                crate::producer::send_shared(descriptors, &place);
+                program.write(&mut program.producer(), &exit_call(0)).unwrap();
+                program.finish();
+                0
+            },
+            |_, _| (),
+        );
+        let own = format!("process {} ", std::process::id());
+        let all = summary.warnings.join("\n");
+        assert!(all.contains(&own) && all.contains("not recorded") && all.contains("meeting place"), "{all}");
+    });
+}

@@ -4,9 +4,10 @@ use super::mapped::{self, Identity, Region};
 use super::{PAGE, READABLE, length_of, shares};
 use crate::log::ProgramMemory;
 use crate::thread::Thread;
-use crate::{kernel, process};
+use crate::{files, kernel, process};
 use core::ops::Range;
 use tracer_core::event::{FileChange, FileRange, Tag};
+use tracer_core::session::{FileMessage, file_use};
 use tracer_core::syscalls::Memory;
 
 /// Larger read-only files are logged by reference.
@@ -101,7 +102,10 @@ pub fn push(thread: &mut Thread, arguments: &[u64; 6], shown: &Shown, address: u
         Shown::Reference(status) => push_reference(thread, &status, descriptor as i32, offset, range),
         Shown::Followed(identity, size, there) => {
             let file = match shares(flags) {
-                true => mapped::get().number_of_shared(identity, size),
+                true => {
+                    tell_of_shared(thread, identity, descriptor as i32);
+                    mapped::get().number_of_shared(identity, size)
+                }
                 false => mapped::get().number_of(identity, size, false),
             };
             let offset = if identity == Identity::Anonymous { 0 } else { offset };
@@ -110,6 +114,18 @@ pub fn push(thread: &mut Thread, arguments: &[u64; 6], shown: &Shown, address: u
             add_region(range, file, offset, shares(flags));
         }
     }
+}
+
+/// Tells the writer of a file that this process comes to share with whoever else maps it.
+fn tell_of_shared(thread: &Thread, identity: Identity, descriptor: i32) {
+    let Identity::Inode { device, inode } = identity else { return };
+    if mapped::get().find(identity).is_some_and(|file| file.named) {
+        return;
+    }
+    let (stream, mapped) = (u64::from(thread.stream), file_use::SHARED);
+    let message = FileMessage { file: 0, stream, device, inode, size: 0, modified: 0, mapped };
+    // Without a writer there is nobody who could tell the user.
+    let _ = files::send(&message, descriptor);
 }
 
 /// Remembers a region that other calls, and if it is shared other processes, can change.

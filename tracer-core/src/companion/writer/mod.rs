@@ -3,6 +3,7 @@
 mod facts;
 mod files;
 mod host;
+mod outsiders;
 mod scanner;
 mod slots;
 mod stream;
@@ -22,6 +23,7 @@ use super::memory::ControlMapping;
 use super::objects;
 use super::peers::{self, Heard, Peers};
 use super::wake::Bell;
+use crate::session::file_use;
 use crate::trace::byte_string::ByteString;
 use crate::trace::directory::{self, TraceDirectory};
 use crate::trace::files::Policy;
@@ -29,6 +31,7 @@ use crate::trace::manifest::{Ended, Manifest, MappedObject, Recorder};
 use crate::trace::{Error, chunk};
 
 use files::Files;
+use outsiders::Outsiders;
 use slots::Slots;
 
 /// How long the companion sleeps when nobody wakes it: rings that are less than a quarter full are emptied then.
@@ -89,12 +92,17 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
         manifest.store(directory.path())?;
         let files = Files::new(directory.path(), recording.policy);
         let inbox = files.clone();
+        let outsiders = Outsiders::new(control.clone());
+        let watch = outsiders.clone();
         let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
-        let heard = peers::listen(peers, move |message, file| inbox.keep(message, file))?;
+        let heard = peers::listen(peers, move |message, file| match message.mapped {
+            file_use::SHARED => watch.look_at(&message, file.as_ref()),
+            _ => inbox.keep(message, file),
+        })?;
         link.send(&FromCompanion::Ready(directory.path().to_owned()))?;
-        Ok((directory, events, manifest, files, heard))
+        Ok((directory, events, manifest, (files, outsiders), heard))
     });
-    let (directory, events, manifest, files, heard) = match result {
+    let (directory, events, manifest, (files, outsiders), heard) = match result {
         Ok(parts) => parts,
         Err(error) => {
             // Fails only if there is nobody to tell.
@@ -110,6 +118,8 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
         directory,
         events: Some(events),
         files,
+        outsiders,
+        outsiders_found: Vec::new(),
         manifest,
         stopped: None,
         root_seen: None,
@@ -161,6 +171,9 @@ struct Writer {
     /// `None` when nothing more is written.
     events: Option<chunk::Writer>,
     files: Files,
+    outsiders: Outsiders,
+    /// What the user is told of them, once the recording has ended.
+    outsiders_found: Vec<String>,
     manifest: Manifest,
     /// Why recording stopped before the program ended.
     stopped: Option<String>,
@@ -298,10 +311,12 @@ impl Writer {
         self.note_files(report);
         self.manifest.objects = self.describe_objects();
         self.close_events();
+        self.outsiders_found = self.outsiders.finish();
 
         let facts = &self.slots.facts;
         self.manifest.processes = facts.processes();
         self.manifest.notes.extend_from_slice(facts.notes());
+        self.manifest.notes.extend_from_slice(&self.outsiders_found);
         self.manifest.totals.streams = u64::from(facts.streams());
         self.manifest.totals.events = facts.events();
         let early = self.ends_early();
@@ -342,7 +357,7 @@ impl Writer {
             bytes: self.events.as_ref().map_or(totals.stream_bytes, chunk::Writer::bytes_appended),
             bytes_returned: facts.bytes_returned(),
             streams: facts.streams(),
-            warnings: facts.notes().iter().cloned().chain(unavailable).collect(),
+            warnings: facts.notes().iter().chain(&self.outsiders_found).cloned().chain(unavailable).collect(),
         }
     }
 }
