@@ -70,15 +70,15 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
 fn make(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     thread.calls += 1;
     check::before_call(thread, frame);
-    if crate::process::get().mode == Mode::Record {
-        memory::before_call(thread, syscall, &frame.arguments());
-    }
     thread.items.clear();
     if crate::process::get().filters.any() && !seccomp::permits(thread, frame, syscall) {
         return;
     }
     if plain::is_plain(syscall.number) && crate::process::get().mode == Mode::Record {
         return plain::record(thread, frame, syscall);
+    }
+    if crate::process::get().mode == Mode::Record {
+        memory::before_call(thread, syscall, &frame.arguments());
     }
     if let Some(error) = memory::refusal(syscall, &frame.arguments()) {
         return refuse(thread, frame, syscall, error, false);
