@@ -144,6 +144,12 @@ pub fn sleep(nanoseconds: u64) {
     let _ = unsafe { call(libc::SYS_nanosleep, [&raw const time as u64, 0, 0, 0, 0, 0]) };
 }
 
+/// Ends a process of the replay.
+pub fn kill(process: u32) {
+    // SAFETY: touches no memory.
+    let _ = unsafe { call(libc::SYS_kill, [u64::from(process), libc::SIGKILL as u64, 0, 0, 0, 0]) };
+}
+
 /// Lets another thread have the processor.
 pub fn yield_processor() {
     // SAFETY: touches no memory.

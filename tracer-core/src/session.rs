@@ -112,7 +112,7 @@ pub struct Domain {
     pub waiting: AtomicU32,
     /// Record: not 0: the holder is to hand over at its next safepoint.
     pub wanted: AtomicU32,
-    /// Record: real process and thread id of the holder.
+    /// Record: real process and thread id of the holder. Replay: its process id and its slot.
     pub holder: [AtomicU32; 2],
     /// Replay: futex that changes with `tenures`.
     pub bell: AtomicU32,

@@ -445,6 +445,8 @@ pub fn follow(thread: &mut Thread, place: u8) {
     let shared = next.flags & turn::SHARED != 0;
     SHARES.store(shared, Ordering::Relaxed);
     wait_for_turn(domain_for(shared), number);
+    domain_for(shared).holder[0].store(process::get().real_id, Ordering::Relaxed);
+    domain_for(shared).holder[1].store(thread.slot as u32, Ordering::Relaxed);
     thread.tenure = number;
     thread.tenure_is_shared = shared;
     thread.holds_tenure = true;
@@ -457,7 +459,29 @@ fn wait_for_turn(domain: &Domain, number: u64) {
         if domain.tenures.load(Ordering::Acquire) == number {
             return;
         }
-        kernel::futex_wait(&domain.bell, bell, 1000);
+        if kernel::futex_wait(&domain.bell, bell, 1000) {
+            end_who_was_killed(domain);
+        }
+    }
+}
+
+/// Replay: the recorded process that had the right to run among processes may have been killed while it computed. In
+/// replay it would compute for ever: its stream has no more events, and others have had the right since.
+fn end_who_was_killed(domain: &Domain) {
+    let [holder, slot] = domain.holder.each_ref().map(|id| id.load(Ordering::Relaxed));
+    let Some(slot) = process::control().slots.get(slot as usize) else { return };
+    let exhausted = slot.process.load(Ordering::Relaxed) == holder
+        && slot.at_end.load(Ordering::Acquire) != 0
+        && slot.head.0.load(Ordering::Acquire) == slot.tail.0.load(Ordering::Acquire);
+    let tenure = domain.tenures.load(Ordering::Acquire);
+    if !core::ptr::eq(domain, &OWN) && exhausted && holder != process::get().real_id {
+        slot.cut_short.store(holder, Ordering::Relaxed);
+        kernel::kill(holder);
+        let next = tenure + 1;
+        if domain.tenures.compare_exchange(tenure, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            domain.bell.fetch_add(1, Ordering::Release);
+            kernel::futex_wake(&domain.bell);
+        }
     }
 }
 
