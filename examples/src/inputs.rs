@@ -110,6 +110,34 @@ pub fn generated_code(into: &Path) -> Result<()> {
     file.flush()
 }
 
+/// Thirty C files and a Makefile for them, in `many`.
+pub fn many_sources(into: &Path) -> Result<()> {
+    let many = into.join("many");
+    fs::create_dir(&many)?;
+    let mut main = String::new();
+    for i in 0..30 {
+        let text = format!("#include <stdio.h>\nint f{i}(int a) {{ return printf(\"%d\\n\", a * {i}); }}\n");
+        fs::write(many.join(format!("f{i}.c")), text)?;
+        main += &format!("int f{i}(int);\n");
+    }
+    let calls: String = (0..30).map(|i| format!("    f{i}({i});\n")).collect();
+    fs::write(many.join("main.c"), format!("{main}int main(void) {{\n{calls}    return 0;\n}}\n"))?;
+    let makefile = "objects = $(patsubst %.c,%.o,$(wildcard *.c))\nprogram: $(objects)\n\tcc -o $@ $^\n\
+        %.o: %.c\n\tcc -O1 -c -o $@ $<\n\t@echo $@\n";
+    fs::write(many.join("Makefile"), makefile)
+}
+
+/// The scripts, and the classes of the Java programs among them.
+pub fn java(into: &Path) -> Result<()> {
+    scripts(into)?;
+    run(into, "javac -d . java/*.java")
+}
+
+/// Two seconds of a test picture, `film.mp4`.
+pub fn film(into: &Path) -> Result<()> {
+    run(into, "ffmpeg -v error -f lavfi -i testsrc=size=320x240:rate=10:duration=2 -c:v mpeg4 film.mp4")
+}
+
 fn run(directory: &Path, script: &str) -> Result<()> {
     let output = Command::new("bash")
         .args(["-c", script])

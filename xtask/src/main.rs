@@ -4,6 +4,7 @@ mod archive;
 mod commands;
 mod demo;
 mod dist;
+mod soak;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +25,11 @@ enum Chore {
     Demo,
     /// Run every check that CI runs: format, lints, documentation, build, tests
     Test,
+    /// Install the heavy real programs (by apt-get), record each and replay it 20 times
+    Soak {
+        /// Only those whose name has this in it
+        filter: Option<String>,
+    },
     /// Make a .tar.gz and a .deb of the tool, the library, man pages and completions
     Dist {
         /// Where they go [default: dist in the target directory]
@@ -35,6 +41,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match CommandLine::parse().chore {
         Chore::Demo => demo::run(),
+        Chore::Soak { filter } => soak::run_soak(filter),
         Chore::Test => test::run(),
         Chore::Dist { out } => dist::run(out),
     };

@@ -1,14 +1,26 @@
 //! The table of real programs.
 
+mod servers;
+pub mod soak;
+mod threads;
+
 use crate::case::{Case, Keys, debian, script};
 use crate::inputs;
 
 /// Real programs, unmodified from Debian.
 pub fn table() -> Vec<Case> {
-    [small_tools(), text_and_archives(), languages(), development(), network(), terminals()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        small_tools(),
+        text_and_archives(),
+        languages(),
+        development(),
+        threads::rows(),
+        servers::rows(),
+        terminals(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn small_tools() -> Vec<Case> {
@@ -116,41 +128,6 @@ fn development() -> Vec<Case> {
         debian("gcc", "gcc -O1 -o generated generated.c -lm").prepared(inputs::generated_code),
         debian("make", "make -C project").prepared(inputs::scripts).needs("gcc", "gcc").varies(),
         debian("make", "make -C project -j2").prepared(inputs::scripts).needs("gcc", "gcc").varies(),
-    ]
-}
-
-fn network() -> Vec<Case> {
-    const SERVE: &str = "exec python3 -u -m http.server {port} --bind 127.0.0.1 2>&1";
-    const SERVE_RECORDED: &str =
-        "echo $$ >server.pid; exec python3 -u -m http.server {port} --bind 127.0.0.1";
-    const FETCH: &str = "for path in / /everyday.py /nothing; do \
-        curl -s -o /dev/null http://127.0.0.1:{port}$path; done; kill -INT $(cat server.pid)";
-    const SERVE_TWICE: &str = "/usr/bin/python3 -u -c \"
-from http.server import HTTPServer, SimpleHTTPRequestHandler
-server = HTTPServer(('127.0.0.1', {port}), SimpleHTTPRequestHandler)
-print('serving', server.server_port)
-server.handle_request(); server.handle_request()\"";
-    const FETCH_TWICE: &str = "curl -s http://127.0.0.1:{port}/; curl -s http://127.0.0.1:{port}/nothing";
-    vec![
-        debian("curl", "curl -s -S -i http://127.0.0.1:{port}/everyday.py")
-            .prepared(inputs::scripts)
-            .needs("python3", "python3")
-            .after(SERVE),
-        debian("curl", "curl -s -S http://127.0.0.1:{port}/text -o copy -w %{time_total}")
-            .prepared(inputs::text)
-            .needs("python3", "python3")
-            .after(SERVE)
-            .varies(),
-        script("http server", SERVE_RECORDED)
-            .prepared(inputs::scripts)
-            .needs("python3", "python3")
-            .needs("curl", "curl")
-            .beside(FETCH),
-        script("http server of one thread", SERVE_TWICE)
-            .prepared(inputs::scripts)
-            .needs("/usr/bin/python3", "python3")
-            .needs("curl", "curl")
-            .beside(FETCH_TWICE),
     ]
 }
 
