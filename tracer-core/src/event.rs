@@ -100,7 +100,8 @@ pub mod flags {
     pub const STDERR: u8 = 0x10;
     /// A signal interrupted the call and it will be made again when the handler returns (SA_RESTART).
     pub const RESTART: u8 = 0x20;
-    /// `Entry` of an exec whose new image cannot be recorded: the stream ends here on purpose.
+    /// `Entry` of an exec whose new image cannot be recorded: the stream ends here on purpose. `STDOUT` or `STDERR` is set
+    /// too if the image could write there.
     pub const UNRECORDED: u8 = 0x40;
     /// The system call is not supported: it was not made, and ENOSYS (or the like) was given back.
     pub const REFUSED: u8 = 0x80;

@@ -247,7 +247,12 @@ fn record(
         process::get().files.push_program(thread, descriptor);
         kernel::close(descriptor);
     }
-    let flag = if image.unrecorded.is_some() { flags::UNRECORDED } else { 0 };
+    let outputs = &process::get().outputs;
+    let flag = match image.unrecorded {
+        // What it writes there will be missing from the replay.
+        Some(_) => flags::UNRECORDED | outputs.flag(1) | outputs.flag(2),
+        None => 0,
+    };
     log::call(thread, Kind::Entry, syscall, arguments, 0, flag);
     let control = process::control();
     if let Some(reason) = image.unrecorded {
@@ -293,7 +298,9 @@ fn replay(thread: &mut Thread, syscall: &'static Syscall, arguments: &[u64; 6], 
     if entry.flags & flags::UNRECORDED != 0 {
         if playback::peek(thread).is_none() {
             let path = &image.path[..image.path.len().saturating_sub(1)];
-            kernel::complain(&[path, b" ran unrecorded, so what it wrote is missing from this replay"]);
+            if entry.flags & (flags::STDOUT | flags::STDERR) != 0 {
+                kernel::complain(&[path, b" ran unrecorded, so what it wrote is missing from this replay"]);
+            }
             let slot = &process::control().slots[thread.slot];
             slot.unrecorded.store(process::get().real_id, Ordering::Relaxed);
             super::process::finish(thread);

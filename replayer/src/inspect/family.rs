@@ -147,9 +147,7 @@ impl Family {
                     _ => None,
                 });
                 if let Some(created) = created {
-                    // clone3 is refused: flags are in the first argument.
-                    let thread =
-                        event.number == libc::SYS_clone as u16 && first & libc::CLONE_THREAD as u64 != 0;
+                    let thread = clone_flags(event, first) & libc::CLONE_THREAD as u64 != 0;
                     self.created(stream, created, *result as u32, thread);
                 }
                 if let Some((id, name)) = names.learn(event.number, *result, arguments, event) {
@@ -259,4 +257,19 @@ impl Names {
 pub fn text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// The flags of a call that creates a thread or process; clone3's are the first word of its structure.
+fn clone_flags(event: &Event, first: u64) -> u64 {
+    match i64::from(event.number) {
+        libc::SYS_clone => first,
+        libc::SYS_clone3 => {
+            let words = event.items().iter().filter_map(|item| match item {
+                Item::Input { prefix, .. } => prefix.first_chunk(),
+                _ => None,
+            });
+            words.map(|flags| u64::from_le_bytes(*flags)).next().unwrap_or(0)
+        }
+        _ => 0,
+    }
 }
