@@ -106,14 +106,14 @@ pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) -> bool {
     result == Err(libc::ETIMEDOUT)
 }
 
-/// Whether the process has not ended yet, whether or not somebody has waited for it. It opens no descriptor, which
+/// Whether the thread (a process's first one has its id) has not ended yet, whether or not somebody has waited for it. It opens no descriptor, which
 /// would change the numbers that the program's own get.
-pub fn is_alive(process: u32) -> bool {
+pub fn is_alive(thread: u32) -> bool {
     let mut byte = 0u8;
     let local = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
     let remote = libc::iovec { iov_base: core::ptr::null_mut(), iov_len: 1 };
     // What has ended has no memory (ESRCH); of what lives, address 0 cannot be read, or we may not.
-    let arguments = [process as u64, &raw const local as u64, 1, &raw const remote as u64, 1, 0];
+    let arguments = [thread as u64, &raw const local as u64, 1, &raw const remote as u64, 1, 0];
     // SAFETY: the vectors are valid, and the one byte is ours.
     let read = unsafe { call(libc::SYS_process_vm_readv, arguments) };
     read != Err(libc::ESRCH)

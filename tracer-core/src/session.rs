@@ -106,14 +106,16 @@ pub struct Slot {
 /// processes that share memory. A *tenure* is a stretch in which one thread has that right.
 #[repr(C, align(64))]
 pub struct Domain {
-    /// Record: futex: 0 = free, 1 = held, 2 = held, and threads sleep here.
+    /// Record: futex: 0 = free, else the real id of the thread that has it, with the highest bit if threads sleep here.
     pub lock: AtomicU32,
     /// Record: threads that wait for the lock.
     pub waiting: AtomicU32,
     /// Record: not 0: the holder is to hand over at its next safepoint.
     pub wanted: AtomicU32,
-    /// Record: real process and thread id of the holder. Replay: its process id and its slot.
+    /// Record: real process id of the holder, 0 if it must not be interrupted. Replay: its process id and its slot.
     pub holder: [AtomicU32; 2],
+    /// Record: threads that are about to interrupt the holder.
+    pub interrupting: AtomicU32,
     /// Replay: futex that changes with `tenures`.
     pub bell: AtomicU32,
     /// Record: tenures begun, which is the number of the next. Replay: tenures ended, which is the number of the
@@ -138,6 +140,7 @@ impl Domain {
             waiting: AtomicU32::new(0),
             wanted: AtomicU32::new(0),
             holder: [const { AtomicU32::new(0) }; 2],
+            interrupting: AtomicU32::new(0),
             bell: AtomicU32::new(0),
             tenures: AtomicU64::new(0),
             last: AtomicU64::new(0),

@@ -260,7 +260,7 @@ fn record(
         control.slots[thread.slot].state.store(slot_state::FINISHED, Ordering::Release);
         control.live_processes.fetch_sub(1, Ordering::Relaxed);
         mark_close_on_exec(true);
-        crate::order::leave_with_process(thread);
+        crate::order::before_exec(thread);
         let result = enter(thread, image, envp);
         crate::order::stay(thread);
         mark_close_on_exec(false);
@@ -271,7 +271,7 @@ fn record(
     let outputs = process::get().outputs.after_exec();
     let environment = with_session(envp, thread.slot, outputs);
     super::process::others_may_end(thread);
-    crate::order::leave_with_process(thread);
+    crate::order::before_exec(thread);
     let result = enter(thread, image, environment);
     crate::order::stay(thread);
     super::process::others_go_on(thread);

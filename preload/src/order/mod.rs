@@ -32,9 +32,12 @@ const SLICE: u64 = 5;
 const LOOKS: usize = 200;
 /// Waits after which a waiter looks whether the holder still exists.
 const LOOK_FOR_HOLDER: u64 = 5;
+/// A lock that nobody has.
 const FREE: u32 = 0;
-const HELD: u32 = 1;
-const CONTENDED: u32 = 2;
+/// The bit of a lock that threads sleep for.
+const CONTENDED: u32 = 1 << 31;
+/// How often a thread that must not be interrupted any more looks whether somebody still might.
+const LAST_LOOKS: usize = 1000;
 
 /// The domain of this process's threads. A child of fork gets a copy and starts afresh.
 static OWN: Domain = Domain::new();
@@ -69,10 +72,7 @@ pub fn shares() -> bool {
 /// Recording: whether the thread has the right to run.
 pub fn is_holder(thread: &Thread) -> bool {
     let domain = domain();
-    !is_ordered(thread)
-        || domain.lock.load(Ordering::Relaxed) != FREE
-            && domain.holder[0].load(Ordering::Relaxed) == process::get().real_id
-            && domain.holder[1].load(Ordering::Relaxed) == thread.real
+    !is_ordered(thread) || domain.lock.load(Ordering::Relaxed) & !CONTENDED == thread.real
 }
 
 /// How long, in milliseconds, a thread that reaches no safepoint is left alone.
@@ -87,13 +87,14 @@ pub fn reset(thread: &mut Thread) {
     thread.tenure_is_shared = false;
     thread.holds_tenure = false;
     thread.spins = 0;
-    OWN.lock.store(HELD, Ordering::Relaxed);
+    OWN.lock.store(thread.real, Ordering::Relaxed);
+    OWN.interrupting.store(0, Ordering::Relaxed);
     OWN.waiting.store(0, Ordering::Relaxed);
     OWN.wanted.store(0, Ordering::Relaxed);
     // The first thread's tenure, number 0, is not in the log.
     OWN.tenures.store((process::get().mode == Mode::Record) as u64, Ordering::Relaxed);
     OWN.last.store(thread.stream as u64 + 1, Ordering::Relaxed);
-    hold(&OWN, thread);
+    hold(&OWN);
     OWN.preferred.store(0, Ordering::Relaxed);
     OWN.waiters.iter().for_each(|word| word.store(0, Ordering::Relaxed));
     adversary::reset(thread.stream);
@@ -101,9 +102,9 @@ pub fn reset(thread: &mut Thread) {
     STARVED.store(0, Ordering::Relaxed);
 }
 
-fn hold(domain: &Domain, thread: &Thread) {
+/// Says of which process the thread is that has the lock.
+fn hold(domain: &Domain) {
     domain.holder[0].store(process::get().real_id, Ordering::Relaxed);
-    domain.holder[1].store(thread.real, Ordering::Relaxed);
 }
 
 /// Recording: gives up the right to run before a call that may sleep. False if there is nobody to give it to.
@@ -125,7 +126,7 @@ fn give_up() {
 }
 
 fn unlock(domain: &Domain) {
-    if domain.lock.swap(FREE, Ordering::Release) == CONTENDED {
+    if domain.lock.swap(FREE, Ordering::Release) & CONTENDED != 0 {
         // One of them may be preferred.
         match domain.preferred.load(Ordering::Relaxed) {
             0 => kernel::futex_wake_one(&domain.lock),
@@ -141,14 +142,14 @@ pub fn acquire(thread: &mut Thread) {
 
 fn acquire_at(thread: &mut Thread, place: u8) {
     let mut mine = domain();
-    lock(mine, thread.slot);
+    lock(mine, thread);
     // The process may have come to share memory meanwhile.
     while !core::ptr::eq(mine, domain()) {
         unlock(mine);
         mine = domain();
-        lock(mine, thread.slot);
+        lock(mine, thread);
     }
-    hold(mine, thread);
+    hold(mine);
     if adversary::is_on() {
         adversary::begin_slice(thread);
     }
@@ -164,17 +165,17 @@ fn acquire_at(thread: &mut Thread, place: u8) {
     log::words(thread, Kind::Turn, place | shared, 0, &body);
 }
 
-fn lock(domain: &Domain, slot: usize) {
-    if !may_have(domain, slot)
-        || domain.lock.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err()
+fn lock(domain: &Domain, thread: &Thread) {
+    if !may_have(domain, thread.slot)
+        || domain.lock.compare_exchange(FREE, thread.real, Ordering::Acquire, Ordering::Relaxed).is_err()
     {
-        wait_for_lock(domain, slot);
+        wait_for_lock(domain, thread);
     }
     while ENDING.load(Ordering::Relaxed) {
         // Until the process has ended, or could not execute what it wanted to.
         unlock(domain);
         kernel::futex_wait(&AtomicU32::new(0), 0, SLICE);
-        wait_for_lock(domain, slot);
+        wait_for_lock(domain, thread);
     }
     domain.preferred.store(0, Ordering::Relaxed);
 }
@@ -186,7 +187,8 @@ fn may_have(domain: &Domain, slot: usize) -> bool {
 }
 
 #[cold]
-fn wait_for_lock(domain: &Domain, slot: usize) {
+fn wait_for_lock(domain: &Domain, thread: &Thread) {
+    let slot = thread.slot;
     let counts = core::ptr::eq(domain, &process::control().shared);
     if !counts || !ENDING.load(Ordering::Relaxed) {
         domain.waiting.fetch_add(1, Ordering::Relaxed);
@@ -199,10 +201,10 @@ fn wait_for_lock(domain: &Domain, slot: usize) {
     let (mut tenure, mut waits) = (domain.tenures.load(Ordering::Relaxed), 0);
     loop {
         let ran_out = if may_have(domain, slot) {
-            if domain.lock.swap(CONTENDED, Ordering::Acquire) == FREE {
-                break;
+            match try_lock(domain, thread) {
+                None => break,
+                Some(seen) => kernel::futex_wait(&domain.lock, seen, SLICE),
             }
-            kernel::futex_wait(&domain.lock, CONTENDED, SLICE)
         } else {
             let seen = domain.lock.load(Ordering::Relaxed);
             let ran_out = kernel::futex_wait(&domain.lock, seen, SLICE);
@@ -232,16 +234,42 @@ fn wait_for_lock(domain: &Domain, slot: usize) {
     }
 }
 
+/// Takes the lock as one that others may wait for, too; or marks it and tells what it is then.
+fn try_lock(domain: &Domain, thread: &Thread) -> Option<u32> {
+    let mut seen = domain.lock.load(Ordering::Relaxed);
+    loop {
+        let wanted = if seen == FREE { thread.real } else { seen } | CONTENDED;
+        if seen == wanted {
+            return Some(seen);
+        }
+        match domain.lock.compare_exchange_weak(seen, wanted, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(FREE) => return None,
+            Ok(_) => return Some(wanted),
+            Err(now) => seen = now,
+        }
+    }
+}
+
 /// The same tenure has gone on for `waits` slices: asks for a hand-over at a safepoint, and after that anywhere.
 fn press(domain: &Domain, waits: u64) {
     domain.wanted.store(1, Ordering::Relaxed);
-    let holder = domain.holder.each_ref().map(|id| id.load(Ordering::Relaxed));
-    if waits > 1 {
-        stop::request(holder, waits * SLICE);
+    let seen = domain.lock.load(Ordering::Relaxed);
+    let holder = seen & !CONTENDED;
+    if holder == FREE {
+        return;
     }
-    if waits.is_multiple_of(LOOK_FOR_HOLDER) && !kernel::is_alive(holder[0]) {
+    if waits > 1 {
+        domain.interrupting.fetch_add(1, Ordering::SeqCst);
+        let process = domain.holder[0].load(Ordering::SeqCst);
+        if process != 0 {
+            // Refused by the kernel if the thread is not one of that process (any more).
+            stop::request([process, holder], waits * SLICE);
+        }
+        domain.interrupting.fetch_sub(1, Ordering::SeqCst);
+    }
+    if waits.is_multiple_of(LOOK_FOR_HOLDER) && !kernel::is_alive(holder) {
         // It was killed; nobody else will give its right up. Whoever comes first takes it.
-        let _ = domain.lock.compare_exchange(CONTENDED, FREE, Ordering::AcqRel, Ordering::Relaxed);
+        let _ = domain.lock.compare_exchange(seen, FREE, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 
@@ -412,11 +440,31 @@ pub fn leave_with_process(thread: &mut Thread) {
     leave(thread);
 }
 
+/// Recording: the process is about to execute another program. A signal of ours that came then would kill it, before
+/// there is a handler again.
+pub fn before_exec(thread: &mut Thread) {
+    if thread.borrows_memory {
+        return;
+    }
+    let domain = domain();
+    domain.holder[0].store(0, Ordering::SeqCst);
+    for _ in 0..LAST_LOOKS {
+        if domain.interrupting.load(Ordering::SeqCst) == 0 {
+            break;
+        }
+        kernel::yield_processor();
+    }
+    stop::cancel();
+    thread.stop_timer.delete();
+    leave_with_process(thread);
+}
+
 /// Recording: the program was not executed: the process goes on, without the right to run.
 pub fn stay(thread: &mut Thread) {
     if thread.borrows_memory {
         return;
     }
+    hold(domain());
     if ENDING.swap(false, Ordering::Relaxed) {
         domain().waiting.fetch_add(WAITING.load(Ordering::Relaxed), Ordering::Relaxed);
         acquire(thread);
