@@ -26,6 +26,10 @@ pub struct Measured {
     pub recorded_ratio: Summary,
     /// Replayed to native, run by run.
     pub replayed_ratio: Summary,
+    /// Recorded to native on one processor, if that was measured.
+    pub one_processor_ratio: Option<Summary>,
+    /// What that should be at most.
+    pub one_processor_limit: Option<f64>,
     /// `strace -f` to native, one run, if it was asked for.
     pub strace_ratio: Option<Summary>,
     /// What recording cost in the unit of its target.
@@ -67,14 +71,19 @@ pub fn measure(
     let replay = recorder.replay(&trace);
     let strace: Vec<OsString> = ["strace", "-f", "-o", "/dev/null"].map(OsString::from).into();
     let strace = [strace, place.words.clone()].concat();
-    let [mut native, mut recorded, mut replayed, mut straced] = [const { Vec::new() }; 4];
+    let one_processor: Vec<OsString> = ["taskset", "-c", "0"].map(OsString::from).into();
+    let one_processor = [one_processor, place.words.clone()].concat();
+    let [mut native, mut alone, mut recorded, mut replayed, mut straced] = [const { Vec::new() }; 5];
     let (mut trace_bytes, mut returned_bytes) = (0, 0);
     let warming = place.time(&place.words).context("natively")?;
     let rounds = if warming < SHORT_SECONDS { repetitions * MORE_ROUNDS } else { repetitions };
     for round in 0..rounds {
         native.push(place.time(&place.words).context("natively")?);
+        if workload.one_processor_target.is_some() {
+            alone.push(place.time(&one_processor).context("on one processor")?);
+        }
         recorded.push(place.time(&record).context("recorded")?);
-        replayed.push(place.time(&replay).context("replayed")?);
+        replayed.push(place.time_replay(&replay).context("replayed")?);
         // Once: some workloads take it minutes.
         if peers && round == 0 {
             straced.push(place.time(&strace).context("under strace")?);
@@ -94,6 +103,8 @@ pub fn measure(
         replayed_seconds: summary(Summary::of(&replayed))?,
         recorded_ratio: summary(ratio(&recorded))?,
         replayed_ratio: summary(ratio(&replayed))?,
+        one_processor_ratio: Summary::of_pairs(&recorded, &alone, |recorded, alone| recorded / alone),
+        one_processor_limit: workload.one_processor_target,
         strace_ratio: ratio(&straced),
         cost: workload.target.and_then(|target| cost(target, &workload.command, &native, &recorded)),
         trace_bytes,
@@ -108,7 +119,7 @@ pub fn measure(
 fn cost(target: Target, command: &Command, native: &[f64], recorded: &[f64]) -> Option<Cost> {
     let calls = match command {
         Command::Loop(_, calls) => f64::from(*calls),
-        Command::Installed(_) | Command::Fed(..) => 1.0,
+        _ => 1.0,
     };
     let (unit, limit, measured) = match target {
         Target::Ratio(limit) => {

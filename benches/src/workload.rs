@@ -15,6 +15,8 @@ pub struct Workload {
     pub prepare: fn(&Path) -> Result<()>,
     /// What recording may cost at most, as the project's goal has it.
     pub target: Option<Target>,
+    /// The same against a native run on one processor, if that is measured.
+    pub one_processor_target: Option<f64>,
     /// How large the trace may become, likewise.
     pub trace_target: Option<TraceTarget>,
 }
@@ -27,6 +29,11 @@ pub enum Command {
     Fed(&'static str, &'static str),
     /// A file of `benches/programs`, and how many calls it makes.
     Loop(&'static str, u32),
+    /// A file of `benches/programs`.
+    Own(&'static str),
+    /// An installed server that stays until its client ends it, and the text for `bash -c` of a client. The client is
+    /// not recorded; its time is what is measured, so that a ratio is one of throughputs.
+    Served(&'static str, &'static str),
 }
 
 /// A limit of what recording costs.
@@ -56,9 +63,15 @@ const CALLS: u32 = 2_000_000;
 
 /// All workloads.
 pub fn table() -> Vec<Workload> {
-    use Command::{Fed, Installed, Loop};
-    let row =
-        |name, command, prepare, target| Workload { name, command, prepare, target, trace_target: None };
+    use Command::{Fed, Installed, Loop, Own, Served};
+    let row = |name, command, prepare, target| Workload {
+        name,
+        command,
+        prepare,
+        target,
+        one_processor_target: None,
+        trace_target: None,
+    };
     vec![
         row("date", Installed("date"), nothing, Some(Target::Milliseconds(6.0))),
         row(
@@ -120,9 +133,93 @@ pub fn table() -> Vec<Workload> {
             trace_target: Some(TraceTarget::PercentOfReturned(15.0)),
             ..row("ls -lR /usr", Installed("ls -lR /usr"), nothing, None)
         },
+        row(
+            "python3, two threads that sum",
+            Installed("/usr/bin/python3 sums.py"),
+            |directory| fs::write(directory.join("sums.py"), SUMS),
+            Some(Target::Ratio(1.15)),
+        ),
+        Workload {
+            one_processor_target: Some(1.05),
+            ..row(
+                "pbzip2 -p2, 20 MB",
+                Installed("pbzip2 -p2 -k -f text"),
+                |directory| write(directory, "text", 20 << 20),
+                Some(Target::Ratio(2.1)),
+            )
+        },
+        Workload {
+            one_processor_target: Some(1.3),
+            ..row("4 threads, 200k locks each", Own("locks.c"), nothing, Some(Target::Ratio(2.5)))
+        },
+        row("make, 30 C files", Installed("make -B"), project, Some(Target::Ratio(1.4))),
+        row(
+            "bash, 200 small processes",
+            Installed("bash processes.sh"),
+            |directory| fs::write(directory.join("processes.sh"), PROCESSES),
+            Some(Target::Ratio(3.0)),
+        ),
+        // 0.80 of the throughput.
+        row(
+            "redis, set and get",
+            Served("redis-server --port 7391 --save  --appendonly no", REDIS_CLIENT),
+            nothing,
+            Some(Target::Ratio(1.0 / 0.80)),
+        ),
+        // 0.75 of the throughput.
+        row(
+            "memcached, set and get",
+            Served("memcached -A -u root -l 127.0.0.1 -p 7392", MEMCACHED_CLIENT),
+            |directory| fs::write(directory.join("client.py"), MEMCACHED_LOOP),
+            Some(Target::Ratio(1.0 / 0.75)),
+        ),
         row("bash pipeline", Installed("bash everyday.sh"), inputs::scripts, None),
         row("python3 script", Installed("/usr/bin/python3 everyday.py"), inputs::scripts, None),
     ]
+}
+
+const SUMS: &str = "import threading
+sums = {}
+def add(me):
+    sums[me] = sum(i * i % 7 for i in range(4_000_000))
+threads = [threading.Thread(target=add, args=(me,)) for me in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(sums)
+";
+const PROCESSES: &str = "for i in {1..100}; do echo $i | cat; /bin/true; done\n";
+const REDIS_CLIENT: &str =
+    "redis-benchmark -p 7391 -t set,get -n 100000 -q; redis-cli -p 7391 shutdown nosave";
+const MEMCACHED_CLIENT: &str = "python3 client.py 7392";
+const MEMCACHED_LOOP: &str = "import socket, sys, threading
+def connect():
+    return socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+def ask(me):
+    with connect() as server:
+        for i in range(20_000):
+            server.sendall(b'set key%d%d 0 0 5\\r\\nvalue\\r\\n' % (me, i % 100))
+            assert server.recv(4096) == b'STORED\\r\\n'
+            server.sendall(b'get key%d%d\\r\\n' % (me, i % 100))
+            assert server.recv(4096).endswith(b'END\\r\\n')
+threads = [threading.Thread(target=ask, args=(me,)) for me in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+connect().sendall(b'shutdown\\r\\n')
+";
+
+/// A Makefile and 30 C files.
+fn project(directory: &Path) -> Result<()> {
+    let mut objects = String::new();
+    for number in 0..30 {
+        let code = format!(
+            "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n\
+             int work{number}(int n) {{ int sum = 0; for (int i = 0; i < n; i++) sum += i * {number}; return sum; }}\n"
+        );
+        fs::write(directory.join(format!("part{number}.c")), code)?;
+        objects += &format!(" part{number}.o");
+    }
+    fs::write(directory.join("main.c"), "int work29(int); int main(void) { return work29(0); }\n")?;
+    fs::write(directory.join("Makefile"), format!("CFLAGS = -O1\nprogram: main.o{objects}\n\tcc -o $@ $^\n"))
 }
 
 fn nothing(_: &Path) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// One thing to record and replay, built up from [`own`], [`debian`] or [`script`] by the methods of [`Case`].
+/// One thing to record and replay, built up from [`own`], [`built`], [`debian`] or [`script`] by the methods of [`Case`].
 #[derive(Clone, Debug)]
 pub struct Case {
     /// Unique within its table; what a test run is filtered by.
@@ -32,6 +32,13 @@ pub enum Command {
         source: &'static str,
         /// For the compiler, separated by spaces.
         compiler_flags: &'static str,
+        /// For the program, separated by spaces.
+        arguments: &'static str,
+    },
+    /// A program of ours that needs crates, and so is built by Cargo with the tests.
+    Built {
+        /// Name of the binary in this package.
+        binary: &'static str,
         /// For the program, separated by spaces.
         arguments: &'static str,
     },
@@ -109,6 +116,11 @@ fn case(name: String, command: Command) -> Case {
 pub fn own(source: &'static str) -> Case {
     let (name, _) = source.rsplit_once('.').unwrap_or((source, ""));
     case(name.to_owned(), Command::Own { source, compiler_flags: "", arguments: "" })
+}
+
+/// A binary of this package, and its arguments, separated by spaces.
+pub fn built(binary: &'static str, arguments: &'static str) -> Case {
+    case(format!("{binary} {arguments}"), Command::Built { binary, arguments })
 }
 
 /// An installed program: the Debian package that has it, and the command in words separated by spaces.

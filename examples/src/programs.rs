@@ -1,10 +1,10 @@
-//! Compiles the programs in `examples/programs`, each a single file, on first use.
+//! Compiles the programs in `examples/programs`, each a single file, on first use, and finds those that Cargo builds.
 
 use crate::settings::target_directory;
 use anyhow::{Context, Result, bail};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 /// The directory of the sources.
 pub fn sources() -> PathBuf {
@@ -36,6 +36,17 @@ pub fn executable(path: &Path, flags: &str) -> Result<PathBuf> {
     }
     fs::rename(&compiled, &finished).with_context(|| format!("cannot rename to {}", finished.display()))?;
     Ok(finished)
+}
+
+/// A binary of this package, which Cargo has put beside the tests or above them. An error if it is not there.
+pub fn built(binary: &str) -> Result<PathBuf> {
+    let executable = env::current_exe().context("cannot find the path of the running program")?;
+    executable
+        .ancestors()
+        .skip(1)
+        .map(|directory| directory.join(binary))
+        .find(|path| path.is_file())
+        .with_context(|| format!("there is no {binary} beside {}", executable.display()))
 }
 
 fn is_newer(executable: &Path, source: &Path) -> Result<bool> {

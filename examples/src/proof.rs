@@ -73,6 +73,11 @@ impl Place {
                 words.extend(in_words(arguments));
                 words
             }
+            Command::Built { binary, arguments } => {
+                let mut words = vec![programs::built(binary)?.into_os_string()];
+                words.extend(in_words(arguments));
+                words
+            }
             Command::Words(words) => in_words(words),
             Command::Script(text) => {
                 vec!["bash".into(), "-c".into(), text.replace("{port}", &port).into()]

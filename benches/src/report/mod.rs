@@ -40,6 +40,13 @@ pub fn markdown(results: &[Measured], memory: Option<&Memory>) -> String {
             Some(cost) => (ratio(result.recorded_ratio), format!("{:.2}x", cost.limit)),
             None => (ratio(result.recorded_ratio), String::new()),
         };
+        let (cost, limit) = match (result.one_processor_ratio, result.one_processor_limit) {
+            (Some(measured), Some(least)) => (
+                format!("{cost}; {} of one core", ratio(measured)),
+                format!("{limit}; {least:.2}x of one core"),
+            ),
+            _ => (cost, limit),
+        };
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,

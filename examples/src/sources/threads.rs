@@ -1,7 +1,7 @@
 //! Rows for what several threads, or several processes with memory in common, do to each other.
 
 use super::{SIGABRT, SIGSEGV};
-use crate::case::{Case, own};
+use crate::case::{Case, built, own};
 
 /// Threads that meet in memory without locks.
 pub fn races() -> Vec<Case> {
@@ -53,6 +53,9 @@ pub fn threads() -> Vec<Case> {
         own("languages/atomic_wait.cc").compiled("-std=c++20"),
         own("languages/float_sum.cc").compiled("-fopenmp"),
         own("languages/threads.rs").varies(),
+        built("thread-crates", "crossbeam"),
+        built("thread-crates", "tokio"),
+        built("thread-crates", "last-release"),
     ]
 }
 
