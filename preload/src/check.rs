@@ -72,7 +72,7 @@ fn stack_top(rsp: u64) -> u64 {
 
 /// Hash over all writable private memory of the program, what lies below its stack pointer excepted.
 fn whole_memory(rsp: u64) -> u64 {
-    let Ok(maps) = crate::kernel::read_file(c"/proc/self/maps") else { return 0 };
+    let Ok(maps) = crate::kernel::read_file(c"/proc/thread-self/maps") else { return 0 };
     let mut hash = 0u64;
     for mapping in crate::start::maps::parse(&maps) {
         let range = crate::start::of_program(&mapping);

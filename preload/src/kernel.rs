@@ -234,9 +234,10 @@ pub fn status(descriptor: i32) -> Result<libc::stat, Errno> {
     }
 }
 
-/// A path such as /proc/self/fd/N as a C string in a fixed buffer.
+/// A path such as /proc/thread-self/fd/N as a C string in a fixed buffer. Not /proc/self, here and elsewhere: that is the
+/// process's first thread, and once it has ended (`pthread_exit` in `main`) it has neither descriptors nor mappings.
 pub fn descriptor_path(descriptor: i32, buffer: &mut [u8; 40]) -> &core::ffi::CStr {
-    const PREFIX: &[u8] = b"/proc/self/fd/";
+    const PREFIX: &[u8] = b"/proc/thread-self/fd/";
     buffer[..PREFIX.len()].copy_from_slice(PREFIX);
     let mut digits = [0u8; 10];
     let mut count = 0;

@@ -88,7 +88,7 @@ impl Sites {
         if let Some(known) = self.objects.iter().find(|object| object.code.contains(&site)) {
             return Some(known.clone());
         }
-        let text = kernel::read_file(c"/proc/self/maps").ok()?;
+        let text = kernel::read_file(c"/proc/thread-self/maps").ok()?;
         let mut start = None;
         for mapping in maps::parse(&text) {
             if mapping.offset == 0 && !mapping.name.is_empty() {
@@ -108,7 +108,7 @@ impl Sites {
     /// a file's, can be written, or cannot be read. ld.so's are left alone: it used them before we came, and
     /// does so again only for LD_DEBUG=statistics. The vDSO's are not the program's.
     pub fn catch_unpredictable(&mut self) -> bool {
-        let Ok(text) = kernel::read_file(c"/proc/self/maps") else { return false };
+        let Ok(text) = kernel::read_file(c"/proc/thread-self/maps") else { return false };
         let mut start = None;
         let mut all = true;
         for mapping in maps::parse(&text) {

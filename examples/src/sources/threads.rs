@@ -31,6 +31,7 @@ pub fn threads() -> Vec<Case> {
         own("threads/long_jump.c"),
         own("threads/fork_with_locks.c"),
         own("threads/exec.c").varies(),
+        own("threads/first_ends.c"),
         own("threads/waits.c").varies(),
         own("threads/crash.c").with("abort").killed(SIGABRT),
         own("threads/crash.c").with("assert").killed(SIGABRT),
@@ -53,6 +54,7 @@ pub fn threads() -> Vec<Case> {
         own("languages/atomic_wait.cc").compiled("-std=c++20"),
         own("languages/float_sum.cc").compiled("-fopenmp"),
         own("languages/threads.rs").varies(),
+        built("thread-crates", "rayon"),
         built("thread-crates", "crossbeam"),
         built("thread-crates", "tokio"),
         built("thread-crates", "last-release"),
@@ -64,6 +66,7 @@ pub fn sharing() -> Vec<Case> {
     vec![
         own("sharing/locks.c"),
         own("sharing/flag.c").varies(),
+        own("sharing/killed.c").varies(),
         own("sharing/named.c"),
         own("sharing/system_v.c"),
     ]

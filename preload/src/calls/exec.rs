@@ -122,7 +122,7 @@ fn resolve(directory: i32, path: u64, empty_path: bool, argv: Vec<Text>) -> Resu
         return Err(libc::ENOENT);
     } else {
         let base = match directory {
-            libc::AT_FDCWD => kernel::read_link(c"/proc/self/cwd", &mut buffer)?,
+            libc::AT_FDCWD => kernel::read_link(c"/proc/thread-self/cwd", &mut buffer)?,
             descriptor => kernel::read_link(kernel::descriptor_path(descriptor, &mut name), &mut buffer)?,
         };
         let mut joined = Text::from(base);

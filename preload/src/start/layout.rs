@@ -107,8 +107,8 @@ pub fn identity(thread: &Thread, stack: &InitialStack) -> ImageIdentity {
 /// Recording: logs the image.
 pub fn record(thread: &mut Thread, stack: &InitialStack, identity: &ImageIdentity, map_text: &[u8]) {
     let (mut path, mut directory) = ([0u8; 4096], [0u8; 4096]);
-    let executable = kernel::read_link(c"/proc/self/exe", &mut path).unwrap_or_default();
-    let directory = kernel::read_link(c"/proc/self/cwd", &mut directory).unwrap_or_default();
+    let executable = kernel::read_link(c"/proc/thread-self/exe", &mut path).unwrap_or_default();
+    let directory = kernel::read_link(c"/proc/thread-self/cwd", &mut directory).unwrap_or_default();
     // SAFETY: pairs of words have no padding.
     let auxiliary =
         unsafe { core::slice::from_raw_parts(stack.auxiliary.as_ptr().cast(), size_of_val(stack.auxiliary)) };
@@ -134,7 +134,7 @@ pub fn record(thread: &mut Thread, stack: &InitialStack, identity: &ImageIdentit
         thread.items.push(Tag::Output, 0, address as u64, address.cast(), name.count_bytes());
     }
     // By this path it can be opened even if it has just been deleted.
-    if let Ok(descriptor) = kernel::open(c"/proc/self/exe") {
+    if let Ok(descriptor) = kernel::open(c"/proc/thread-self/exe") {
         process::get().files.push_program(thread, descriptor);
         kernel::close(descriptor);
     }

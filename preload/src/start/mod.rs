@@ -147,7 +147,7 @@ unsafe fn take_control(request: &Request) {
     {
         return give_up(environment, b"the recording's session is gone; the program runs unrecorded");
     }
-    let Ok(map_text) = kernel::read_file(c"/proc/self/maps") else {
+    let Ok(map_text) = kernel::read_file(c"/proc/thread-self/maps") else {
         return give_up(environment, b"/proc is not mounted; the program runs unrecorded");
     };
     find_ourselves(&map_text);

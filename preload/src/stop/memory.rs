@@ -33,8 +33,8 @@ pub fn hash(hidden: core::ops::Range<u64>) -> Option<u64> {
 }
 
 fn sum(hidden: core::ops::Range<u64>, visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
-    let text = kernel::read_file(c"/proc/self/maps").ok()?;
-    let pagemap = kernel::open(c"/proc/self/pagemap").ok()?;
+    let text = kernel::read_file(c"/proc/thread-self/maps").ok()?;
+    let pagemap = kernel::open(c"/proc/thread-self/pagemap").ok()?;
     let sum = hash_mappings(&text, pagemap, hidden, visit);
     kernel::close(pagemap);
     sum
