@@ -15,6 +15,7 @@
 
 mod adversary;
 mod chaos;
+mod lock;
 
 use crate::thread::Thread;
 use crate::{kernel, log, playback, process, stop};
@@ -25,17 +26,8 @@ use tracer_core::session::{Domain, Mode};
 
 /// Calls that a thread may make while others wait.
 const QUANTUM: u64 = 64;
-/// How long, in milliseconds, a thread waits before it asks for a hand-over at the next safepoint, and between two
-/// requests to stop.
-const SLICE: u64 = 5;
 /// How often the holder of a lock that was just given up looks whether somebody has taken it.
 const LOOKS: usize = 200;
-/// Waits after which a waiter looks whether the holder still exists.
-const LOOK_FOR_HOLDER: u64 = 5;
-/// A lock that nobody has.
-const FREE: u32 = 0;
-/// The bit of a lock that threads sleep for.
-const CONTENDED: u32 = 1 << 31;
 /// How often a thread that must not be interrupted any more looks whether somebody still might.
 const LAST_LOOKS: usize = 1000;
 
@@ -43,10 +35,6 @@ const LAST_LOOKS: usize = 1000;
 static OWN: Domain = Domain::new();
 /// This process is in the shared domain instead.
 static SHARES: AtomicBool = AtomicBool::new(false);
-/// Threads of this process that wait for the lock of the shared domain.
-static WAITING: AtomicU32 = AtomicU32::new(0);
-/// The process is ending: who gets the lock gives it back.
-static ENDING: AtomicBool = AtomicBool::new(false);
 /// Replay: threads that have come to the end of their streams.
 static STARVED: AtomicU32 = AtomicU32::new(0);
 
@@ -72,7 +60,7 @@ pub fn shares() -> bool {
 /// Recording: whether the thread has the right to run.
 pub fn is_holder(thread: &Thread) -> bool {
     let domain = domain();
-    !is_ordered(thread) || domain.lock.load(Ordering::Relaxed) & !CONTENDED == thread.real
+    !is_ordered(thread) || lock::is_held_by(domain, thread)
 }
 
 /// How long, in milliseconds, a thread that reaches no safepoint is left alone.
@@ -98,7 +86,7 @@ pub fn reset(thread: &mut Thread) {
     OWN.preferred.store(0, Ordering::Relaxed);
     OWN.waiters.iter().for_each(|word| word.store(0, Ordering::Relaxed));
     adversary::reset(thread.stream);
-    WAITING.store(0, Ordering::Relaxed);
+    lock::reset();
     STARVED.store(0, Ordering::Relaxed);
 }
 
@@ -122,17 +110,7 @@ fn give_up() {
     if adversary::is_on() {
         adversary::choose(domain());
     }
-    unlock(domain());
-}
-
-fn unlock(domain: &Domain) {
-    if domain.lock.swap(FREE, Ordering::Release) & CONTENDED != 0 {
-        // One of them may be preferred.
-        match domain.preferred.load(Ordering::Relaxed) {
-            0 => kernel::futex_wake_one(&domain.lock),
-            _ => kernel::futex_wake(&domain.lock),
-        }
-    }
+    lock::give_back(domain());
 }
 
 /// Recording: gets the right to run (again), and logs it if another thread has had it meanwhile.
@@ -142,12 +120,12 @@ pub fn acquire(thread: &mut Thread) {
 
 fn acquire_at(thread: &mut Thread, place: u8) {
     let mut mine = domain();
-    lock(mine, thread);
+    lock::take(mine, thread);
     // The process may have come to share memory meanwhile.
     while !core::ptr::eq(mine, domain()) {
-        unlock(mine);
+        lock::give_back(mine);
         mine = domain();
-        lock(mine, thread);
+        lock::take(mine, thread);
     }
     hold(mine);
     if adversary::is_on() {
@@ -163,114 +141,6 @@ fn acquire_at(thread: &mut Thread, place: u8) {
     let shared = if SHARES.load(Ordering::Relaxed) { turn::SHARED } else { 0 };
     let body = [thread.tenure, core::mem::take(&mut thread.spins)];
     log::words(thread, Kind::Turn, place | shared, 0, &body);
-}
-
-fn lock(domain: &Domain, thread: &Thread) {
-    if !may_have(domain, thread.slot)
-        || domain.lock.compare_exchange(FREE, thread.real, Ordering::Acquire, Ordering::Relaxed).is_err()
-    {
-        wait_for_lock(domain, thread);
-    }
-    while ENDING.load(Ordering::Relaxed) {
-        // Until the process has ended, or could not execute what it wanted to.
-        unlock(domain);
-        kernel::futex_wait(&AtomicU32::new(0), 0, SLICE);
-        wait_for_lock(domain, thread);
-    }
-    domain.preferred.store(0, Ordering::Relaxed);
-}
-
-/// Whether the thread in this slot may take the lock: another one may be preferred.
-fn may_have(domain: &Domain, slot: usize) -> bool {
-    let preferred = domain.preferred.load(Ordering::Relaxed);
-    preferred == 0 || preferred == slot as u32 + 1
-}
-
-#[cold]
-fn wait_for_lock(domain: &Domain, thread: &Thread) {
-    let slot = thread.slot;
-    let counts = core::ptr::eq(domain, &process::control().shared);
-    if !counts || !ENDING.load(Ordering::Relaxed) {
-        domain.waiting.fetch_add(1, Ordering::Relaxed);
-    }
-    if counts {
-        WAITING.fetch_add(1, Ordering::Relaxed);
-    }
-    let (word, bit) = (&domain.waiters[slot / 64], 1 << (slot % 64));
-    word.fetch_or(bit, Ordering::Relaxed);
-    let (mut tenure, mut waits) = (domain.tenures.load(Ordering::Relaxed), 0);
-    loop {
-        let ran_out = if may_have(domain, slot) {
-            match try_lock(domain, thread) {
-                None => break,
-                Some(seen) => kernel::futex_wait(&domain.lock, seen, SLICE),
-            }
-        } else {
-            let seen = domain.lock.load(Ordering::Relaxed);
-            let ran_out = kernel::futex_wait(&domain.lock, seen, SLICE);
-            if ran_out {
-                // It does not come, and may have been killed.
-                domain.preferred.store(0, Ordering::Relaxed);
-            }
-            ran_out
-        };
-        if !ran_out {
-            continue;
-        }
-        let now = domain.tenures.load(Ordering::Relaxed);
-        if now != tenure {
-            (tenure, waits) = (now, 0);
-            continue;
-        }
-        waits += 1;
-        press(domain, waits);
-    }
-    word.fetch_and(!bit, Ordering::Relaxed);
-    if counts {
-        WAITING.fetch_sub(1, Ordering::Relaxed);
-    }
-    if !counts || !ENDING.load(Ordering::Relaxed) {
-        domain.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Takes the lock as one that others may wait for, too; or marks it and tells what it is then.
-fn try_lock(domain: &Domain, thread: &Thread) -> Option<u32> {
-    let mut seen = domain.lock.load(Ordering::Relaxed);
-    loop {
-        let wanted = if seen == FREE { thread.real } else { seen } | CONTENDED;
-        if seen == wanted {
-            return Some(seen);
-        }
-        match domain.lock.compare_exchange_weak(seen, wanted, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(FREE) => return None,
-            Ok(_) => return Some(wanted),
-            Err(now) => seen = now,
-        }
-    }
-}
-
-/// The same tenure has gone on for `waits` slices: asks for a hand-over at a safepoint, and after that anywhere.
-fn press(domain: &Domain, waits: u64) {
-    domain.wanted.store(1, Ordering::Relaxed);
-    let seen = domain.lock.load(Ordering::Relaxed);
-    let holder = seen & !CONTENDED;
-    if holder == FREE {
-        return;
-    }
-    if waits > 1 {
-        domain.interrupting.fetch_add(1, Ordering::SeqCst);
-        let process = domain.holder[0].load(Ordering::SeqCst);
-        if process != 0 {
-            // Refused by the kernel if the thread is not one of that process (any more).
-            stop::request([process, holder], waits * SLICE);
-        }
-        domain.interrupting.fetch_sub(1, Ordering::SeqCst);
-    }
-    if waits.is_multiple_of(LOOK_FOR_HOLDER) && !kernel::is_alive(holder) {
-        // It was killed; nobody else will give its right up. Whoever comes first takes it.
-        let _ = domain.lock.compare_exchange(seen, FREE, Ordering::AcqRel, Ordering::Relaxed);
-    }
 }
 
 /// A safepoint before an event: recording hands over if others have waited for long enough; replay hands over
@@ -349,7 +219,7 @@ fn hand_over_at(thread: &mut Thread, place: u8) {
     if adversary::is_on() && domain.preferred.load(Ordering::Relaxed) == 0 {
         adversary::choose(domain);
     }
-    unlock(domain);
+    lock::give_back(domain);
     // The lock is not fair: without this, the thread that runs would nearly always win it back. One that was
     // counted and killed while it waited never comes.
     let mine = domain.tenures.load(Ordering::Relaxed);
@@ -399,7 +269,7 @@ pub fn share(thread: &mut Thread) {
     }
     stop::cancel();
     // Threads that wait for the old right find out when they get it.
-    unlock(&OWN);
+    lock::give_back(&OWN);
     acquire(thread);
 }
 
@@ -416,7 +286,7 @@ pub fn leave(thread: &mut Thread) {
         Mode::Record => {
             // The stream may come back, after an exec: with a tenure of its own.
             domain().last.store(0, Ordering::Relaxed);
-            unlock(domain());
+            lock::give_back(domain());
         }
         Mode::Replay => finish_tenure(thread),
     }
@@ -434,8 +304,7 @@ pub fn leave_with_process(thread: &mut Thread) {
     }
     if process::get().mode == Mode::Record {
         stop::cancel();
-        ENDING.store(true, Ordering::Relaxed);
-        domain().waiting.fetch_sub(WAITING.load(Ordering::Relaxed), Ordering::Relaxed);
+        lock::end_process(domain());
     }
     leave(thread);
 }
@@ -465,8 +334,7 @@ pub fn stay(thread: &mut Thread) {
         return;
     }
     hold(domain());
-    if ENDING.swap(false, Ordering::Relaxed) {
-        domain().waiting.fetch_add(WAITING.load(Ordering::Relaxed), Ordering::Relaxed);
+    if lock::go_on(domain()) {
         acquire(thread);
     }
     crate::calls::memory::inherit();
