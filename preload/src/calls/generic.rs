@@ -117,8 +117,8 @@ pub fn sleep(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
     }
     // SAFETY: it is the program's own call, on its own or our memory; gs is set.
     let mut result = unsafe { raw::call_interruptible(number, arguments) };
-    while result == INTERRUPTED && released && thread.register.signals_pending == 0 {
-        // Somebody asked this thread to hand over who did not see that it had done so.
+    while result == INTERRUPTED && thread.register.signals_pending == 0 {
+        // By no signal of the program's: a request to hand over that came late, or the timer of an earlier stop.
         // SAFETY: as above.
         result = unsafe { raw::call_interruptible(number, arguments) };
     }
