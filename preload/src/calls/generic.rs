@@ -104,8 +104,28 @@ pub fn write_out(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
     if !thread.trap.is_null() {
         crate::signals::kernel_side::block(thread.blocked);
     }
-    // SAFETY: it is the program's own call, or one made for it, on valid memory; gs is set.
-    unsafe { raw::call_interruptible(number, arguments) }
+    let ordered = order::is_ordered(thread);
+    if ordered {
+        // Who waits must wait, and a request to stop would cut a long write short.
+        order::refuse_requests();
+    }
+    let result = call(thread, number, arguments);
+    if ordered {
+        order::permit_requests();
+    }
+    result
+}
+
+/// Makes a call that signals of the program interrupt, but nothing of ours.
+fn call(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
+    loop {
+        // SAFETY: it is the program's own call, or one made for it, on valid memory; gs is set.
+        let result = unsafe { raw::call_interruptible(number, arguments) };
+        // Else by a request to hand over that came late, or the timer of an earlier stop.
+        if result != INTERRUPTED || thread.register.signals_pending != 0 {
+            return result;
+        }
+    }
 }
 
 /// A call that may sleep: other threads run meanwhile, and signals interrupt it.
@@ -115,13 +135,7 @@ pub fn sleep(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
         // In a SIGSYS handler everything is blocked; the program's mask must rule while it sleeps.
         crate::signals::kernel_side::block(thread.blocked);
     }
-    // SAFETY: it is the program's own call, on its own or our memory; gs is set.
-    let mut result = unsafe { raw::call_interruptible(number, arguments) };
-    while result == INTERRUPTED && thread.register.signals_pending == 0 {
-        // By no signal of the program's: a request to hand over that came late, or the timer of an earlier stop.
-        // SAFETY: as above.
-        result = unsafe { raw::call_interruptible(number, arguments) };
-    }
+    let result = call(thread, number, arguments);
     if released {
         order::acquire(thread);
     }

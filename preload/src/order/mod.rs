@@ -90,6 +90,16 @@ pub fn reset(thread: &mut Thread) {
     STARVED.store(0, Ordering::Relaxed);
 }
 
+/// Recording: the thread, which has the right to run, must not be interrupted for those that wait.
+pub fn refuse_requests() {
+    domain().holder[0].store(0, Ordering::Relaxed);
+}
+
+/// Recording: it may be again.
+pub fn permit_requests() {
+    hold(domain());
+}
+
 /// Says of which process the thread is that has the lock.
 fn hold(domain: &Domain) {
     domain.holder[0].store(process::get().real_id, Ordering::Relaxed);
