@@ -13,6 +13,9 @@ fn python() -> Vec<Case> {
         debian("python3", "/usr/bin/python3 threads.py").prepared(inputs::scripts).varies(),
         debian("python3", "/usr/bin/python3 asynchronous.py").prepared(inputs::scripts).varies(),
         debian("python3", "/usr/bin/python3 processes.py").prepared(inputs::scripts).varies(),
+        debian("python3", "/usr/bin/python3 shared_processes.py queues").prepared(inputs::scripts).varies(),
+        debian("python3", "/usr/bin/python3 shared_processes.py pool").prepared(inputs::scripts).varies(),
+        debian("python3", "/usr/bin/python3 shared_processes.py executor").prepared(inputs::scripts).varies(),
     ]
 }
 
@@ -73,6 +76,7 @@ sqlite3 numbers.db 'select * from t order by rowid'";
         debian("python3", "/usr/bin/python3 two_writers.py rows.db delete")
             .prepared(inputs::scripts)
             .varies(),
+        debian("python3", "/usr/bin/python3 two_writers.py rows.db wal").prepared(inputs::scripts).varies(),
     ]
 }
 
