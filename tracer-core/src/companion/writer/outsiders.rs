@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -73,7 +72,7 @@ impl Outsiders {
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
         let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         let mut warnings = Vec::new();
-        for id in ids.filter(|id| !recorded.contains(id) && *id != std::process::id()) {
+        for id in ids.filter(|id| !descends_from(*id, &recorded) && *id != std::process::id()) {
             // What we may not look at, or what has ended meanwhile.
             let Ok(maps) = fs::read_to_string(format!("/proc/{id}/maps")) else { continue };
             for file in files.iter().filter(|file| maps.lines().any(|line| shows(line, file))) {
@@ -90,13 +89,29 @@ impl Outsiders {
     }
 }
 
+/// Whether the process or one of its ancestors is one of these. A child of a recorded process may not have said yet that
+/// it is there, or have said already that it ends.
+fn descends_from(mut id: u32, recorded: &BTreeSet<u32>) -> bool {
+    const GENERATIONS: usize = 32;
+    for _ in 0..GENERATIONS {
+        if id != 0 && recorded.contains(&id) {
+            return true;
+        }
+        let Ok(status) = fs::read_to_string(format!("/proc/{id}/stat")) else { return false };
+        // The name, in parentheses, may have any characters in it.
+        let rest = status.rsplit(')').next().unwrap_or_default();
+        let Some(parent) = rest.split_ascii_whitespace().nth(1).and_then(|text| text.parse().ok()) else {
+            return false;
+        };
+        id = parent;
+    }
+    false
+}
+
 fn path_of(file: &File) -> Option<String> {
     use std::os::fd::AsRawFd;
     let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
-    // The file itself, not another one that has its name now.
-    let same = fs::metadata(&path).ok().zip(file.metadata().ok());
-    let gone = same.is_none_or(|(named, opened)| (named.dev(), named.ino()) != (opened.dev(), opened.ino()));
-    Some(format!("{}{}", path.display(), if gone { " (deleted)" } else { "" }))
+    Some(path.display().to_string())
 }
 
 /// Whether a line of a maps file is a shared mapping of the file.
