@@ -46,9 +46,9 @@ impl Changes {
         Changes { hashes: Vec::new(), copies: Vec::new(), words: Vec::new(), fresh: Vec::new() };
 
     /// Hashes memory, and finds out what has changed since the last time. `None` as [`memory::hash`].
-    pub fn hash(&mut self) -> Option<u64> {
+    pub fn hash(&mut self, rsp: u64) -> Option<u64> {
         let mut present = Vec::with_capacity(self.hashes.len() + 64);
-        let sum = memory::hash_pages(&mut |page, hash| present.push((page, hash)))?;
+        let sum = memory::hash_pages(rsp, &mut |page, hash| present.push((page, hash)))?;
         let earlier = core::mem::take(&mut self.words);
         self.fresh.clear();
         let before = core::mem::take(&mut self.hashes);

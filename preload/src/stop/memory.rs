@@ -5,6 +5,8 @@ use crate::start::{self, maps};
 use kmod_shim::arch::native::user_memory;
 use xxhash_rust::xxh3::xxh3_64;
 
+/// Bytes below the stack pointer that belong to the function that runs.
+const RED_ZONE: u64 = 128;
 /// The unit of memory, in bytes.
 pub const PAGE: usize = 4096;
 /// An odd constant that spreads bits (of the golden ratio).
@@ -15,27 +17,27 @@ const PRESENT: u64 = 3 << 62;
 const WORDS: usize = 512;
 
 /// As [`hash`], and calls `visit` with every page that has a hash, in ascending order.
-pub fn hash_pages(visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
-    sum(0..0, visit)
+pub fn hash_pages(rsp: u64, visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
+    sum(rsp, 0..0, visit)
 }
 
 /// Hash of all writable memory of the program, without our mapping at `hidden`. `None` if the kernel does not tell
 /// what there is.
 ///
-/// Stacks are in it as a whole. What lies below a stack pointer is dead, but nobody knows for certain which memory is
-/// a stack, and the dead part has been left there by the program in both modes (what the loader leaves before us is
-/// cleared at start).
+/// Of the process's first stack, what lies below the thread's stack pointer `rsp` (if it is there) is left out: it is
+/// dead. Other stacks are in it as a whole, because nobody knows for certain which memory is one; their dead parts have
+/// been left there by the program in both modes (what the loader leaves before us is cleared at start).
 ///
 /// It is a sum over pages to which pages of zeros add nothing, so that it does not matter which pages that were
 /// never written the kernel has.
-pub fn hash(hidden: core::ops::Range<u64>) -> Option<u64> {
-    sum(hidden, &mut |_, _| ())
+pub fn hash(rsp: u64, hidden: core::ops::Range<u64>) -> Option<u64> {
+    sum(rsp, hidden, &mut |_, _| ())
 }
 
-fn sum(hidden: core::ops::Range<u64>, visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
+fn sum(rsp: u64, hidden: core::ops::Range<u64>, visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
     let text = kernel::read_file(c"/proc/thread-self/maps").ok()?;
     let pagemap = kernel::open(c"/proc/thread-self/pagemap").ok()?;
-    let sum = hash_mappings(&text, pagemap, hidden, visit);
+    let sum = hash_mappings(&text, pagemap, rsp, hidden, visit);
     kernel::close(pagemap);
     sum
 }
@@ -43,6 +45,7 @@ fn sum(hidden: core::ops::Range<u64>, visit: &mut dyn FnMut(u64, u64)) -> Option
 fn hash_mappings(
     text: &[u8],
     pagemap: i32,
+    rsp: u64,
     hidden: core::ops::Range<u64>,
     visit: &mut dyn FnMut(u64, u64),
 ) -> Option<u64> {
@@ -54,14 +57,16 @@ fn hash_mappings(
             continue;
         }
         let anonymous = mapping.name.is_empty() || mapping.name.starts_with(b"[");
-        let mut page = range.start;
+        let first = mapping.name == b"[stack]" && range.contains(&rsp);
+        let begin = if first { range.start.max((rsp - RED_ZONE) & !7) } else { range.start };
+        let mut page = begin & !(PAGE as u64 - 1);
         while page < range.end {
             let count = (((range.end - page) as usize) / PAGE).min(WORDS);
             let present = if anonymous { presence(pagemap, page, count)? } else { [PRESENT; WORDS] };
             for (index, word) in present[..count].iter().enumerate() {
                 if word & PRESENT != 0 {
                     let address = page + (index * PAGE) as u64;
-                    let hash = hash_page(address).wrapping_sub(zeros);
+                    let hash = hash_page(address, begin).wrapping_sub(zeros);
                     if hash != 0 {
                         visit(address, hash);
                     }
@@ -86,10 +91,15 @@ fn presence(pagemap: i32, page: u64, count: usize) -> Option<[u64; WORDS]> {
     (read == Ok(bytes)).then_some(words)
 }
 
-/// Hash of a page; of a page of zeros if it cannot be read (it lies behind the end of a file).
-fn hash_page(address: u64) -> u64 {
+/// Hash of a page, with what lies before `begin` as zeros; of a page of zeros if it cannot be read (it lies behind the
+/// end of a file).
+fn hash_page(address: u64, begin: u64) -> u64 {
     let mut bytes = [0u8; PAGE];
+    let skipped = begin.saturating_sub(address) as usize;
+    let target = &mut bytes[skipped..];
     // SAFETY: the target is ours; a bad source makes the copy fail, not fault.
-    let copied = unsafe { user_memory::copy(bytes.as_mut_ptr(), address as *const u8, PAGE) };
+    let copied = unsafe {
+        user_memory::copy(target.as_mut_ptr(), (address as usize + skipped) as *const u8, target.len())
+    };
     if copied { xxh3_64(&bytes) } else { xxh3_64(&[0; PAGE]) }
 }

@@ -30,7 +30,7 @@ const RETURNS: usize = 8;
 /// The longest such pause. Each is twice the one before.
 const LONGEST_PAUSE: u64 = 50_000;
 /// How long, in milliseconds, a thread that computes keeps others waiting, at least.
-const TENURE: u64 = 10;
+const TENURE: u64 = 100;
 /// A stop takes time in proportion to the program's memory. It comes at most as often as keeps it to this part of all
 /// time.
 const RARITY: u64 = 40;
@@ -338,7 +338,7 @@ pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
 /// now, because where it goes on is not certain.
 fn look(thread: &mut Thread, machine: &MachineContext) -> bool {
     recorder().looked = true;
-    recorder().snapshot.prepare();
+    recorder().snapshot.prepare(machine);
     timer::set(thread, REACH[1]);
     go_once_more(machine, false)
 }

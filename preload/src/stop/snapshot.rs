@@ -72,7 +72,7 @@ impl Snapshot {
         self.words[..REGISTERS].copy_from_slice(&registers(machine));
         let Some(extended) = self.extended.hash(machine) else { return false };
         self.words[EXTENDED] = extended;
-        let Some(memory) = self.changes.hash() else { return false };
+        let Some(memory) = self.changes.hash(machine.rsp) else { return false };
         self.words[MEMORY] = memory;
         self.words[VECTORS..WINDOWS].copy_from_slice(&vectors(machine));
         self.length = WINDOWS;
@@ -105,9 +105,9 @@ impl Snapshot {
     }
 
     /// Looks at memory, so that the next snapshot has what is other then.
-    pub fn prepare(&mut self) {
+    pub fn prepare(&mut self, machine: &MachineContext) {
         // Where memory cannot be hashed, the snapshot will find that out too.
-        let _ = self.changes.hash();
+        let _ = self.changes.hash(machine.rsp);
     }
 
     /// Adds the memory in `range`, if it can be read and there is room.
@@ -174,7 +174,7 @@ impl Snapshot {
     pub fn is_equal(&mut self, machine: &MachineContext, hidden: Range<u64>) -> bool {
         registers(machine)[..] == self.words[..REGISTERS]
             && self.extended.hash(machine) == Some(self.words[EXTENDED])
-            && memory::hash(hidden) == Some(self.words[MEMORY])
+            && memory::hash(machine.rsp, hidden) == Some(self.words[MEMORY])
     }
 
     /// A word in a window that is not what it was.
