@@ -106,8 +106,8 @@ pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) -> bool {
     result == Err(libc::ETIMEDOUT)
 }
 
-/// Whether the thread (a process's first one has its id) has not ended yet, whether or not somebody has waited for it. It opens no descriptor, which
-/// would change the numbers that the program's own get.
+/// Whether the thread (a process's first one has its id) has not ended yet, whether or not somebody has waited for
+/// it. It opens no descriptor, which would change the numbers that the program's own get.
 pub fn is_alive(thread: u32) -> bool {
     let mut byte = 0u8;
     let local = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };

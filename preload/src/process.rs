@@ -3,7 +3,7 @@
 use crate::arena;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use tracer_core::session::{Control, Mode};
+use tracer_core::session::{Control, Mode, Slot};
 
 /// State shared by the process's threads. Written at start; later only by the thread that runs.
 pub struct Process {
@@ -60,6 +60,13 @@ impl Child {
     pub fn cut_short(&self) -> bool {
         control().slots[self.slot].cut_short.load(Ordering::Relaxed) == self.real
     }
+}
+
+/// Replay: whether the process in this slot has taken all of its stream without having ended by itself.
+pub fn is_exhausted(slot: &Slot, process: u32) -> bool {
+    slot.process.load(Ordering::Relaxed) == process
+        && slot.at_end.load(Ordering::Acquire) != 0
+        && slot.head.0.load(Ordering::Acquire) == slot.tail.0.load(Ordering::Acquire)
 }
 
 struct Holder(UnsafeCell<Option<Process>>);

@@ -5,7 +5,6 @@ use super::generic;
 use crate::process::{self, Child};
 use crate::thread::Thread;
 use crate::{divergence, kernel, log};
-use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::session::Mode;
 use tracer_core::syscalls::Syscall;
@@ -93,12 +92,14 @@ fn reap(thread: &mut Thread, ended: Ended) {
             Err(_) => return,
         }
         // Several looks: what it took last may still be on its way to the output.
-        exhausted = if killed && is_exhausted(&child) { exhausted + 1 } else { 0 };
+        exhausted = if killed && process::is_exhausted(&process::control().slots[child.slot], child.real) {
+            exhausted + 1
+        } else {
+            0
+        };
         if exhausted == PATIENCE {
-            // SAFETY: it is our child, not yet waited for, so the id is still its own.
-            let _ = unsafe {
-                kernel::call(libc::SYS_kill, [child.real as u64, libc::SIGKILL as u64, 0, 0, 0, 0])
-            };
+            // It is our child, not yet waited for, so the id is still its own.
+            kernel::kill(child.real);
         }
         pause_for_child(&child);
     }
@@ -110,14 +111,6 @@ fn reap(thread: &mut Thread, ended: Ended) {
     {
         divergence::other_end(thread, child.recorded, expected, status);
     }
-}
-
-/// Whether the child has taken all of its stream without having ended by itself.
-fn is_exhausted(child: &Child) -> bool {
-    let slot = &process::control().slots[child.slot];
-    slot.process.load(Ordering::Relaxed) == child.real
-        && slot.at_end.load(Ordering::Acquire) != 0
-        && slot.head.0.load(Ordering::Acquire) == slot.tail.0.load(Ordering::Acquire)
 }
 
 /// Sleeps until the child has ended, at most 20 ms.

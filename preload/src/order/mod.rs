@@ -396,9 +396,7 @@ fn wait_for_turn(domain: &Domain, number: u64) {
 fn end_who_was_killed(domain: &Domain) {
     let [holder, slot] = domain.holder.each_ref().map(|id| id.load(Ordering::Relaxed));
     let Some(slot) = process::control().slots.get(slot as usize) else { return };
-    let exhausted = slot.process.load(Ordering::Relaxed) == holder
-        && slot.at_end.load(Ordering::Acquire) != 0
-        && slot.head.0.load(Ordering::Acquire) == slot.tail.0.load(Ordering::Acquire);
+    let exhausted = process::is_exhausted(slot, holder);
     let tenure = domain.tenures.load(Ordering::Acquire);
     if !core::ptr::eq(domain, &OWN) && exhausted && holder != process::get().real_id {
         slot.cut_short.store(holder, Ordering::Relaxed);
