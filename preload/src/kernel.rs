@@ -265,14 +265,46 @@ pub fn real_ids() -> (u32, u32) {
 
 /// A message of ours for the user, on the program's standard error.
 pub fn complain(parts: &[&[u8]]) {
-    let mut line = [0u8; 1024];
-    let mut length = 0;
-    for part in [&b"imitate: "[..]].iter().chain(parts).chain(&[&b"\n"[..]]) {
-        let take = part.len().min(line.len() - length);
-        line[length..length + take].copy_from_slice(&part[..take]);
-        length += take;
+    let mut line = Line::new();
+    for part in parts {
+        line.push(part);
     }
-    let _ = write_all(2, &line[..length]);
+    line.print();
+}
+
+/// One line for the user, cut where it is too long.
+pub struct Line {
+    bytes: [u8; 1024],
+    length: usize,
+}
+
+impl Line {
+    /// Says that it is ours.
+    pub fn new() -> Line {
+        let mut line = Line { bytes: [0; 1024], length: 0 };
+        line.push(b"imitate: ");
+        line
+    }
+
+    fn push(&mut self, part: &[u8]) {
+        // The last byte is the line's end.
+        let take = part.len().min(self.bytes.len() - 1 - self.length);
+        self.bytes[self.length..self.length + take].copy_from_slice(&part[..take]);
+        self.length += take;
+    }
+
+    /// Writes it to the program's standard error.
+    pub fn print(mut self) {
+        self.bytes[self.length] = b'\n';
+        let _ = write_all(2, &self.bytes[..=self.length]);
+    }
+}
+
+impl core::fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.push(text.as_bytes());
+        Ok(())
+    }
 }
 
 /// Ends the process at once.

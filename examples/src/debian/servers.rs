@@ -62,6 +62,13 @@ until settled; do :; done; ask shutdown save";
     vec![
         script("redis-server", SERVER).needs("redis-server", "redis-server").beside(LOAD).varies(),
         script("redis-server that saves", SAVING).needs("redis-server", "redis-server").beside(SAVE).varies(),
+        script(
+            "redis-server with threads",
+            "exec redis-server --port {port} --save '' --dir . --io-threads 2 --io-threads-do-reads yes",
+        )
+        .needs("redis-server", "redis-server")
+        .beside(LOAD)
+        .varies(),
     ]
 }
 

@@ -98,7 +98,7 @@ fn wait_for_lock(domain: &Domain, thread: &Thread) {
             continue;
         }
         waits += 1;
-        press(domain, waits);
+        press(domain, waits, now);
     }
     word.fetch_and(!bit, Ordering::Relaxed);
     if counts {
@@ -126,7 +126,7 @@ fn try_lock(domain: &Domain, thread: &Thread) -> Option<u32> {
 }
 
 /// The same tenure has gone on for `waits` slices: asks for a hand-over at a safepoint, and after that anywhere.
-fn press(domain: &Domain, waits: u64) {
+fn press(domain: &Domain, waits: u64, tenures: u64) {
     domain.wanted.store(1, Ordering::Relaxed);
     let seen = domain.lock.load(Ordering::Relaxed);
     let holder = seen & !CONTENDED;
@@ -138,7 +138,7 @@ fn press(domain: &Domain, waits: u64) {
         let process = domain.holder[0].load(Ordering::SeqCst);
         if process != 0 {
             // Refused by the kernel if the thread is not one of that process (any more).
-            stop::request([process, holder], waits * SLICE);
+            stop::request([process, holder], stop::Request::new(waits * SLICE, tenures));
         }
         domain.interrupting.fetch_sub(1, Ordering::SeqCst);
     }

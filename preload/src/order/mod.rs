@@ -63,6 +63,11 @@ pub fn is_holder(thread: &Thread) -> bool {
     !is_ordered(thread) || lock::is_held_by(domain, thread)
 }
 
+/// Recording: how many tenures have begun.
+pub fn tenures() -> u64 {
+    domain().tenures.load(Ordering::Relaxed)
+}
+
 /// How long, in milliseconds, a thread that reaches no safepoint is left alone.
 pub fn patience() -> &'static AtomicU32 {
     &domain().patience

@@ -1,9 +1,15 @@
 //! Signals that an instruction of the program caused: they happen again, at the same place, in replay.
 
 use super::{Information, bit, deliver, kernel_side};
+use crate::kernel::Line;
 use crate::thread::Thread;
-use crate::{divergence, instruction, kernel, log, playback, process, stop};
-use kmod_shim::arch::native::{signal_frame::UserContext, trap::Trapped, user_memory};
+use crate::{divergence, instruction, log, playback, process, stop};
+use core::fmt::Write;
+use kmod_shim::arch::native::{
+    signal_frame::{MachineContext, UserContext},
+    trap::Trapped,
+    user_memory,
+};
 use tracer_core::event::{Kind, Tag};
 use tracer_core::session::{Mode, slot_state};
 
@@ -45,7 +51,7 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
     }
     let machine = &mut context.machine;
     if crate::start::is_our_code(machine.rip) {
-        kernel::complain(&[b"internal error: a fault inside the library; please report it"]);
+        complain(signal, information, machine);
         kernel_side::set_default(signal);
         return;
     }
@@ -58,6 +64,25 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         return;
     }
     program_fault(thread, signal, information, context);
+}
+
+/// Says where our own code failed, and how it came there as far as the stack's words tell: offsets in the library's
+/// file, for addr2line.
+fn complain(signal: i32, information: &Information, machine: &MachineContext) {
+    const WORDS: u64 = 128;
+    let address = u64::from_le_bytes(core::array::from_fn(|i| information[16 + i]));
+    let stack = (0..WORDS).filter_map(|word| log::read_value(machine.rsp + word * 8));
+    let mut line = Line::new();
+    let _ = write!(
+        line,
+        "internal error: a fault inside the library; please report it: signal {signal}, address {address:#x}, at"
+    );
+    for place in core::iter::once(machine.rip).chain(stack) {
+        if let Some(offset) = crate::start::offset_of_code(place) {
+            let _ = write!(line, " {offset:#x}");
+        }
+    }
+    line.print();
 }
 
 /// The program's own fault.

@@ -1,6 +1,7 @@
 //! What the kernel is told about signals.
 
 use super::{Action, SYNCHRONOUS, UNBLOCKABLE, bit};
+use crate::stop;
 use kmod_shim::arch::native::raw;
 
 const SA_RESTORER: u64 = 0x0400_0000;
@@ -24,14 +25,18 @@ pub fn current(signal: i32) -> Action {
 }
 
 /// Lets our handler have `signal`. All that comes from outside is blocked while it runs, faults are not: the
-/// handler itself may touch bad memory ([`kmod_shim::arch::native::user_memory`]), and a blocked fault kills.
+/// handler itself may touch bad memory ([`kmod_shim::arch::native::user_memory`]), and a blocked fault kills. The signal
+/// by which we interrupt threads is blocked too: handlers that interrupt each other would use up their stack.
 /// It runs on our stack, and calls are never restarted by the kernel: whether they are is decided when the
 /// program's handler is delivered.
 pub fn catch(signal: i32, program_flags: u64) {
     let kept = program_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT) as u64;
     let flags = (libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER) as u64 | SA_RESTORER | kept;
     let handler = super::handler::imitate_signal_handler as *const () as u64;
-    set(signal, &Action { handler, flags, restorer: raw::restorer(), mask: !SYNCHRONOUS });
+    set(
+        signal,
+        &Action { handler, flags, restorer: raw::restorer(), mask: !SYNCHRONOUS | bit(stop::INTERRUPTION) },
+    );
 }
 
 /// Restores the default action.

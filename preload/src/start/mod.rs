@@ -64,6 +64,11 @@ pub fn is_our_code(address: u64) -> bool {
     within(&CODE, address)
 }
 
+/// Where in the library's file `address` is, if it is in our code.
+pub fn offset_of_code(address: u64) -> Option<u64> {
+    is_our_code(address).then(|| address - MEMORY[0].load(Ordering::Relaxed))
+}
+
 /// The part of a mapping that is the program's. Nothing else is mapped between our segments, but the kernel may join
 /// the last one with what the program maps behind it.
 pub fn of_program(mapping: &maps::Mapping) -> core::ops::Range<u64> {

@@ -32,7 +32,7 @@ use crate::{process, start};
 use kmod_shim::arch::native::signal_frame::{MachineContext, UserContext};
 pub use record::{arrived, as_interrupted, cancel};
 pub use replay::look;
-pub use timer::{Reason, Timer, reason, request};
+pub use timer::{INTERRUPTION, Reason, Request, Timer, reason, request};
 use tracer_core::session::Mode;
 
 /// Bytes of a `pause`.
@@ -44,7 +44,7 @@ pub fn interrupted(thread: &mut Thread, context: &UserContext, reason: Reason) {
     if process::get().mode == Mode::Record {
         match reason {
             Reason::Expired => record::expired(thread, &context.machine),
-            Reason::Requested(waited) => record::requested(thread, &context.machine, waited),
+            Reason::Requested(request) => record::requested(thread, &context.machine, request),
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::{
     code, deliver_here, hand_over, is_in_program, is_stoppable,
     snapshot::{REGISTERS, Snapshot, registers},
-    timer,
+    timer::{self, Request},
 };
 use crate::signals::{default_is_harmless, fault::flags, kernel_side};
 use crate::thread::{self, Thread};
@@ -139,15 +139,19 @@ fn begin(thread: &mut Thread, patience: u64) {
     }
 }
 
-/// Another thread has waited for the right to run for so many milliseconds.
-pub fn requested(thread: &mut Thread, machine: &MachineContext, waited: u64) {
+/// Another thread waits for the right to run.
+pub fn requested(thread: &mut Thread, machine: &MachineContext, request: Request) {
     if recorder().stage != Stage::Idle || !is_stoppable(thread) || !is_in_program(machine) {
         // It is being stopped, or about to come to a safepoint, or has given the right up.
         return;
     }
+    if request.is_late(order::tenures()) {
+        return;
+    }
     let here = Surroundings::read(&code::read, machine.rip);
     let spin = here.pause(&code::read).map(|address| (address, Purpose::Spin));
-    let is_due = waited >= u64::from(order::patience().load(Ordering::Relaxed)).max(TENURE);
+    let patience = u64::from(order::patience().load(Ordering::Relaxed)).clamp(TENURE, u64::from(u16::MAX));
+    let is_due = u64::from(request.waited) >= patience;
     // Without a `pause` it may spin all the same.
     let probe = || here.loop_exit().and_then(|_| here.inside(&code::read)).map(|at| (at, Purpose::Probe));
     match spin {

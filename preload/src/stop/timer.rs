@@ -5,6 +5,8 @@
 //! values of ours. Not SIGTRAP: the kernel keeps one pending signal of a number and drops a second, and a breakpoint
 //! that is dropped leaves the thread behind the breakpoint. What raises SIGFPE is executed again and raises it
 //! again.
+//!
+//! It is blocked while our handlers run, so an interruption may come when what it was for is over.
 
 use crate::kernel;
 use crate::signals::{Information, code_of};
@@ -13,10 +15,10 @@ use kmod_shim::arch::native::raw;
 
 /// Recognises a timer's signals.
 const EXPIRED: u64 = u64::from_le_bytes(*b"imi-stop");
-/// Recognises requests: the upper half of the value, whose lower half says for how long somebody has waited.
+/// Recognises requests: the upper half of the value, whose lower half has the request.
 const REQUESTED: u32 = u32::from_le_bytes(*b"imi!");
 /// The signal that both send.
-const SIGNAL: i32 = libc::SIGFPE;
+pub const INTERRUPTION: i32 = libc::SIGFPE;
 /// `si_code` of a timer's signal, and of one that was queued.
 const SI_TIMER: i32 = -2;
 const SI_QUEUE: i32 = -1;
@@ -27,8 +29,29 @@ const SIGEV_THREAD_ID: i32 = 4;
 pub enum Reason {
     /// Its timer has expired.
     Expired,
-    /// Another thread has waited for the right to run, for so many milliseconds.
-    Requested(u64),
+    /// Another thread waits for the right to run.
+    Requested(Request),
+}
+
+/// What a thread that waits for the right to run tells the one that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// How long it has waited, in milliseconds; longer than a minute is a minute.
+    pub waited: u16,
+    /// The end of the number of the tenure that it wants to end.
+    pub tenure: u16,
+}
+
+impl Request {
+    /// A request of somebody who has waited for so many milliseconds while `tenures` had begun.
+    pub fn new(waited: u64, tenures: u64) -> Request {
+        Request { waited: waited.min(u64::from(u16::MAX)) as u16, tenure: tenures as u16 }
+    }
+
+    /// Whether it is about an earlier tenure than the one that has begun last.
+    pub fn is_late(self, tenures: u64) -> bool {
+        self.tenure != tenures as u16
+    }
 }
 
 /// A thread's timer, which is made when it is needed first.
@@ -67,9 +90,9 @@ struct Event {
 pub fn reason(signal: i32, information: &Information) -> Option<Reason> {
     let value = u64::from_le_bytes(core::array::from_fn(|i| information[24 + i]));
     match code_of(information) {
-        SI_TIMER if signal == SIGNAL && value == EXPIRED => Some(Reason::Expired),
-        SI_QUEUE if signal == SIGNAL && (value >> 32) as u32 == REQUESTED => {
-            Some(Reason::Requested(value & 0xffff_ffff))
+        SI_TIMER if signal == INTERRUPTION && value == EXPIRED => Some(Reason::Expired),
+        SI_QUEUE if signal == INTERRUPTION && (value >> 32) as u32 == REQUESTED => {
+            Some(Reason::Requested(Request { waited: value as u16, tenure: (value >> 16) as u16 }))
         }
         _ => None,
     }
@@ -97,7 +120,7 @@ pub fn set(thread: &mut Thread, microseconds: u64) -> bool {
 fn create(thread: u32) -> Option<u32> {
     let event = Event {
         value: EXPIRED,
-        signal: SIGNAL,
+        signal: INTERRUPTION,
         notify: SIGEV_THREAD_ID,
         thread: thread as i32,
         padding: [0; 11],
@@ -108,17 +131,17 @@ fn create(thread: u32) -> Option<u32> {
     (unsafe { raw::call(libc::SYS_timer_create, arguments) } == 0).then_some(timer)
 }
 
-/// Asks the thread with these real ids (process, thread) to stop, for somebody who has waited for so long.
-pub fn request([process, thread]: [u32; 2], waited_milliseconds: u64) {
+/// Asks the thread with these real ids (process, thread) to stop.
+pub fn request([process, thread]: [u32; 2], request: Request) {
     let mut information: Information = [0; 128];
-    let value = u64::from(REQUESTED) << 32 | waited_milliseconds.min(u64::from(u32::MAX));
+    let value = u64::from(REQUESTED) << 32 | u64::from(request.tenure) << 16 | u64::from(request.waited);
     let (own, _) = kernel::real_ids();
-    information[..4].copy_from_slice(&SIGNAL.to_le_bytes());
+    information[..4].copy_from_slice(&INTERRUPTION.to_le_bytes());
     information[8..12].copy_from_slice(&SI_QUEUE.to_le_bytes());
     information[16..20].copy_from_slice(&own.to_le_bytes());
     information[24..32].copy_from_slice(&value.to_le_bytes());
     let arguments =
-        [u64::from(process), u64::from(thread), SIGNAL as u64, &raw const information as u64, 0, 0];
+        [u64::from(process), u64::from(thread), INTERRUPTION as u64, &raw const information as u64, 0, 0];
     // SAFETY: the information is a valid siginfo_t.
     let _ = unsafe { kernel::call(libc::SYS_rt_tgsigqueueinfo, arguments) };
 }
