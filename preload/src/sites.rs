@@ -3,7 +3,8 @@
 use crate::kernel;
 use crate::start::maps;
 use alloc::vec::Vec;
-use kmod_shim::arch::native::{entry, raw, trap::Trapped};
+use core::ops::Range;
+use kmod_shim::arch::native::{entry, lazy_binding, raw, trap::Trapped};
 use kmod_shim::patch::{
     Others, Rewriter,
     eh_frame::Segment,
@@ -82,6 +83,23 @@ impl Sites {
         let object = read_object(base, base + 4096, address)?;
         // SAFETY: the vDSO stays loaded; no other thread exists yet; hooks have the functions' signatures.
         unsafe { self.rewriter.redirect(&object, address, hook, Others::Stopped) }.ok()
+    }
+
+    /// Makes ld.so, whose code this is, leave the same on the stack in every run when it binds functions
+    /// ([`lazy_binding`]). Where it is one that we do not know, stops may not be found again in replay.
+    pub fn make_binding_repeatable(&self, code: Range<u64>) {
+        // SAFETY: it is mapped for as long as the process lives.
+        let bytes =
+            unsafe { core::slice::from_raw_parts(code.start as *const u8, (code.end - code.start) as usize) };
+        let sites: Vec<lazy_binding::Site> = lazy_binding::sites(bytes, code.start).collect();
+        // SAFETY: nothing was changed yet, and there is one thread, which is here.
+        let Some(calls) = (unsafe { lazy_binding::prepare(&sites) }) else { return };
+        let calls: Vec<[u8; lazy_binding::LENGTH]> = calls.collect();
+        let pieces =
+            sites.iter().zip(&calls).map(|(site, call)| Piece { address: site.address, bytes: call });
+        let pieces: Vec<Piece> = pieces.collect();
+        // SAFETY: instructions of this length; no thread is there.
+        unsafe { Calls.write(&pieces) };
     }
 
     fn object(&mut self, site: u64) -> Option<Object> {

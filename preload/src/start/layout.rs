@@ -125,7 +125,9 @@ pub fn record(thread: &mut Thread, stack: &InitialStack, identity: &ImageIdentit
     for (tag, data) in parts {
         thread.items.push(tag, 0, 0, data.as_ptr(), data.len());
     }
-    for mapping in writable_of_loader(stack, map_text) {
+    // It measures how long it took, with `rdtsc`, before we can see that; the result is the only word of an image that
+    // differs from run to run and that nothing else says.
+    for mapping in of_loader(stack, map_text).filter(|mapping| mapping.writable) {
         let length = (mapping.end - mapping.begin) as usize;
         thread.items.push(Tag::Output, 0, mapping.begin, mapping.begin as *const u8, length);
     }
@@ -141,17 +143,12 @@ pub fn record(thread: &mut Thread, stack: &InitialStack, identity: &ImageIdentit
     log::items_only(thread, Kind::Start, 0, 0);
 }
 
-/// The loader's own variables. It measures how long it took, with `rdtsc`, before we can see that; the result
-/// is the only word of an image that differs from run to run and that nothing else says.
-fn writable_of_loader<'a>(
-    stack: &InitialStack,
-    map_text: &'a [u8],
-) -> impl Iterator<Item = maps::Mapping<'a>> {
+/// The loader's mappings.
+pub fn of_loader<'a>(stack: &InitialStack, map_text: &'a [u8]) -> impl Iterator<Item = maps::Mapping<'a>> {
     const AT_BASE: u64 = 7;
     let base = stack.auxiliary(AT_BASE);
     let first = maps::parse(map_text).find(|mapping| Some(mapping.begin) == base);
-    maps::parse(map_text)
-        .filter(move |mapping| mapping.writable && first.is_some_and(|first| first.name == mapping.name))
+    maps::parse(map_text).filter(move |mapping| first.is_some_and(|first| first.name == mapping.name))
 }
 
 /// Replay: takes the image's identity from the log, and verifies that everything is where it was.

@@ -220,6 +220,9 @@ unsafe fn take_control(request: &Request) {
     };
     layout::adopt(thread, &identity);
     normalise::unregister_restartable_sequences();
+    if let Some(code) = layout::of_loader(&stack, &map_text).find(|mapping| mapping.executable) {
+        process::get().sites.make_binding_repeatable(code.begin..code.end);
+    }
     environment.hide();
     arm(thread, &stack);
 }
