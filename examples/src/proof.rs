@@ -16,7 +16,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// How many seeds a hunt tries.
-const SEEDS: u64 = 50;
+const SEEDS: u64 = 500;
 
 /// Checks all that `case` says. An error has what a reader of the test's log needs; the trace is kept then.
 pub fn prove(case: &Case, settings: &Settings) -> Result<()> {

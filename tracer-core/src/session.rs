@@ -201,8 +201,8 @@ pub struct Control {
     pub live_processes: AtomicU32,
     /// A [`check level`](check_level).
     pub check: AtomicU32,
-    /// Record: seed of the decisions who runs next, which are then made to provoke failures; 0 = threads are treated
-    /// fairly.
+    /// Seed of the decisions who runs next, which are made to provoke failures while recording; 0 = threads are treated
+    /// fairly. Replay only needs to know whether there is one.
     pub chaos: AtomicU64,
     /// Record: the ticket that the next output to stdout or stderr takes. Replay: the ticket whose turn it is;
     /// also a futex (its low 32 bits).

@@ -10,6 +10,7 @@ pub fn races() -> Vec<Case> {
         own("races/counter.c").compiled("-O2"),
         own("races/counter.c").compiled("-O0").hunted(loses_updates),
         own("races/counter.c").compiled("-O2").hunted(loses_updates),
+        own("races/lock_order.c").hunted(meets),
         own("races/mutual_exclusion.c").with("dekker"),
         own("races/mutual_exclusion.c").with("peterson"),
         own("races/mutual_exclusion.c").compiled("-O2 -DFENCE=").with("dekker"),
@@ -26,6 +27,11 @@ pub fn races() -> Vec<Case> {
 /// Whether `races/counter.c` has lost any.
 fn loses_updates(printed: &str) -> bool {
     !printed.is_empty() && !printed.contains(", 0 lost")
+}
+
+/// Whether each thread of `races/lock_order.c` had what the other wanted.
+fn meets(printed: &str) -> bool {
+    !printed.is_empty() && !printed.contains("met 0 times")
 }
 
 /// Threads that meet in locks, in system calls, and in how their process ends.

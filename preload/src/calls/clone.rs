@@ -193,6 +193,9 @@ fn record(
             control.live_processes.fetch_sub(1, Ordering::Relaxed);
         }
     } else {
+        if request.flags & THREAD != 0 {
+            order::thread_was_created(slot);
+        }
         if request.splits() {
             log::write_program(request.parent_tid, &(result as u32).to_le_bytes());
         }

@@ -223,6 +223,7 @@ unsafe fn take_control(request: &Request) {
     if let Some(code) = layout::of_loader(&stack, &map_text).find(|mapping| mapping.executable) {
         process::get().sites.make_binding_repeatable(code.begin..code.end);
     }
+    order::points::install(&map_text);
     environment.hide();
     arm(thread, &stack);
 }

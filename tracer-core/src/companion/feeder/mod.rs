@@ -58,6 +58,7 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
     let Connections { memory, socket, mut link, control, stderr } = connections;
     let control = Arc::new(control);
     let result = Trace::open(&replaying.directory).map_err(io::Error::from).and_then(|trace| {
+        control.chaos.store(trace.manifest.chaos().unwrap_or(0), Ordering::Relaxed);
         let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
         let shared = control.clone();
         let heard = peers::listen(peers, move |message, file| keep_shared(&shared, message, file))?;
