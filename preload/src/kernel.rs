@@ -234,6 +234,16 @@ pub fn status(descriptor: i32) -> Result<libc::stat, Errno> {
     }
 }
 
+/// stat(2).
+pub fn status_of(path: &core::ffi::CStr) -> Result<libc::stat, Errno> {
+    let mut status = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the path is valid, and the kernel fills the structure when it reports success.
+    unsafe {
+        call(libc::SYS_stat, [path.as_ptr() as u64, status.as_mut_ptr() as u64, 0, 0, 0, 0])?;
+        Ok(status.assume_init())
+    }
+}
+
 /// A path such as /proc/thread-self/fd/N as a C string in a fixed buffer. Not /proc/self, here and elsewhere: that is the
 /// process's first thread, and once it has ended (`pthread_exit` in `main`) it has neither descriptors nor mappings.
 pub fn descriptor_path(descriptor: i32, buffer: &mut [u8; 40]) -> &core::ffi::CStr {

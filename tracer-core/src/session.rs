@@ -9,7 +9,11 @@
 //! descriptor to the writer, and its end-of-file tells the companion, whatever killed them, that the last
 //! process has gone.
 
+mod searches;
+
 use core::sync::atomic::{AtomicU32, AtomicU64};
+
+pub use searches::{Searched, Searches};
 
 /// Identifies a [`Control`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"imitate2");
@@ -220,6 +224,8 @@ pub struct Control {
     pub report: core::cell::UnsafeCell<Report>,
     /// Files that several processes may have mapped.
     pub shared_files: [SharedFile; SHARED_FILES],
+    /// What was found in the code of the files that are mapped.
+    pub searches: Searches,
     /// The streams.
     pub slots: [Slot; SLOTS],
 }

@@ -221,7 +221,7 @@ unsafe fn take_control(request: &Request) {
     layout::adopt(thread, &identity);
     normalise::unregister_restartable_sequences();
     environment.hide();
-    arm(thread, &stack);
+    arm(thread, &stack, &map_text);
 }
 
 /// Clears what the loader left on the stack below us, whose frames are at `here`: it depends on the mode.
@@ -255,7 +255,7 @@ fn find_ourselves(map_text: &[u8]) {
 }
 
 /// From here on nothing of the program escapes us.
-fn arm(thread: &mut Thread, stack: &InitialStack) {
+fn arm(thread: &mut Thread, stack: &InitialStack, map_text: &[u8]) {
     kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
     let recording = process::get().mode == Mode::Record;
     for signal in (1..=64).filter(|signal| bit(*signal) & UNBLOCKABLE == 0) {
@@ -268,7 +268,7 @@ fn arm(thread: &mut Thread, stack: &InitialStack) {
     // In replay no signal is meant for the program; ^C and the like are meant for the replay.
     kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
     clock::redirect(stack);
-    time_stamps::trap();
+    time_stamps::trap(map_text);
     crate::calls::plain::initialise();
     stop::look(thread);
     if kmod_shim::dispatch::arm().is_err() {
