@@ -1,10 +1,36 @@
 //! The rewriter's system calls.
 
+use crate::kernel;
+use core::sync::atomic::{AtomicI32, Ordering};
 use kmod_shim::arch::native::raw;
-use kmod_shim::patch::kernel::{Kernel, Piece, write_as_debugger};
+use kmod_shim::patch::kernel::{Kernel, Piece, open_memory, write_as_debugger, write_to_memory};
+
+/// No descriptor.
+const NONE: i32 = -1;
+
+/// This process's memory, while it is held open.
+static MEMORY: AtomicI32 = AtomicI32::new(NONE);
 
 /// They are made by ourselves.
 pub struct Calls;
+
+impl Calls {
+    /// Holds the process's memory open while `action` makes several changes: to open it costs more than to write.
+    /// Only at start, before the program can see the descriptor or fork.
+    pub fn in_a_row(action: impl FnOnce()) {
+        MEMORY.store(open_memory(&call).max(i64::from(NONE)) as i32, Ordering::Relaxed);
+        action();
+        match MEMORY.swap(NONE, Ordering::Relaxed) {
+            NONE => {}
+            descriptor => kernel::close(descriptor),
+        }
+    }
+}
+
+fn call(number: i64, arguments: [u64; 6]) -> i64 {
+    // SAFETY: only the functions of `kmod_shim::patch::kernel` use this, with valid paths and buffers.
+    unsafe { raw::call(number, arguments) }
+}
 
 impl Kernel for Calls {
     fn map(&self, address: u64, length: u64, protection: i32, flags: i32) -> isize {
@@ -16,8 +42,13 @@ impl Kernel for Calls {
     }
 
     unsafe fn write(&self, pieces: &[Piece]) -> isize {
-        // SAFETY: as the trait's contract says; the calls are those that it describes.
-        unsafe { write_as_debugger(|number, arguments| raw::call(number, arguments), pieces) }
+        // SAFETY: as the trait's contract says.
+        unsafe {
+            match MEMORY.load(Ordering::Relaxed) {
+                NONE => write_as_debugger(call, pieces),
+                file => write_to_memory(&call, file, pieces),
+            }
+        }
     }
 
     unsafe fn protect(&self, address: u64, length: u64, protection: i32) -> isize {

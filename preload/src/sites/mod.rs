@@ -1,4 +1,4 @@
-//! `syscall` instructions that have trapped once: rewritten, or known to go on trapping.
+//! `syscall` instructions that have trapped: rewritten when they do so often, or known to go on trapping.
 
 mod calls;
 mod search;
@@ -19,12 +19,21 @@ use kmod_shim::patch::{
 /// go on showing that.
 const UNDEFINED: [u8; 2] = [0x0f, 0x04];
 
+/// How often a site traps before it is rewritten, which costs as much as some ten traps: most processes are short, and
+/// make most of their calls once.
+const PATIENCE: u32 = 8;
+
+/// Makes several changes of code at less cost. Only at start, before the program can see a descriptor of ours or fork.
+pub fn in_a_row(action: impl FnOnce()) {
+    Calls::in_a_row(action);
+}
+
 /// All sites and objects met so far.
 pub struct Sites {
     rewriter: Rewriter<Calls>,
     objects: Vec<Object>,
-    /// Sites that stay as they are, sorted.
-    refused: Vec<u64>,
+    /// How often each site has trapped, sorted by site; [`PATIENCE`] for those that stay as they are.
+    trapped: Vec<(u64, u32)>,
     /// Instructions that were replaced by [`UNDEFINED`].
     caught: Vec<(u64, Trapped)>,
     /// Executable mappings that were looked through.
@@ -37,24 +46,35 @@ impl Sites {
         Sites {
             rewriter: Rewriter::new(Calls, entry::address()),
             objects: Vec::new(),
-            refused: Vec::new(),
+            trapped: Vec::new(),
             caught: Vec::new(),
             searched: Vec::new(),
         }
     }
 
-    /// The `syscall` instruction before `after` has trapped: from now on it does not, if that can be had.
+    /// The `syscall` instruction before `after` has trapped: when it has done so often, it does not any more, if that
+    /// can be had.
     pub fn rewrite(&mut self, after: u64) {
         let site = after - 2;
-        let Err(place) = self.refused.binary_search(&site) else { return };
-        // SAFETY: `object` describes what is loaded there now: entries are forgotten when it is unmapped. Other
-        // threads of the program, if any, wait for their turn in our code.
-        let rewritten = self
-            .object(site)
-            .is_some_and(|object| unsafe { self.rewriter.rewrite(&object, site, Others::Stopped) }.is_ok());
-        if !rewritten {
-            self.refused.insert(place, site);
+        let place = match self.trapped.binary_search_by_key(&site, |(known, _)| *known) {
+            Ok(place) => place,
+            Err(place) => {
+                self.trapped.insert(place, (site, 0));
+                place
+            }
+        };
+        let count = &mut self.trapped[place].1;
+        if *count >= PATIENCE {
+            return;
         }
+        *count += 1;
+        if *count < PATIENCE {
+            return;
+        }
+        let Some(object) = self.object(site) else { return };
+        // SAFETY: `object` describes what is loaded there now: entries are forgotten when it is unmapped. Other
+        // threads of the program, if any, wait for their turn in our code. If it is refused, it goes on trapping.
+        let _ = unsafe { self.rewriter.rewrite(&object, site, Others::Stopped) };
     }
 
     /// Makes calls of the vDSO's function at `address` go to `hook`; where to call the function itself.
@@ -118,7 +138,7 @@ impl Sites {
             self.objects.retain(|object| object.mapped.start >= end || begin >= object.mapped.end);
             self.rewriter.forget(&(begin..end));
         }
-        self.refused.retain(|site| !(begin..end).contains(site));
+        self.trapped.retain(|(site, _)| !(begin..end).contains(site));
         self.caught.retain(|(address, _)| !(begin..end).contains(address));
         self.searched.retain(|(from, to)| *from >= end || *to <= begin);
     }

@@ -157,7 +157,7 @@ unsafe fn take_control(request: &Request) {
     };
     find_ourselves(&map_text);
     // SAFETY: every x86-64 processor that runs a kernel with Syscall User Dispatch has XSAVE.
-    unsafe { extended_state::initialise() };
+    extended_state::adopt(&process::control().processor.get(|| unsafe { extended_state::ask() }));
     let mode = match process::control().mode.load(Ordering::Relaxed) {
         mode if mode == Mode::Replay as u32 => Mode::Replay,
         _ => Mode::Record,
@@ -267,9 +267,10 @@ fn arm(thread: &mut Thread, stack: &InitialStack, map_text: &[u8]) {
     }
     // In replay no signal is meant for the program; ^C and the like are meant for the replay.
     kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
-    clock::redirect(stack);
-    time_stamps::trap(map_text);
-    crate::calls::plain::initialise();
+    sites::in_a_row(|| {
+        clock::redirect(stack);
+        time_stamps::trap(map_text);
+    });
     stop::look(thread);
     if kmod_shim::dispatch::arm().is_err() {
         kernel::complain(&[b"this kernel has no Syscall User Dispatch (Linux 5.11 and later have it)"]);
