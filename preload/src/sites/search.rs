@@ -3,6 +3,7 @@
 //! What is found in a file's code is remembered in the session, for all processes that map the same file.
 
 use super::{Calls, Sites, UNDEFINED, read_object};
+use crate::files::file_key;
 use crate::start::{self, maps};
 use crate::{kernel, process};
 use alloc::vec::Vec;
@@ -14,7 +15,6 @@ use kmod_shim::patch::{
     unpredictable,
 };
 use tracer_core::session::Searched;
-use xxhash_rust::xxh3::xxh3_128;
 
 impl Sites {
     /// Replaces every rdtsc, rdtscp and cpuid of the program, whose mappings are `map_text`. False if there may be
@@ -108,23 +108,8 @@ fn key(object: &Object, mapping: &maps::Mapping) -> Option<u128> {
     path.push(0);
     let path = core::ffi::CStr::from_bytes_with_nul(&path).ok()?;
     let status = kernel::status_of(path).ok()?;
-    let mut identity = Vec::with_capacity(512);
-    for text in [mapping.name, mapping.file[0], mapping.file[1]] {
-        identity.extend_from_slice(text);
-        identity.push(0);
-    }
-    let words = [
-        status.st_dev,
-        status.st_ino,
-        status.st_size as u64,
-        status.st_mtime as u64,
-        status.st_mtime_nsec as u64,
-        status.st_ctime as u64,
-        status.st_ctime_nsec as u64,
-        mapping.offset,
-        object.code.start - object.mapped.start,
-        object.code.end - object.code.start,
-    ];
-    words.iter().for_each(|word| identity.extend_from_slice(&word.to_le_bytes()));
-    Some(xxh3_128(&identity))
+    let names = [b"searched", mapping.name, mapping.file[0], mapping.file[1]];
+    let code = &object.code;
+    let place = [mapping.offset, code.start - object.mapped.start, code.end - code.start];
+    Some(file_key(&names, &status, &place))
 }

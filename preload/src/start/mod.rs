@@ -152,7 +152,8 @@ unsafe fn take_control(request: &Request) {
     {
         return give_up(environment, b"the recording's session is gone; the program runs unrecorded");
     }
-    let Ok(map_text) = kernel::read_file(c"/proc/thread-self/maps") else {
+    // Not "thread-self", which costs more: this is the first thread.
+    let Ok(map_text) = kernel::read_file(c"/proc/self/maps") else {
         return give_up(environment, b"/proc is not mounted; the program runs unrecorded");
     };
     find_ourselves(&map_text);
@@ -210,6 +211,10 @@ unsafe fn take_control(request: &Request) {
             }
             let identity = layout::identity(thread, &stack);
             layout::record(thread, &stack, &identity, &map_text);
+            if environment.is_first() {
+                // It can look at the program's files while that runs, and not when it has ended.
+                thread::wake_companion();
+            }
             identity
         }
         Mode::Replay => {
