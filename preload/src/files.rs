@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering;
 use tracer_core::event::{FileRange, Tag};
 use tracer_core::session::FileMessage;
 use tracer_core::trace::files::is_installed;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Descriptors whose state is remembered; beyond, everything is logged as data.
 const DESCRIPTORS: usize = 4096;
@@ -110,14 +111,27 @@ impl Files {
         Some(self.known.len() - 1)
     }
 
+    /// As [`Files::push_program`], for the program at `path`. That what belongs to the installed system is there is
+    /// remembered in the session, for all processes that execute it: to ask where a descriptor leads is dear.
+    pub fn push_executed(&mut self, thread: &mut Thread, path: &[u8], descriptor: i32, status: &libc::stat) {
+        let searches = &process::control().searches;
+        let key = file_key(&[b"executed", path], status, &[]);
+        if searches.find(key).is_some() {
+            return;
+        }
+        if self.push_program(thread, descriptor) {
+            searches.add(key, Some(&[]));
+        }
+    }
+
     /// Adds to the event that the program that is open as `descriptor` is executed, and has the writer keep it:
-    /// by the time of a replay it may be gone. What belongs to the installed system is not kept.
-    pub fn push_program(&mut self, thread: &mut Thread, descriptor: i32) {
+    /// by the time of a replay it may be gone. What belongs to the installed system is not kept; true for that.
+    pub fn push_program(&mut self, thread: &mut Thread, descriptor: i32) -> bool {
         let (mut name, mut path) = ([0u8; 40], [0u8; 4096]);
         let path = kernel::read_link(kernel::descriptor_path(descriptor, &mut name), &mut path);
-        let (Ok(path), Ok(status)) = (path, kernel::status(descriptor)) else { return };
+        let (Ok(path), Ok(status)) = (path, kernel::status(descriptor)) else { return false };
         if is_installed(path) {
-            return;
+            return true;
         }
         if let Some(index) = self.register(thread, descriptor, &status, true) {
             let range = FileRange { file: self.number(index), offset: 0, length: status.st_size as u64 };
@@ -125,12 +139,33 @@ impl Files {
             let bytes = unsafe { core::mem::transmute::<FileRange, [u8; size_of::<FileRange>()]>(range) };
             thread.items.push_copy(Tag::MapFile, 0, range.file, &bytes);
         }
+        false
     }
 
     /// The number of a registered file.
     pub fn number(&self, index: usize) -> u64 {
         self.known[index].file
     }
+}
+
+/// A number for a file as it is now, which no other file and no changed one has, for what is remembered of it.
+pub fn file_key(names: &[&[u8]], status: &libc::stat, more: &[u64]) -> u128 {
+    let mut identity = Vec::with_capacity(512);
+    for name in names {
+        identity.extend_from_slice(name);
+        identity.push(0);
+    }
+    let words = [
+        status.st_dev,
+        status.st_ino,
+        status.st_size as u64,
+        status.st_mtime as u64,
+        status.st_mtime_nsec as u64,
+        status.st_ctime as u64,
+        status.st_ctime_nsec as u64,
+    ];
+    words.iter().chain(more).for_each(|word| identity.extend_from_slice(&word.to_le_bytes()));
+    xxh3_128(&identity)
 }
 
 /// Gives the companion a descriptor of the file.

@@ -204,7 +204,18 @@ impl Consumer {
         let slot = self.slot();
         slot.tail.0.store(self.tail, Ordering::Release);
         if self.known_head - self.tail < RING_SIZE as u64 / 2 {
-            wait.wake(slot);
+            self.ask_for_more(wait);
+        }
+    }
+
+    /// Wakes the producer if less than half of the ring is full, unless it has said that it has no more: it would be
+    /// woken at each event of a short stream.
+    #[inline]
+    fn ask_for_more(&mut self, wait: &impl Wait) {
+        self.known_head = self.slot().head.0.load(Ordering::Acquire);
+        let little = self.known_head - self.tail < RING_SIZE as u64 / 2;
+        if little && self.slot().at_end.load(Ordering::Relaxed) == 0 {
+            wait.wake(self.slot());
         }
     }
 
@@ -239,5 +250,43 @@ impl Consumer {
             length -= piece;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[derive(Default)]
+    struct Wakes(Cell<u32>);
+
+    impl Wait for Wakes {
+        fn wait(&self, _: &Slot) -> bool {
+            false
+        }
+
+        fn wake(&self, _: &Slot) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[test]
+    fn a_producer_that_has_no_more_is_not_woken() {
+        // SAFETY: all-zero is a valid slot: it is all atomics.
+        let slot = unsafe { Box::<Slot>::new_zeroed().assume_init() };
+        let mut ring = vec![0u8; 2 * RING_SIZE];
+        let wakes = Wakes::default();
+        // SAFETY: slot and ring live as long as both sides, of which there is one each.
+        let (mut producer, mut consumer) =
+            unsafe { (Producer::new(&*slot, ring.as_mut_ptr()), Consumer::new(&*slot, ring.as_ptr())) };
+        producer.advance(16);
+        producer.publish(&wakes);
+        assert!(consumer.peek(8, &wakes).is_some());
+        consumer.advance(8, &wakes);
+        assert_eq!(wakes.0.get(), 1);
+        slot.at_end.store(1, Ordering::Release);
+        consumer.advance(8, &wakes);
+        assert_eq!(wakes.0.get(), 1);
     }
 }

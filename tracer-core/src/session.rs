@@ -3,18 +3,27 @@
 //! It is one memfd: a [`Control`] page range, then [`SLOTS`] rings of [`RING_SIZE`] bytes. Every process
 //! inherits the descriptor (it survives fork and exec, and needs no path, so a child that has changed root,
 //! user or namespace still reaches it). A stream uses one slot for as long as its thread lives. The file is
-//! sparse: a slot costs memory only for the pages that were touched, and the companion punches them out again.
+//! sparse: a slot costs memory only for the pages that were touched, and the companion punches them out again, but
+//! for the first few.
 //!
 //! Beside it the processes inherit one end of a `SOCK_SEQPACKET` socket. It carries [`FileMessage`]s with a
 //! descriptor to the writer, and its end-of-file tells the companion, whatever killed them, that the last
 //! process has gone.
 
-use core::sync::atomic::{AtomicU32, AtomicU64};
+mod published;
+mod searches;
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+pub use published::Published;
+pub use searches::{Searched, Searches};
 
 /// Identifies a [`Control`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"imitate2");
 /// Streams that can be alive at once.
 pub const SLOTS: usize = 4096;
+/// Slots beyond the number of streams that are looked at all the same: not everybody counts a stream first.
+const MARGIN: usize = 64;
 /// Bytes of one ring: a power of two and a multiple of the page size.
 pub const RING_SIZE: usize = 1 << 20;
 /// Bytes that [`Control`] takes in the memfd; rings start here.
@@ -189,7 +198,8 @@ pub struct Control {
     pub companion_waits: AtomicU32,
     /// Not 0: nothing more is logged (disk full, writer gone...). The program goes on unrecorded.
     pub stopped: AtomicU32,
-    /// Record: the number that the next stream gets (0 is the first process's first thread).
+    /// The number of streams that there have been, and so, in recording, the one that the next stream gets (0 is the
+    /// first process's first thread).
     pub next_stream: AtomicU32,
     /// Record: the number that the next referenced file gets.
     pub next_file: AtomicU32,
@@ -220,11 +230,23 @@ pub struct Control {
     pub report: core::cell::UnsafeCell<Report>,
     /// Files that several processes may have mapped.
     pub shared_files: [SharedFile; SHARED_FILES],
+    /// What the processor says about the state that it saves.
+    pub processor: Published<66>,
+    /// What was found in the code of the files that are mapped.
+    pub searches: Searches,
     /// The streams.
     pub slots: [Slot; SLOTS],
 }
 
 const _: () = assert!(size_of::<Control>() <= CONTROL_SIZE);
+
+impl Control {
+    /// The slots that may be in use: the lowest free one is always taken, by a stream that was counted before.
+    pub fn used_slots(&self) -> &[Slot] {
+        let streams = self.next_stream.load(Ordering::Acquire) as usize;
+        &self.slots[..streams.saturating_add(MARGIN).min(SLOTS)]
+    }
+}
 
 /// How much replay verifies, in [`Control::check`].
 pub mod check_level {

@@ -6,7 +6,7 @@
 //! (libc has two, for contended adaptive mutexes) are replaced by an instruction that is undefined.
 
 use super::eh_frame::{Segment, function_containing};
-use super::function::for_each_instruction;
+use super::function::begins_at;
 use super::object::Object;
 use crate::arch::native::trap::Trapped;
 use core::arch::x86_64::{
@@ -79,9 +79,7 @@ unsafe fn segment<'a>(range: &core::ops::Range<u64>) -> Segment<'a> {
 /// Whether an instruction begins at `address`; `None` if that cannot be told.
 fn begins_instruction(code: &Segment, unwind: &Segment, header: u64, address: u64) -> Option<bool> {
     let function = function_containing(unwind, header, address)?;
-    let mut begins = false;
-    for_each_instruction(code, &function, |placed, _| begins |= placed.address == address).ok()?;
-    Some(begins)
+    begins_at(code, &function, address).ok()
 }
 
 #[cfg(test)]

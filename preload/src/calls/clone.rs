@@ -246,6 +246,7 @@ fn replay(
         }
     };
     set_words(if request.flags & VM != 0 { words } else { words_before });
+    process::control().next_stream.fetch_add(1, Ordering::Relaxed);
     let Some(slot) = reserve_slot(stream) else {
         divergence::impossible(thread, "find a free slot for", b"a new thread or process", libc::EAGAIN)
     };

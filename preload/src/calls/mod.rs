@@ -156,7 +156,7 @@ fn first_refusal(number: u16) -> bool {
 }
 
 /// The calls that need more than their description.
-fn special(number: i64) -> Option<Special> {
+const fn special(number: i64) -> Option<Special> {
     Some(match number {
         libc::SYS_read | libc::SYS_pread64 => reads::read,
         libc::SYS_open | libc::SYS_openat | libc::SYS_openat2 | libc::SYS_creat => arrivals::open,

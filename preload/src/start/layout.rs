@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
 use core::mem::size_of;
 use tracer_core::event::{ImageIdentity, ItemHeader, Kind, Tag};
+use tracer_core::trace::files::is_installed;
 
 /// What the kernel put on the initial stack.
 pub struct InitialStack {
@@ -107,8 +108,8 @@ pub fn identity(thread: &Thread, stack: &InitialStack) -> ImageIdentity {
 /// Recording: logs the image.
 pub fn record(thread: &mut Thread, stack: &InitialStack, identity: &ImageIdentity, map_text: &[u8]) {
     let (mut path, mut directory) = ([0u8; 4096], [0u8; 4096]);
-    let executable = kernel::read_link(c"/proc/thread-self/exe", &mut path).unwrap_or_default();
-    let directory = kernel::read_link(c"/proc/thread-self/cwd", &mut directory).unwrap_or_default();
+    let executable = executable(stack, map_text, &mut path);
+    let directory = kernel::current_directory(&mut directory).unwrap_or_default();
     // SAFETY: pairs of words have no padding.
     let auxiliary =
         unsafe { core::slice::from_raw_parts(stack.auxiliary.as_ptr().cast(), size_of_val(stack.auxiliary)) };
@@ -136,11 +137,25 @@ pub fn record(thread: &mut Thread, stack: &InitialStack, identity: &ImageIdentit
         thread.items.push(Tag::Output, 0, address as u64, address.cast(), name.count_bytes());
     }
     // By this path it can be opened even if it has just been deleted.
-    if let Ok(descriptor) = kernel::open(c"/proc/thread-self/exe") {
+    if !is_installed(executable)
+        && let Ok(descriptor) = kernel::open(c"/proc/self/exe")
+    {
         process::get().files.push_program(thread, descriptor);
         kernel::close(descriptor);
     }
     log::items_only(thread, Kind::Start, 0, 0);
+}
+
+/// The program's path: what its mapping is called, which is no new look into /proc. There, a newline is written as an
+/// escape.
+fn executable<'a>(stack: &InitialStack, map_text: &'a [u8], buffer: &'a mut [u8]) -> &'a [u8] {
+    const AT_ENTRY: u64 = 9;
+    let entry = stack.auxiliary(AT_ENTRY).unwrap_or(0);
+    let own = maps::parse(map_text).find(|mapping| (mapping.begin..mapping.end).contains(&entry));
+    match own {
+        Some(own) if own.name.first() == Some(&b'/') && !own.name.contains(&b'\\') => own.name,
+        _ => kernel::read_link(c"/proc/self/exe", buffer).unwrap_or_default(),
+    }
 }
 
 /// The loader's mappings.

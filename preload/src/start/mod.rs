@@ -33,7 +33,8 @@ unsafe extern "C" {
     fn imitate_constructor();
 }
 
-// What `start` leaves on the program's stack depends on the mode, and is part of what state hashes cover.
+// What `start` leaves on the program's stack and in registers depends on the mode, and is part of the state by which stops
+// are found.
 global_asm!(
     ".pushsection .text.imitate_constructor, \"ax\", @progbits",
     ".hidden imitate_constructor",
@@ -45,6 +46,28 @@ global_asm!(
     "mov ecx, {size} / 8",
     "xor eax, eax",
     "rep stosq",
+    "xor edx, edx",
+    "xor esi, esi",
+    "xor r8d, r8d",
+    "xor r9d, r9d",
+    "xor r10d, r10d",
+    "xor r11d, r11d",
+    "pxor xmm0, xmm0",
+    "pxor xmm1, xmm1",
+    "pxor xmm2, xmm2",
+    "pxor xmm3, xmm3",
+    "pxor xmm4, xmm4",
+    "pxor xmm5, xmm5",
+    "pxor xmm6, xmm6",
+    "pxor xmm7, xmm7",
+    "pxor xmm8, xmm8",
+    "pxor xmm9, xmm9",
+    "pxor xmm10, xmm10",
+    "pxor xmm11, xmm11",
+    "pxor xmm12, xmm12",
+    "pxor xmm13, xmm13",
+    "pxor xmm14, xmm14",
+    "pxor xmm15, xmm15",
     "ret",
     ".popsection",
     start = sym start,
@@ -152,12 +175,13 @@ unsafe fn take_control(request: &Request) {
     {
         return give_up(environment, b"the recording's session is gone; the program runs unrecorded");
     }
-    let Ok(map_text) = kernel::read_file(c"/proc/thread-self/maps") else {
+    // Not "thread-self", which costs more: this is the first thread.
+    let Ok(map_text) = kernel::read_file(c"/proc/self/maps") else {
         return give_up(environment, b"/proc is not mounted; the program runs unrecorded");
     };
     find_ourselves(&map_text);
     // SAFETY: every x86-64 processor that runs a kernel with Syscall User Dispatch has XSAVE.
-    unsafe { extended_state::initialise() };
+    extended_state::adopt(&process::control().processor.get(|| unsafe { extended_state::ask() }));
     let mode = match process::control().mode.load(Ordering::Relaxed) {
         mode if mode == Mode::Replay as u32 => Mode::Replay,
         _ => Mode::Record,
@@ -210,6 +234,10 @@ unsafe fn take_control(request: &Request) {
             }
             let identity = layout::identity(thread, &stack);
             layout::record(thread, &stack, &identity, &map_text);
+            if environment.is_first() {
+                // It can look at the program's files while that runs, and not when it has ended.
+                thread::wake_companion();
+            }
             identity
         }
         Mode::Replay => {
@@ -220,12 +248,8 @@ unsafe fn take_control(request: &Request) {
     };
     layout::adopt(thread, &identity);
     normalise::unregister_restartable_sequences();
-    if let Some(code) = layout::of_loader(&stack, &map_text).find(|mapping| mapping.executable) {
-        process::get().sites.make_binding_repeatable(code.begin..code.end);
-    }
-    order::points::install(&map_text);
     environment.hide();
-    arm(thread, &stack);
+    arm(thread, &stack, &map_text);
 }
 
 /// Clears what the loader left on the stack below us, whose frames are at `here`: it depends on the mode.
@@ -259,7 +283,7 @@ fn find_ourselves(map_text: &[u8]) {
 }
 
 /// From here on nothing of the program escapes us.
-fn arm(thread: &mut Thread, stack: &InitialStack) {
+fn arm(thread: &mut Thread, stack: &InitialStack, map_text: &[u8]) {
     kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
     let recording = process::get().mode == Mode::Record;
     for signal in (1..=64).filter(|signal| bit(*signal) & UNBLOCKABLE == 0) {
@@ -271,9 +295,14 @@ fn arm(thread: &mut Thread, stack: &InitialStack) {
     }
     // In replay no signal is meant for the program; ^C and the like are meant for the replay.
     kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
-    clock::redirect(stack);
-    time_stamps::trap();
-    crate::calls::plain::initialise();
+    sites::in_a_row(|| {
+        clock::redirect(stack);
+        time_stamps::trap(map_text);
+        if let Some(code) = layout::of_loader(stack, map_text).find(|mapping| mapping.executable) {
+            process::get().sites.make_binding_repeatable(code.begin..code.end);
+        }
+        order::points::install(map_text);
+    });
     stop::look(thread);
     if kmod_shim::dispatch::arm().is_err() {
         kernel::complain(&[b"this kernel has no Syscall User Dispatch (Linux 5.11 and later have it)"]);

@@ -17,23 +17,41 @@ static SIZE: AtomicU64 = AtomicU64::new(0);
 /// they begin at a multiple of 64 in the compacted form.
 static COMPONENTS: [[AtomicU32; 3]; 64] = [const { [const { AtomicU32::new(0) }; 3] }; 64];
 
-/// Asks the processor once, before `cpuid` is trapped.
+/// What `cpuid` says about the area, as words that can be kept for other processes: an execution of that instruction
+/// takes microseconds on a virtual machine.
+pub type Description = [u64; 2 + 64];
+
+/// Asks the processor, before `cpuid` is trapped.
 ///
 /// # Safety
 /// The kernel has enabled XSAVE, as every one that has Syscall User Dispatch does where the processor has it.
 #[target_feature(enable = "xsave")]
-pub fn initialise() {
+pub fn ask() -> Description {
+    let mut description = [0; 2 + 64];
+    let [features, size, components @ ..] = &mut description;
     // SAFETY: register 0 (XCR0) exists wherever XSAVE is enabled, which the caller's contract says.
-    let features = unsafe { _xgetbv(0) };
-    let size = __cpuid_count(0xd, 0).ebx as u64;
-    FEATURES.store(features, Ordering::Relaxed);
-    SIZE.store(size, Ordering::Relaxed);
-    for (number, [offset, size, aligned]) in COMPONENTS.iter().enumerate().skip(FIRST_EXTENDED) {
-        if features >> number & 1 == 1 {
+    *features = unsafe { _xgetbv(0) };
+    *size = __cpuid_count(0xd, 0).ebx as u64;
+    for (number, component) in components.iter_mut().enumerate().skip(FIRST_EXTENDED) {
+        if *features >> number & 1 == 1 {
             let described = __cpuid_count(0xd, number as u32);
-            offset.store(described.ebx, Ordering::Relaxed);
-            size.store(described.eax, Ordering::Relaxed);
-            aligned.store(described.ecx >> 1 & 1, Ordering::Relaxed);
+            let aligned = u64::from(described.ecx >> 1 & 1);
+            *component = u64::from(described.ebx) << 32 | aligned << 31 | u64::from(described.eax);
+        }
+    }
+    description
+}
+
+/// Takes over what [`ask`] said, in this process or in another on the same machine.
+pub fn adopt(description: &Description) {
+    let [features, size, components @ ..] = description;
+    FEATURES.store(*features, Ordering::Relaxed);
+    SIZE.store(*size, Ordering::Relaxed);
+    for ([offset, size, aligned], component) in COMPONENTS.iter().zip(components) {
+        if *component != 0 {
+            offset.store((component >> 32) as u32, Ordering::Relaxed);
+            size.store(*component as u32 & !(1 << 31), Ordering::Relaxed);
+            aligned.store(*component as u32 >> 31, Ordering::Relaxed);
         }
     }
 }

@@ -178,7 +178,7 @@ mod tests {
         // SAFETY: the tests change no site, and all write the same parameters; the processor has AVX, or glibc would
         // not use the instruction.
         unsafe {
-            extended_state::initialise();
+            extended_state::adopt(&extended_state::ask());
             assert_eq!(prepare(&[site]).map(|calls| calls.count()), Some(1));
         }
     }

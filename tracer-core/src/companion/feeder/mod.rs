@@ -80,6 +80,7 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
         heard,
         trace,
         places: Vec::new(),
+        rings: Vec::new(),
         on_divergence,
         last_look: Instant::now(),
         end: None,
@@ -183,6 +184,8 @@ struct Feeder {
     heard: Arc<Heard>,
     trace: Trace,
     places: Vec<Option<Place>>,
+    /// Of all slots that were ever used: processes come and go, and to map a ring costs more than to fill it.
+    rings: Vec<Option<RingMapping>>,
     on_divergence: OnDivergence,
     last_look: Instant,
     /// Set once the replay is over although processes are left; they are killed.
@@ -237,7 +240,7 @@ impl Feeder {
     fn visit_all(&mut self) -> bool {
         let control = self.control.clone();
         let mut moved = false;
-        for (index, slot) in control.slots.iter().enumerate() {
+        for (index, slot) in control.used_slots().iter().enumerate() {
             let state = slot.state.load(Ordering::Acquire);
             if state != slot_state::FREE && state != slot_state::TAKING {
                 moved |= self.visit(index, slot, state);
@@ -310,15 +313,17 @@ impl Feeder {
     fn take_up(&mut self, index: usize, slot: &Slot) -> Result<()> {
         if self.places.len() <= index {
             self.places.resize_with(index + 1, || None);
+            self.rings.resize_with(index + 1, || None);
         }
         if self.places[index].is_none() {
             let number = slot.stream.load(Ordering::Acquire);
-            let ring = RingMapping::new(self.memory.as_fd(), index).map_err(|source| Error::System {
-                action: "map",
-                path: "the session's memory".into(),
-                source,
-            })?;
-            // SAFETY: the control mapping lives as long as self, the ring as the stream; nobody else produces.
+            let ring = match &mut self.rings[index] {
+                Some(ring) => ring,
+                none => none.insert(RingMapping::new(self.memory.as_fd(), index).map_err(|source| {
+                    Error::System { action: "map", path: "the session's memory".into(), source }
+                })?),
+            };
+            // SAFETY: the control mapping and the rings live as long as self; nobody else produces.
             let stream = unsafe { Stream::new(number, slot, ring, &self.trace.index) };
             self.places[index] = Some(Place { stream, process: Process::Unknown, process_id: 0 });
         }

@@ -103,7 +103,7 @@ impl Facts {
     }
 
     /// Paths of the files that were mapped executable, as /proc/PID/maps has them.
-    pub fn objects(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn objects(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.objects.iter().map(Vec::as_slice)
     }
 

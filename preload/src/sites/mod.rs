@@ -1,51 +1,40 @@
-//! `syscall` instructions that have trapped once: rewritten, or known to go on trapping.
+//! `syscall` instructions that have trapped: rewritten when they do so often, or known to go on trapping.
+
+mod calls;
+mod search;
 
 use crate::kernel;
 use crate::start::maps;
 use alloc::vec::Vec;
+use calls::Calls;
 use core::ops::Range;
-use kmod_shim::arch::native::{entry, lazy_binding, raw, trap::Trapped};
+use kmod_shim::arch::native::{entry, lazy_binding, trap::Trapped};
 use kmod_shim::patch::{
     Others, Rewriter,
     eh_frame::Segment,
-    kernel::{Kernel, Piece, write_as_debugger},
+    kernel::{Kernel, Piece},
     object::Object,
-    unpredictable,
 };
 
 /// An opcode that no x86-64 processor defines. Not ud2, which compilers use to crash on purpose: debuggers should
 /// go on showing that.
 const UNDEFINED: [u8; 2] = [0x0f, 0x04];
 
-/// The rewriter's system calls.
-struct Calls;
+/// How often a site traps before it is rewritten, which costs as much as some ten traps: most processes are short, and
+/// make most of their calls once.
+const PATIENCE: u32 = 8;
 
-impl Kernel for Calls {
-    fn map(&self, address: u64, length: u64, protection: i32, flags: i32) -> isize {
-        // SAFETY: the rewriter maps with MAP_FIXED_NOREPLACE, which replaces nothing.
-        unsafe {
-            raw::call(libc::SYS_mmap, [address, length, protection as u64, flags as u64, u64::MAX, 0])
-                as isize
-        }
-    }
-
-    unsafe fn write(&self, pieces: &[Piece]) -> isize {
-        // SAFETY: as the trait's contract says; the calls are those that it describes.
-        unsafe { write_as_debugger(|number, arguments| raw::call(number, arguments), pieces) }
-    }
-
-    unsafe fn protect(&self, address: u64, length: u64, protection: i32) -> isize {
-        // SAFETY: as the trait's contract says.
-        unsafe { raw::call(libc::SYS_mprotect, [address, length, protection as u64, 0, 0, 0]) as isize }
-    }
+/// Makes several changes of code at less cost. Only at start, before the program can see a descriptor of ours or fork.
+pub fn in_a_row(action: impl FnOnce()) {
+    Calls::in_a_row(action);
 }
 
 /// All sites and objects met so far.
 pub struct Sites {
     rewriter: Rewriter<Calls>,
     objects: Vec<Object>,
-    /// Sites that stay as they are, sorted.
-    refused: Vec<u64>,
+    /// How often each site has trapped, sorted by site; [`PATIENCE`] for those that stay as they are.
+    trapped: Vec<(u64, u32)>,
     /// Instructions that were replaced by [`UNDEFINED`].
     caught: Vec<(u64, Trapped)>,
     /// Executable mappings that were looked through.
@@ -58,24 +47,35 @@ impl Sites {
         Sites {
             rewriter: Rewriter::new(Calls, entry::address()),
             objects: Vec::new(),
-            refused: Vec::new(),
+            trapped: Vec::new(),
             caught: Vec::new(),
             searched: Vec::new(),
         }
     }
 
-    /// The `syscall` instruction before `after` has trapped: from now on it does not, if that can be had.
+    /// The `syscall` instruction before `after` has trapped: when it has done so often, it does not any more, if that
+    /// can be had.
     pub fn rewrite(&mut self, after: u64) {
         let site = after - 2;
-        let Err(place) = self.refused.binary_search(&site) else { return };
-        // SAFETY: `object` describes what is loaded there now: entries are forgotten when it is unmapped. Other
-        // threads of the program, if any, wait for their turn in our code.
-        let rewritten = self
-            .object(site)
-            .is_some_and(|object| unsafe { self.rewriter.rewrite(&object, site, Others::Stopped) }.is_ok());
-        if !rewritten {
-            self.refused.insert(place, site);
+        let place = match self.trapped.binary_search_by_key(&site, |(known, _)| *known) {
+            Ok(place) => place,
+            Err(place) => {
+                self.trapped.insert(place, (site, 0));
+                place
+            }
+        };
+        let count = &mut self.trapped[place].1;
+        if *count >= PATIENCE {
+            return;
         }
+        *count += 1;
+        if *count < PATIENCE {
+            return;
+        }
+        let Some(object) = self.object(site) else { return };
+        // SAFETY: `object` describes what is loaded there now: entries are forgotten when it is unmapped. Other
+        // threads of the program, if any, wait for their turn in our code. If it is refused, it goes on trapping.
+        let _ = unsafe { self.rewriter.rewrite(&object, site, Others::Stopped) };
     }
 
     /// Makes calls of the vDSO's function at `address` go to `hook`; where to call the function itself.
@@ -115,57 +115,17 @@ impl Sites {
             if (mapping.begin..mapping.end).contains(&site) {
                 let (begin, end, name) = start?;
                 let object = if name == mapping.name { read_object(begin, end, site)? } else { return None };
-                self.objects.push(object.clone());
+                self.remember(object.clone());
                 return Some(object);
             }
         }
         None
     }
 
-    /// Replaces every rdtsc, rdtscp and cpuid of the program. False if there may be others: in code that is not
-    /// a file's, can be written, or cannot be read. ld.so's are left alone: it used them before we came, and
-    /// does so again only for LD_DEBUG=statistics. The vDSO's are not the program's.
-    pub fn catch_unpredictable(&mut self) -> bool {
-        let Ok(text) = kernel::read_file(c"/proc/thread-self/maps") else { return false };
-        let mut start = None;
-        let mut all = true;
-        for mapping in maps::parse(&text) {
-            if mapping.offset == 0 && !mapping.name.is_empty() {
-                start = Some((mapping.begin, mapping.end, mapping.name));
-            }
-            let ours = crate::start::is_our_memory(mapping.begin) || self.is_stub(mapping.begin);
-            let known = [&b"[vdso]"[..], b"[vsyscall]"].contains(&mapping.name)
-                || mapping.name.ends_with(b"/ld-linux-x86-64.so.2");
-            if !mapping.executable || ours || known || self.searched.contains(&(mapping.begin, mapping.end)) {
-                continue;
-            }
-            let searched = match start {
-                Some((begin, end, name)) if name == mapping.name && !mapping.writable => {
-                    read_object(begin, end, mapping.begin).is_some_and(|object| self.catch_in(&object))
-                }
-                _ => false,
-            };
-            if searched {
-                self.searched.push((mapping.begin, mapping.end));
-            }
-            all &= searched;
+    fn remember(&mut self, object: Object) {
+        if !self.objects.contains(&object) {
+            self.objects.push(object);
         }
-        all
-    }
-
-    fn catch_in(&mut self, object: &Object) -> bool {
-        let mut found = Vec::new();
-        // SAFETY: it is loaded, and the program, which could unload it, is stopped here.
-        let all =
-            unsafe { unpredictable::for_each(object, |address, trapped| found.push((address, trapped))) };
-        all && found.into_iter().all(|(address, trapped)| {
-            // SAFETY: the first bytes of an instruction of at least this length; the program is stopped here.
-            let written = unsafe { Calls.write(&[Piece { address, bytes: &UNDEFINED }]) } == 0;
-            if written {
-                self.caught.push((address, trapped));
-            }
-            written
-        })
     }
 
     /// Makes the `pause` at `address` trap. What cannot be changed now could be a moment ago, and replay changes it
@@ -196,7 +156,7 @@ impl Sites {
             self.objects.retain(|object| object.mapped.start >= end || begin >= object.mapped.end);
             self.rewriter.forget(&(begin..end));
         }
-        self.refused.retain(|site| !(begin..end).contains(site));
+        self.trapped.retain(|(site, _)| !(begin..end).contains(site));
         self.caught.retain(|(address, _)| !(begin..end).contains(address));
         self.searched.retain(|(from, to)| *from >= end || *to <= begin);
     }
