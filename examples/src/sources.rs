@@ -133,6 +133,7 @@ fn processes() -> Vec<Case> {
         own("processes/clone3.c").varies(),
         own("processes/exec_bare.c").varies(),
         own("processes/exec_fails.c").compiled("-pthread").varies(),
+        own("processes/signal_at_exec.c"),
         own("processes/waits.c"),
         own("processes/orphan.c").varies(),
         own("processes/nested.c").varies(),

@@ -6,7 +6,9 @@
 //! brings the trap back until it has been looked at. Only recording needs this: in replay clocks come from the
 //! log, and the trap always stays.
 
+use crate::start::maps::{self, Mapping};
 use crate::{kernel, process};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use kmod_shim::arch::native::trap;
 
@@ -59,15 +61,16 @@ pub fn code_was_added() {
 /// Looks through the program's code, as it is mapped now; whether all that there is was found.
 fn look_through() -> bool {
     let Ok(map_text) = kernel::read_file(c"/proc/thread-self/maps") else { return false };
-    process::get().sites.catch_unpredictable(&map_text)
+    let mappings: Vec<_> = maps::parse(&map_text).collect();
+    process::get().sites.catch_unpredictable(&mappings)
 }
 
-/// Makes both kinds of instruction trap, as far as this machine can, in a program whose mappings are `map_text`.
-pub fn trap(map_text: &[u8]) {
+/// Makes both kinds of instruction trap, as far as this machine can, in a program whose mappings these are.
+pub fn trap(mappings: &[Mapping]) {
     trap::trap_time_stamps(true);
     if !trap::trap_cpuid(true) {
         CPUID_TRAPS.store(false, Ordering::Relaxed);
-        process::get().sites.catch_unpredictable(map_text);
+        process::get().sites.catch_unpredictable(mappings);
     }
 }
 

@@ -353,7 +353,7 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     thread.real = real_thread;
     thread.id = process.id;
     thread.robust_list = 0;
-    thread.pending = crate::signals::Pending::NONE;
+    thread.pending.clear();
     thread.register.signals_pending = 0;
     // SAFETY: the parent's ring, mapped here too, is not used by this process.
     let attached = unsafe { thread::attach_ring(thread, thread.area, slot) };

@@ -4,7 +4,7 @@
 
 use super::{Calls, Sites, UNDEFINED, read_object};
 use crate::files::file_key;
-use crate::start::{self, maps};
+use crate::start::{self, maps::Mapping};
 use crate::{kernel, process};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -17,13 +17,13 @@ use kmod_shim::patch::{
 use tracer_core::session::Searched;
 
 impl Sites {
-    /// Replaces every rdtsc, rdtscp and cpuid of the program, whose mappings are `map_text`. False if there may be
+    /// Replaces every rdtsc, rdtscp and cpuid of the program, whose mappings these are. False if there may be
     /// others: in code that is not a file's, can be written, or cannot be read. ld.so's are left alone: it used them
     /// before we came, and does so again only for LD_DEBUG=statistics. The vDSO's are not the program's.
-    pub fn catch_unpredictable(&mut self, map_text: &[u8]) -> bool {
+    pub fn catch_unpredictable(&mut self, mappings: &[Mapping]) -> bool {
         let mut first = None;
         let mut all = true;
-        for mapping in maps::parse(map_text) {
+        for mapping in mappings {
             if mapping.offset == 0 && !mapping.name.is_empty() {
                 first = Some((mapping.begin, mapping.end, mapping.name));
             }
@@ -36,7 +36,7 @@ impl Sites {
             let searched = match first {
                 Some((begin, end, name)) if name == mapping.name && !mapping.writable => {
                     read_object(begin, end, mapping.begin).is_some_and(|object| {
-                        let caught = self.catch_in(&object, &mapping);
+                        let caught = self.catch_in(&object, mapping);
                         self.remember(object);
                         caught
                     })
@@ -51,7 +51,7 @@ impl Sites {
         all
     }
 
-    fn catch_in(&mut self, object: &Object, mapping: &maps::Mapping) -> bool {
+    fn catch_in(&mut self, object: &Object, mapping: &Mapping) -> bool {
         let Some(found) = find(object, mapping) else { return false };
         let pieces: Vec<_> =
             found.iter().map(|(address, _)| Piece { address: *address, bytes: &UNDEFINED }).collect();
@@ -65,7 +65,7 @@ impl Sites {
 }
 
 /// The instructions in the object's code; `None` if that cannot be told.
-fn find(object: &Object, mapping: &maps::Mapping) -> Option<Vec<(u64, Trapped)>> {
+fn find(object: &Object, mapping: &Mapping) -> Option<Vec<(u64, Trapped)>> {
     let searches = &process::control().searches;
     let key = key(object, mapping);
     if let Some(known) = key.and_then(|key| searches.find(key)) {
@@ -102,7 +102,7 @@ fn trapped_at(object: &Object, address: u64) -> Option<Trapped> {
 
 /// Tells the code of a mapped file from all other: its name and identity, and when it was last changed. `None` if that
 /// cannot be asked, as for a file that has been deleted.
-fn key(object: &Object, mapping: &maps::Mapping) -> Option<u128> {
+fn key(object: &Object, mapping: &Mapping) -> Option<u128> {
     let mut path = Vec::with_capacity(mapping.name.len() + 1);
     path.extend_from_slice(mapping.name);
     path.push(0);

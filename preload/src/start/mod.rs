@@ -7,9 +7,10 @@ mod normalise;
 mod standalone;
 
 use crate::process::{self, Process};
-use crate::signals::{Action, SYNCHRONOUS, UNBLOCKABLE, bit, kernel_side};
+use crate::signals::{Action, SYNCHRONOUS, bit, kernel_side};
 use crate::thread::{self, Thread};
 use crate::{arena, clock, files, kernel, order, sites, stop, time_stamps};
+use alloc::vec::Vec;
 use core::arch::global_asm;
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -179,7 +180,9 @@ unsafe fn take_control(request: &Request) {
     let Ok(map_text) = kernel::read_file(c"/proc/self/maps") else {
         return give_up(environment, b"/proc is not mounted; the program runs unrecorded");
     };
-    find_ourselves(&map_text);
+    // Once: it is looked through many times.
+    let mappings: Vec<_> = maps::parse(&map_text).collect();
+    find_ourselves(&mappings);
     // SAFETY: every x86-64 processor that runs a kernel with Syscall User Dispatch has XSAVE.
     extended_state::adopt(&process::control().processor.get(|| unsafe { extended_state::ask() }));
     let mode = match process::control().mode.load(Ordering::Relaxed) {
@@ -196,11 +199,11 @@ unsafe fn take_control(request: &Request) {
         actions: [Action::DEFAULT; 65],
         outputs: environment.outputs(),
         files: files::Files::new(),
-        children: alloc::vec::Vec::new(),
+        children: Vec::new(),
         sites: sites::Sites::new(),
         library: environment.library(),
         threads: 1,
-        free_areas: alloc::vec::Vec::new(),
+        free_areas: Vec::new(),
         next_area: 1,
         filters: crate::calls::seccomp::Filters::NONE,
     });
@@ -223,7 +226,7 @@ unsafe fn take_control(request: &Request) {
     slot.state.store(slot_state::LIVE, Ordering::Release);
     thread.real = real_thread;
     order::reset(thread);
-    clear_dead_stack(&raw const *request as u64, &map_text);
+    clear_dead_stack(&raw const *request as u64, &mappings);
     crate::calls::process::others_have_ended(slot);
     // SAFETY: the kernel's arrays.
     let stack = unsafe { InitialStack::read(argv, envp) };
@@ -233,7 +236,7 @@ unsafe fn take_control(request: &Request) {
                 process::get().outputs.begin();
             }
             let identity = layout::identity(thread, &stack);
-            layout::record(thread, &stack, &identity, &map_text);
+            layout::record(thread, &stack, &identity, &map_text, &mappings);
             if environment.is_first() {
                 // It can look at the program's files while that runs, and not when it has ended.
                 thread::wake_companion();
@@ -241,7 +244,7 @@ unsafe fn take_control(request: &Request) {
             identity
         }
         Mode::Replay => {
-            let identity = layout::replay(thread, &map_text);
+            let identity = layout::replay(thread, &mappings);
             normalise::adopt(&stack, &identity, &raw const *request as u64);
             identity
         }
@@ -249,15 +252,15 @@ unsafe fn take_control(request: &Request) {
     layout::adopt(thread, &identity);
     normalise::unregister_restartable_sequences();
     environment.hide();
-    arm(thread, &stack, &map_text);
+    arm(thread, &stack, &mappings);
 }
 
 /// Clears what the loader left on the stack below us, whose frames are at `here`: it depends on the mode.
-fn clear_dead_stack(here: u64, map_text: &[u8]) {
+fn clear_dead_stack(here: u64, mappings: &[maps::Mapping]) {
     const PAGE: u64 = 4096;
     // The rest is cleared when we are done.
     let end = (here - CONSTRUCTOR_STACK / 2) & !(PAGE - 1);
-    let stack = maps::parse(map_text).find(|mapping| (mapping.begin..mapping.end).contains(&here));
+    let stack = mappings.iter().find(|mapping| (mapping.begin..mapping.end).contains(&here));
     if let Some(begin) = stack.map(|stack| stack.begin).filter(|begin| *begin < end) {
         // SAFETY: these pages of the stack are in use by nobody: all frames are above.
         let _ = unsafe {
@@ -267,29 +270,26 @@ fn clear_dead_stack(here: u64, map_text: &[u8]) {
 }
 
 /// Our own segments, by an address of ours.
-fn find_ourselves(map_text: &[u8]) {
+fn find_ourselves(mappings: &[maps::Mapping]) {
     let here = start as *const () as u64;
-    let own = maps::parse(map_text).find(|mapping| (mapping.begin..mapping.end).contains(&here));
+    let own = mappings.iter().find(|mapping| (mapping.begin..mapping.end).contains(&here));
     let Some(own) = own else { return };
     CODE[0].store(own.begin, Ordering::Relaxed);
     CODE[1].store(own.end, Ordering::Relaxed);
-    let mut all = maps::parse(map_text).filter(|mapping| mapping.name == own.name);
+    let mut all = mappings.iter().filter(|mapping| mapping.name == own.name);
     let begin = all.next().map_or(own.begin, |first| first.begin);
-    let end = all.last().map_or(own.end, |last| last.end);
+    let end = all.next_back().map_or(own.end, |last| last.end);
     // Variables that are zero at first and that the file's last page has no room for: a mapping without a name.
-    let behind = maps::parse(map_text).find(|mapping| mapping.begin == end && mapping.name.is_empty());
+    let behind = mappings.iter().find(|mapping| mapping.begin == end && mapping.name.is_empty());
     MEMORY[0].store(begin, Ordering::Relaxed);
     MEMORY[1].store(behind.map_or(end, |zeros| zeros.end), Ordering::Relaxed);
 }
 
 /// From here on nothing of the program escapes us.
-fn arm(thread: &mut Thread, stack: &InitialStack, map_text: &[u8]) {
-    kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
-    let recording = process::get().mode == Mode::Record;
-    for signal in (1..=64).filter(|signal| bit(*signal) & UNBLOCKABLE == 0) {
-        if recording {
-            kernel_side::follow(signal, &process::get().actions[signal as usize]);
-        } else if SYNCHRONOUS & bit(signal) != 0 {
+fn arm(thread: &mut Thread, stack: &InitialStack, mappings: &[maps::Mapping]) {
+    if process::get().mode == Mode::Replay {
+        kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
+        for signal in (1..=64).filter(|signal| SYNCHRONOUS & bit(*signal) != 0) {
             kernel_side::catch(signal, 0);
         }
     }
@@ -297,11 +297,11 @@ fn arm(thread: &mut Thread, stack: &InitialStack, map_text: &[u8]) {
     kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
     sites::in_a_row(|| {
         clock::redirect(stack);
-        time_stamps::trap(map_text);
-        if let Some(code) = layout::of_loader(stack, map_text).find(|mapping| mapping.executable) {
+        time_stamps::trap(mappings);
+        if let Some(code) = layout::of_loader(stack, mappings).find(|mapping| mapping.executable) {
             process::get().sites.make_binding_repeatable(code.begin..code.end);
         }
-        order::points::install(map_text);
+        order::points::install(mappings);
     });
     stop::look(thread);
     if kmod_shim::dispatch::arm().is_err() {
