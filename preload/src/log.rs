@@ -188,7 +188,7 @@ pub fn call(
 }
 
 /// Logs a call that neither has items nor changes files.
-#[inline]
+#[inline(always)]
 pub fn bare_call(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], result: i64) {
     let count = syscall.arguments.len();
     let length = (8 + 8 * count) as u32;
@@ -201,7 +201,7 @@ pub fn bare_call(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], r
 }
 
 /// Appends an event that is the first `count` of these words.
-#[inline]
+#[inline(always)]
 fn emit_words(thread: &mut Thread, words: &[u64; 8], count: usize) {
     thread.events += 1;
     if !process::recording() {
@@ -222,14 +222,14 @@ fn emit_words(thread: &mut Thread, words: &[u64; 8], count: usize) {
 }
 
 /// Logs an event that has no items.
-#[inline]
-pub fn words(thread: &mut Thread, kind: Kind, flags: u8, number: u16, body: &[u64]) {
+#[inline(always)]
+pub fn words<const N: usize>(thread: &mut Thread, kind: Kind, flags: u8, number: u16, body: &[u64; N]) {
     thread.items.clear();
-    let header = Header { kind: kind as u8, flags, number, length: 8 * body.len() as u32 };
+    let header = Header { kind: kind as u8, flags, number, length: 8 * N as u32 };
     let mut words = [0u64; 8];
     words[0] = u64::from_le_bytes(header.to_bytes());
-    words[1..1 + body.len()].copy_from_slice(body);
-    emit_words(thread, &words, 1 + body.len());
+    words[1..1 + N].copy_from_slice(body);
+    emit_words(thread, &words, 1 + N);
 }
 
 /// Logs an event that is only the items collected so far.
