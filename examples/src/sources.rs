@@ -77,6 +77,7 @@ fn files() -> Vec<Case> {
         own("files/copies.c").varies(),
         own("files/own_output.c").varies(),
         own("files/changing_input.c").steady(),
+        own("files/rewritten_input.c").varies(),
         own("files/standard_input.c").reading(b"hello there\n12 numbers\nand the rest of it\n").steady(),
         own("files/standard_output.c").steady(),
         own("files/output_by_name.c").varies(),

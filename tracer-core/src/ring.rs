@@ -19,6 +19,8 @@ pub trait Wait {
     fn wake(&self, slot: &Slot);
 }
 
+/// Bytes that a consumer may have removed without telling the producer, whose cache line it would take each time.
+const GRAIN: u64 = 4096;
 /// How many consumed bytes a consumer can put back.
 pub const REWIND: usize = 64;
 
@@ -35,6 +37,8 @@ pub struct Consumer {
     slot: *const Slot,
     base: *const u8,
     tail: u64,
+    /// What the producer knows of `tail`.
+    published: u64,
     known_head: u64,
 }
 
@@ -155,7 +159,7 @@ impl Consumer {
         // SAFETY: the caller keeps the slot mapped.
         let (head, tail) =
             unsafe { ((*slot).head.0.load(Ordering::Acquire), (*slot).tail.0.load(Ordering::Relaxed)) };
-        Consumer { slot, base, tail, known_head: head }
+        Consumer { slot, base, tail, published: tail, known_head: head }
     }
 
     fn slot(&self) -> &Slot {
@@ -197,10 +201,17 @@ impl Consumer {
         true
     }
 
-    /// Removes `length` bytes that were peeked.
+    /// Removes `length` bytes that were peeked. The producer is told of several small removals at once, and when there is
+    /// nothing left.
     #[inline]
     pub fn advance(&mut self, length: usize, wait: &impl Wait) {
         self.tail += length as u64;
+        if self.tail == self.known_head || self.tail - self.published >= GRAIN {
+            self.publish(wait);
+        }
+    }
+
+    fn publish(&mut self, wait: &impl Wait) {
         let slot = self.slot();
         slot.tail.0.store(self.tail, Ordering::Release);
         if self.known_head - self.tail < RING_SIZE as u64 / 2 {
@@ -217,6 +228,7 @@ impl Consumer {
         if little && self.slot().at_end.load(Ordering::Relaxed) == 0 {
             wait.wake(self.slot());
         }
+        self.published = self.tail;
     }
 
     /// Puts back the last `length` bytes that were removed but whose room the producer has not been given yet
@@ -225,6 +237,7 @@ impl Consumer {
         debug_assert!(length <= REWIND);
         self.tail -= length as u64;
         self.slot().tail.0.store(self.tail, Ordering::Release);
+        self.published = self.tail;
     }
 
     /// Removes `length` bytes into `target`, in pieces if they are more than the ring.

@@ -109,6 +109,20 @@ pub struct Slot {
     pub program_wake: Line<AtomicU32>,
     /// The program's side is about to sleep on `program_wake`.
     pub program_waits: AtomicU32,
+    /// Record: the writer's answer to a [`file_use::SEALED`] of the owner's: a [`seal`].
+    pub seal: AtomicU32,
+    /// Record: if there is one, the value that its entry in [`Control::seals`] has for as long as it holds.
+    pub seal_value: AtomicU32,
+}
+
+/// Answers in [`Slot::seal`].
+pub mod seal {
+    /// There is none yet. The program sets this before it asks.
+    pub const PENDING: u32 = 0;
+    /// The file cannot be sealed.
+    pub const REFUSED: u32 = 1;
+    /// The file is sealed, and this plus its place in [`super::Control::seals`] is the answer.
+    pub const FIRST: u32 = 2;
 }
 
 /// Who has the right to run, among threads of which one runs at a time: those of a process, or those of all
@@ -166,6 +180,8 @@ impl Default for Domain {
     }
 }
 
+/// Files that can be sealed at once.
+pub const SEALS: usize = 256;
 /// Files that several processes can have mapped at once.
 pub const SHARED_FILES: usize = 2048;
 
@@ -234,6 +250,9 @@ pub struct Control {
     pub processor: Published<66>,
     /// What was found in the code of the files that are mapped.
     pub searches: Searches,
+    /// Record: a number for each sealed file, which the writer changes *before* anybody can change the file: what was
+    /// read before the number was seen to be the same is what the trace refers to.
+    pub seals: [AtomicU32; SEALS],
     /// The streams.
     pub slots: [Slot; SLOTS],
 }
@@ -282,8 +301,8 @@ pub struct Report {
 pub struct FileMessage {
     /// The file's number in this recording, from [`Control::next_file`].
     pub file: u64,
-    /// Stream that met it first.
-    pub stream: u64,
+    /// Slot of the thread that met it.
+    pub slot: u64,
     /// Its identity then: device, inode, size, modification time in nanoseconds since 1970.
     pub device: u64,
     /// Inode number.
@@ -298,9 +317,10 @@ pub struct FileMessage {
 
 /// What a program does with a file, in [`FileMessage::mapped`].
 pub mod file_use {
-    /// It was read.
-    pub const READ: u64 = 0;
-    /// It was mapped.
+    /// Events are to refer to what it holds, if the writer can make certain that it does not change meanwhile. The
+    /// program waits for the answer.
+    pub const SEALED: u64 = 0;
+    /// It is executed, or belongs to the installed system: events refer to it.
     pub const MAPPED: u64 = 1;
     /// It was mapped shared: who else has it?
     pub const SHARED: u64 = 2;

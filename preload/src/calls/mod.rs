@@ -56,6 +56,7 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
             make(thread, frame, syscall);
             deliver::at_exit(thread, frame);
         }
+        Some(syscall) if plain::pass(thread, frame, syscall) => deliver::at_exit(thread, frame),
         Some(syscall) => {
             order::at_safepoint(thread);
             if !deliver::at_entry(thread, frame) {

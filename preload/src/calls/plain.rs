@@ -1,10 +1,10 @@
 //! Calls that only pass numbers: nothing to capture, nobody to wait for. They are worth a way of their own because
 //! programs that make them in loops (getppid, in the benchmarks of every tracer) do little else.
 
-use crate::log;
 use crate::thread::Thread;
+use crate::{check, log, order, process};
 use kmod_shim::arch::native::{frame::Frame, raw};
-use tracer_core::event::Kind;
+use tracer_core::session::Mode;
 use tracer_core::syscalls::{Class, Syscall, Type, table};
 
 /// Numbers below this one can be in the set.
@@ -56,6 +56,25 @@ pub fn record(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
     let arguments = frame.arguments();
     // SAFETY: it is the program's own call, and passes only numbers.
     let result = unsafe { raw::call(syscall.number as i64, arguments) };
-    log::call(thread, Kind::Call, syscall, &arguments, result, 0);
+    log::bare_call(thread, syscall, &arguments, result);
     frame.rax = result as u64;
+}
+
+/// The whole way of such a call if nothing is to be done but to record it, as is usual. False if there may be more to do;
+/// then nothing has been done.
+#[inline]
+pub fn pass(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) -> bool {
+    let process = process::get();
+    let usual = is_plain(syscall.number)
+        && process.mode == Mode::Record
+        && process.threads == 1
+        && !order::shares()
+        && !process.filters.any()
+        && thread.register.signals_pending == 0;
+    if usual {
+        thread.calls += 1;
+        check::before_call(thread, frame);
+        record(thread, frame, syscall);
+    }
+    usual
 }

@@ -161,12 +161,15 @@ fn acquire_at(thread: &mut Thread, place: u8) {
 
 /// A safepoint before an event: recording hands over if others have waited for long enough; replay hands over
 /// if the recording did.
-#[inline]
+#[inline(always)]
 pub fn at_safepoint(thread: &mut Thread) {
     match process::get().mode {
         Mode::Record if is_ordered(thread) => hand_over_if_due(thread),
         Mode::Record => {}
-        Mode::Replay => follow(thread, 0),
+        Mode::Replay if playback::peek(thread).is_some_and(|next| next.kind == Kind::Turn as u8) => {
+            follow(thread, 0);
+        }
+        Mode::Replay => {}
     }
 }
 

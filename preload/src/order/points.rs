@@ -6,7 +6,7 @@
 //! Those that are too short for a jump stay as they are, in both modes.
 
 use super::adversary::{self, Place};
-use crate::start::maps;
+use crate::start::maps::Mapping;
 use crate::thread::{self, Thread};
 use crate::{process, stop};
 use core::arch::global_asm;
@@ -119,12 +119,11 @@ global_asm!(
 );
 
 /// Redirects the functions, if the recording is one with chaos.
-pub fn install(map_text: &[u8]) {
+pub fn install(mappings: &[Mapping]) {
     if !adversary::is_on() {
         return;
     }
-    let library =
-        maps::parse(map_text).find(|mapping| mapping.offset == 0 && mapping.name.ends_with(LIBRARY));
+    let library = mappings.iter().find(|mapping| mapping.offset == 0 && mapping.name.ends_with(LIBRARY));
     let Some(library) = library else { return };
     // SAFETY: ld.so has loaded it, and it stays for as long as the process lives.
     let functions = unsafe { Functions::of_loaded(library.begin) };

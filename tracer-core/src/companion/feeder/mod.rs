@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::futex::SystemFutex;
 use super::link::{FromCompanion, Outcome, ReplayEnd};
 use super::memory::{ControlMapping, RingMapping, free_slot};
-use super::peers::{self, Heard, Peers};
+use super::peers::{self, Heard, News, Peers};
 use super::process::Process;
 use super::wake::{Bell, Futex};
 use super::writer::Connections;
@@ -59,9 +59,13 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
     let control = Arc::new(control);
     let result = Trace::open(&replaying.directory).map_err(io::Error::from).and_then(|trace| {
         control.chaos.store(trace.manifest.chaos().unwrap_or(0), Ordering::Relaxed);
-        let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
+        let peers = Peers { socket, link: link.try_clone()?, control: control.clone(), alarm: None };
         let shared = control.clone();
-        let heard = peers::listen(peers, move |message, file| keep_shared(&shared, message, file))?;
+        let heard = peers::listen(peers, move |news| {
+            if let News::File(message, file) = news {
+                keep_shared(&shared, message, file);
+            }
+        })?;
         link.send(&FromCompanion::Ready(replaying.directory.clone()))?;
         Ok((trace, heard))
     });

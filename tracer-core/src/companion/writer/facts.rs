@@ -275,6 +275,11 @@ impl Sink for StreamSink<'_> {
         stream.images.push(Image { first_event: index, ..Image::default() });
     }
 
+    fn wants_call(&self, event: Header) -> bool {
+        let number = i64::from(event.number);
+        matches!(number, libc::SYS_execve | libc::SYS_execveat | libc::SYS_unshare | libc::SYS_setns)
+    }
+
     fn call(&mut self, header: Header, result: i64, arguments: &[u64]) {
         let first = arguments.first().copied().unwrap_or(0);
         let entry = header.kind == Kind::Entry as u8;

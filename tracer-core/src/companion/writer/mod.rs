@@ -6,6 +6,7 @@ mod host;
 mod mapped;
 mod outsiders;
 mod scanner;
+mod seals;
 mod slots;
 mod stream;
 
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use super::futex::SystemFutex;
 use super::link::{FromCompanion, Link, Outcome, Summary};
 use super::memory::ControlMapping;
-use super::peers::{self, Heard, Peers};
+use super::peers::{self, Heard, News, Peers};
 use super::wake::Bell;
 use crate::session::file_use;
 use crate::trace::byte_string::ByteString;
@@ -33,6 +34,7 @@ use crate::trace::{Error, chunk};
 use files::Files;
 use mapped::Mapped;
 use outsiders::Outsiders;
+use seals::Seals;
 use slots::Slots;
 
 /// How long the companion sleeps when nobody wakes it: rings that are less than a quarter full are emptied then.
@@ -91,14 +93,19 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
         let manifest = first_manifest(recording);
         // Before the program starts: whatever kills us then, the trace is one that can be read.
         manifest.store(directory.path())?;
-        let files = Files::new(directory.path(), recording.policy);
+        let alarm = seals::alarm()?;
+        let files = Files::new(directory.path(), recording.policy, Seals::new(control.clone()));
         let inbox = files.clone();
         let outsiders = Outsiders::new(control.clone());
         let watch = outsiders.clone();
-        let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
-        let heard = peers::listen(peers, move |message, file| match message.mapped {
-            file_use::SHARED => watch.look_at(&message, file.as_ref()),
-            _ => inbox.keep(message, file),
+        let peers = Peers { socket, link: link.try_clone()?, control: control.clone(), alarm: Some(alarm) };
+        let heard = peers::listen(peers, move |news| match news {
+            News::Alarm => inbox.settle_broken(),
+            News::File(message, file) => match message.mapped {
+                file_use::SHARED => watch.look_at(&message, file.as_ref()),
+                file_use::SEALED => inbox.seal(message, file),
+                _ => inbox.keep(message, file),
+            },
         })?;
         link.send(&FromCompanion::Ready(directory.path().to_owned()))?;
         Ok((directory, events, manifest, (files, outsiders), heard))
