@@ -413,6 +413,10 @@ fn wait_for_turn(domain: &Domain, number: u64) {
             return;
         }
         if kernel::futex_wait(&domain.bell, bell, 1000) {
+            if kernel::hung_up(process::get().socket) {
+                // Who would have the next turn was killed with the companion.
+                kernel::exit(125);
+            }
             end_who_was_killed(domain);
         }
     }

@@ -1,5 +1,6 @@
 //! `imitate replay`, and `replay-exec`, which gdb runs.
 
+use super::foreground;
 use super::meter::Meter;
 use super::program::{Running, library};
 use crate::arguments::{Replay, ReplayExec};
@@ -36,7 +37,11 @@ pub fn replay(options: &Replay) -> Result<Ending> {
         match debugger::debug(&directory, options.check)? {}
     }
     let recorded = ending(&Manifest::load(&directory)?);
-    let failed = || Ending::Exited(Ending::failed_replay(recorded));
+    // What was asked to end, and passed that on to the program, ends as asked.
+    let failed = || match foreground::asked_to_end() {
+        Some(signal) => Ending::Killed(signal),
+        None => Ending::Exited(Ending::failed_replay(recorded)),
+    };
     match play(&directory, options) {
         Ok((ended, ReplayEnd::Finished)) if recorded.is_none_or(|recorded| recorded == ended) => Ok(ended),
         Ok((ended, ReplayEnd::Finished)) => {

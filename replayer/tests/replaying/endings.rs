@@ -151,3 +151,20 @@ fn several_replays_of_one_trace_run_at_once() {
         assert_eq!((replayed.status.code(), &replayed.stdout), (Some(0), &recorded.stdout));
     }
 }
+
+#[test]
+fn a_replay_that_is_asked_to_end_ends_with_all_its_processes() {
+    let place = Place::new();
+    // What computes does not see that its parent has gone.
+    let compute = "(i=0; while ((i < 400000)); do ((++i)); done; echo computed) & echo begun; wait";
+    assert!(place.record(&["bash", "-c", compute]).status.success());
+    let mut command = imitate();
+    let mut tool = command.arg("replay").arg(place.trace()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tool.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "begun");
+    // SAFETY: a signal to a child that has not been waited for.
+    unsafe { libc::kill(tool.id() as i32, libc::SIGTERM) };
+    // The end of the output is the end of all who could write it.
+    assert!(lines.next().is_none());
+    assert_eq!(tool.wait().unwrap().signal(), Some(libc::SIGTERM));
+}

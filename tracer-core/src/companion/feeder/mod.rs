@@ -87,6 +87,7 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
         rings: Vec::new(),
         on_divergence,
         last_look: Instant::now(),
+        root_has_ended: false,
         end: None,
     };
     feeder.work();
@@ -192,6 +193,7 @@ struct Feeder {
     rings: Vec<Option<RingMapping>>,
     on_divergence: OnDivergence,
     last_look: Instant,
+    root_has_ended: bool,
     /// Set once the replay is over although processes are left; they are killed.
     end: Option<ReplayEnd>,
 }
@@ -219,17 +221,29 @@ impl Feeder {
         }
     }
 
-    /// Frees the slots of processes that were killed, as the recorded ones may have been.
+    /// Frees the slots of processes that were killed, as the recorded ones may have been: when they had done all that is
+    /// in the log. If one had not, somebody has killed it, and others might wait for it for ever.
     fn free_dead(&mut self) {
-        if self.last_look.elapsed() < LOOK {
+        // How the first process ended is told when it has: a good moment to see whether others wait for it.
+        let root_ended = !self.root_has_ended && self.heard.root_status().is_some();
+        self.root_has_ended |= root_ended;
+        if self.last_look.elapsed() < LOOK && !root_ended {
             return;
         }
         self.last_look = Instant::now();
         for index in 0..self.places.len() {
             // In replay all ids are of our own namespace.
-            if self.places[index].as_ref().is_some_and(|place| place.process.is_dead(false)) {
-                self.free(index);
+            let Some(place) = self.places[index].as_ref().filter(|place| place.process.is_dead(false)) else {
+                continue;
+            };
+            let process = place.process_id;
+            let control = self.control.clone();
+            let slot = &control.slots[index];
+            let lives = slot.state.load(Ordering::Acquire) == slot_state::LIVE;
+            if lives && self.end.is_none() && self.has_more(index, slot) {
+                self.finish(ReplayEnd::Failed(format!("its process {process} was killed from outside")));
             }
+            self.free(index);
         }
     }
 
@@ -298,19 +312,20 @@ impl Feeder {
     /// difference that nobody inside the program can notice.
     fn check_finished(&mut self, index: usize, slot: &Slot) {
         // It may have ended before its first byte was looked for.
-        if self.take_up(index, slot).is_err() {
-            return;
-        }
-        let Some(place) = self.places.get_mut(index).and_then(Option::as_mut) else { return };
-        let more = place.stream.fill(slot, &mut self.trace).unwrap_or(true);
-        let left = slot.head.0.load(Ordering::Acquire) != slot.tail.0.load(Ordering::Acquire);
-        if (more || left) && self.end.is_none() {
+        if self.take_up(index, slot).is_ok() && self.has_more(index, slot) && self.end.is_none() {
             let stream = slot.stream.load(Ordering::Acquire);
             self.finish(ReplayEnd::Diverged(format!(
                 "imitate: the replay diverged from the recording\n  stream {stream}\n  expected: further events\n  \
                  happened: the thread ended\n"
             )));
         }
+    }
+
+    /// Whether the slot's stream has events that its thread has not taken.
+    fn has_more(&mut self, index: usize, slot: &Slot) -> bool {
+        let Some(place) = self.places.get_mut(index).and_then(Option::as_mut) else { return false };
+        let more = place.stream.fill(slot, &mut self.trace).unwrap_or(true);
+        more || slot.head.0.load(Ordering::Acquire) != slot.tail.0.load(Ordering::Acquire)
     }
 
     /// Begins to feed a slot that was given a stream.
