@@ -518,7 +518,7 @@ pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
         clear_handlers();
     }
     kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
-    kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
+    kernel_side::block(thread.blocked);
     announce(thread.slot, real, real_thread);
     arm();
     if thread.borrows_memory {

@@ -46,6 +46,10 @@ fn system_call(thread: &mut Thread, context: &mut UserContext) {
         machine.rax = unsafe { raw::call(machine.rax as i64, arguments) } as u64;
         return;
     }
+    if process::get().mode == Mode::Replay {
+        // The call may wait for other processes, for as long as they compute.
+        kernel_side::block(thread.blocked);
+    }
     let mut frame = Frame {
         vectors: [0; 16],
         rax: machine.rax,

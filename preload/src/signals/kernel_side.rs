@@ -1,8 +1,9 @@
 //! What the kernel is told about signals.
 
 use super::{Action, SYNCHRONOUS, UNBLOCKABLE, bit};
-use crate::stop;
+use crate::{process, stop};
 use kmod_shim::arch::native::raw;
+use tracer_core::session::Mode;
 
 const SA_RESTORER: u64 = 0x0400_0000;
 
@@ -60,9 +61,13 @@ pub fn follow(signal: i32, action: &Action) -> Action {
     }
 }
 
-/// The mask that is really set for a program that blocks `blocked`.
+/// The mask that is really set for a program that blocks `blocked`. In replay nothing is blocked: no signal is meant for
+/// the program then; ^C and the like are meant for the replay.
 pub fn mask_for(blocked: u64) -> u64 {
-    blocked & !(SYNCHRONOUS | UNBLOCKABLE)
+    match process::get().mode {
+        Mode::Record => blocked & !(SYNCHRONOUS | UNBLOCKABLE),
+        Mode::Replay => 0,
+    }
 }
 
 /// Sets the mask for a program that blocks `blocked`.

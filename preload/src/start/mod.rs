@@ -293,8 +293,7 @@ fn arm(thread: &mut Thread, stack: &InitialStack, mappings: &[maps::Mapping]) {
             kernel_side::catch(signal, 0);
         }
     }
-    // In replay no signal is meant for the program; ^C and the like are meant for the replay.
-    kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
+    kernel_side::block(thread.blocked);
     sites::in_a_row(|| {
         clock::redirect(stack);
         time_stamps::trap(mappings);

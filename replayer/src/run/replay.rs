@@ -53,6 +53,10 @@ pub fn replay(options: &Replay) -> Result<Ending> {
             eprintln!("imitate: {}: the recording ends here: {how}", directory.display());
             Ok(recorded.filter(|ending| matches!(ending, Ending::Killed(_))).unwrap_or_else(failed))
         }
+        // What a signal from the user does to the program's processes is no news.
+        Ok((_, ReplayEnd::Diverged(_) | ReplayEnd::Failed(_))) if foreground::asked_to_end().is_some() => {
+            Ok(failed())
+        }
         Ok((_, ReplayEnd::Diverged(report))) => {
             eprint!("{report}");
             Ok(failed())
