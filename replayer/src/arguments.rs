@@ -1,6 +1,7 @@
 //! The command line, as data: parsing, `--help`, man pages and completions all come from here.
 
 use crate::notes::{self, ENVIRONMENT, EXIT_STATUS};
+use crate::place::Place;
 use crate::run::Condition;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -41,8 +42,10 @@ pub enum Command {
     Rm(Remove),
     /// Print the events of a trace, in the manner of strace
     Dump(Dump),
-    /// Count what a trace holds, by system call
+    /// Count what a trace holds, by system call, thread, or object (file, socket, pipe...)
     Stats(Stats),
+    /// Rebuild files and streams (sockets, pipes...) as the program read and wrote them
+    Extract(Extract),
     /// Show the processes and threads of a trace as a tree, and how each ended
     Ps(Processes),
     /// Record a program once, replay it several times, and compare
@@ -189,13 +192,61 @@ pub struct Dump {
     pub interleave: bool,
 }
 
+/// What `imitate stats` sums up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// System call, or other kind of event
+    Call,
+    /// Thread
+    Thread,
+    /// File, socket, pipe or other object that calls were about
+    Object,
+}
+
 /// `imitate stats`
 #[derive(Args)]
 pub struct Stats {
     #[command(flatten)]
     pub which: Which,
+    /// What to sum up by; JSON has all of them
+    #[arg(long, value_enum, default_value_t = By::Call)]
+    pub by: By,
+    /// Print only the first N rows
+    #[arg(short = 'n', long, value_name = "N")]
+    pub top: Option<usize>,
     /// Print one JSON object
     #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate extract`
+#[derive(Args)]
+pub struct Extract {
+    #[command(flatten)]
+    pub which: Which,
+    /// Put them into this directory, which must not exist, with an index.json [default: only list what there is]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+    /// Write the one that is selected to stdout
+    #[arg(long, conflicts_with = "output")]
+    pub stdout: bool,
+    /// Only those with this number, or with this in their name
+    #[arg(short, long, value_name = "WHAT")]
+    pub select: Vec<String>,
+    /// Only what the program read
+    #[arg(long, conflicts_with = "written")]
+    pub read: bool,
+    /// Only what the program wrote
+    #[arg(long)]
+    pub written: bool,
+    /// As of this event, which is the last that counts
+    #[arg(long, value_name = "STREAM:EVENT")]
+    pub until: Option<Place>,
+    /// Replay the program to get what it wrote: of that a trace has only hashes and the first 32 bytes of each call
+    #[arg(long)]
+    pub replay: bool,
+    /// List as one JSON object a line
+    #[arg(long, conflicts_with_all = ["output", "stdout"])]
     pub json: bool,
 }
 

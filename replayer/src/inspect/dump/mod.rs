@@ -1,11 +1,9 @@
 //! `imitate dump`.
 
-mod interleave;
 mod json;
 mod text;
 
-use super::family::{Family, Member};
-use super::recording::Recording;
+use crate::analysis::{Family, Member, ProcessEvents, Recording, processes};
 use crate::arguments::Dump;
 use crate::manage::locate;
 use anyhow::{Context, Result, bail};
@@ -28,7 +26,12 @@ pub fn dump(options: &Dump) -> Result<()> {
     }
     let mut print = |stream: u32, event: &Event| print(&family, stream, event, options.json, &mut out);
     let printed = if options.interleave {
-        interleave::each_event(&recording, &family, &mut print)
+        processes(&recording, &family).values().try_for_each(|streams| {
+            ProcessEvents::new(&recording, streams).try_for_each(|event| {
+                let (stream, event) = event?;
+                print(stream, &event)
+            })
+        })
     } else {
         let wanted = |stream: &u32| options.stream.is_none_or(|only| only == *stream);
         recording.streams().filter(wanted).try_for_each(|stream| {
@@ -75,7 +78,7 @@ impl std::fmt::Display for Place {
 }
 
 /// The name of a system call, or its number if no name is known.
-pub(super) fn call_name(number: u16) -> String {
+pub fn call_name(number: u16) -> String {
     match syscalls::lookup(number.into()) {
         Some(call) => call.name.to_owned(),
         None => format!("syscall_{number}"),
@@ -83,7 +86,7 @@ pub(super) fn call_name(number: u16) -> String {
 }
 
 /// `rdtsc` and so on.
-pub(super) fn instruction_name(number: u16) -> String {
+pub fn instruction_name(number: u16) -> String {
     let known = [Instruction::Rdtsc, Instruction::Rdtscp, Instruction::Cpuid];
     match known.into_iter().find(|instruction| *instruction as u16 == number) {
         Some(instruction) => format!("{instruction:?}").to_lowercase(),

@@ -1,0 +1,28 @@
+//! Tables for people.
+
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{HumanBytes, HumanCount};
+
+/// A table without lines. The first column and those whose name has a `<` before it are to the left, others, which have
+/// numbers, to the right.
+pub fn table(columns: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(columns.iter().map(|name| name.trim_start_matches('<')));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index > 0 && !columns[index].starts_with('<') {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// `1,234`.
+pub fn count(number: u64) -> String {
+    HumanCount(number).to_string()
+}
+
+/// `1.21 KiB`.
+pub fn bytes(number: u64) -> String {
+    HumanBytes(number).to_string()
+}
