@@ -1,5 +1,6 @@
 //! The command line, as data: parsing, `--help`, man pages and completions all come from here.
 
+use crate::analysis::Topic;
 use crate::notes::{self, ENVIRONMENT, EXIT_STATUS};
 use crate::place::Place;
 use crate::run::Condition;
@@ -46,6 +47,12 @@ pub enum Command {
     Stats(Stats),
     /// Rebuild files and streams (sockets, pipes...) as the program read and wrote them
     Extract(Extract),
+    /// List what matters to security: programs, files, peers, privileges, executable memory
+    Audit(Audit),
+    /// Look for a pattern in what the program read and wrote
+    Grep(Grep),
+    /// Draw threads, hand-overs, system calls and signals, as a web page or for Perfetto
+    Timeline(Timeline),
     /// Show the processes and threads of a trace as a tree, and how each ended
     Ps(Processes),
     /// Record a program once, replay it several times, and compare
@@ -248,6 +255,62 @@ pub struct Extract {
     /// List as one JSON object a line
     #[arg(long, conflicts_with_all = ["output", "stdout"])]
     pub json: bool,
+}
+
+/// `imitate audit`
+#[derive(Args)]
+pub struct Audit {
+    #[command(flatten)]
+    pub which: Which,
+    /// Only these [default: all but reads]
+    #[arg(long, value_enum, value_name = "TOPIC", value_delimiter = ',')]
+    pub only: Vec<Topic>,
+    /// Also what was tried in vain
+    #[arg(long)]
+    pub failed: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate grep`
+#[derive(Args)]
+pub struct Grep {
+    /// A regular expression, for bytes: `.` is any byte but a line's end, `(?s-u)\xff` the byte 255
+    pub pattern: String,
+    #[command(flatten)]
+    pub which: Which,
+    /// The pattern is text, not an expression
+    #[arg(short = 'F', long)]
+    pub fixed: bool,
+    /// Capital letters are like small ones
+    #[arg(short, long)]
+    pub ignore_case: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a picture is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PictureFormat {
+    /// One web page that needs nothing else
+    Html,
+    /// Chrome's trace format, for Perfetto and others
+    Json,
+}
+
+/// `imitate timeline`
+#[derive(Args)]
+pub struct Timeline {
+    #[command(flatten)]
+    pub which: Which,
+    /// The file; it is replaced if it is there
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "timeline.html")]
+    pub output: PathBuf,
+    /// What to write [default: json if the file is called so, else html]
+    #[arg(long, value_enum)]
+    pub format: Option<PictureFormat>,
 }
 
 /// `imitate ps`

@@ -54,6 +54,9 @@ fn run(command: Command) -> Result<i32> {
         Command::Dump(options) => inspect::dump(&options).map(|()| 0),
         Command::Stats(options) => analysis::print_stats(&options).map(|()| 0),
         Command::Extract(options) => analysis::extract(&options).map(|()| 0),
+        Command::Audit(options) => analysis::audit(&options).map(|()| 0),
+        Command::Grep(options) => Ok(if analysis::grep(&options)? { 0 } else { status::NO }),
+        Command::Timeline(options) => analysis::timeline(&options).map(|()| 0),
         Command::Ps(options) => {
             let trace = manage::locate(options.which.trace.as_deref())?;
             inspect::print_processes(&trace, options.json).map(|()| 0)

@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::family::Family;
-use super::objects::{Object, Objects, Resized};
+use super::objects::{Change, Object, Objects};
 use super::order::{CausalEvents, created_streams};
 use super::recording::Recording;
 use super::transfer::{Direction, Transfer, transfers};
@@ -22,8 +22,8 @@ pub struct Seen<'a> {
     pub object: Option<usize>,
     /// The data that it moved.
     pub moved: Vec<Moved<'a>>,
-    /// The file whose size it set.
-    pub resized: Option<Resized>,
+    /// What it did to a file as a whole.
+    pub change: Option<Change>,
 }
 
 /// Data that went from or to an object.
@@ -56,7 +56,7 @@ pub fn walk(
 }
 
 fn see<'a>(objects: &mut Objects, family: &Family, leader: u32, stream: u32, event: &'a Event) -> Seen<'a> {
-    let mut seen = Seen { stream, event, call: None, object: None, moved: Vec::new(), resized: None };
+    let mut seen = Seen { stream, event, call: None, object: None, moved: Vec::new(), change: None };
     if let Body::Start { items } = &event.body {
         let directory = items.iter().find_map(|item| match item {
             Item::Directory { path } => Some(path),
@@ -81,7 +81,7 @@ fn see<'a>(objects: &mut Objects, family: &Family, leader: u32, stream: u32, eve
     // A connection that is being made is one.
     let connecting = call.number == libc::SYS_connect && call.result == -i64::from(libc::EINPROGRESS);
     if call.succeeded() || connecting {
-        seen.resized = objects.apply(leader, &call);
+        seen.change = objects.apply(leader, &call);
         for created in created_streams(event) {
             if family.members.get(&created).is_some_and(|member| !member.is_thread) {
                 objects.fork(leader, created);

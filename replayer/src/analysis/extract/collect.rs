@@ -1,7 +1,7 @@
 //! Putting together what was read from and written to objects.
 
 use super::super::family::Family;
-use super::super::objects::{Object, Objects};
+use super::super::objects::{Change, Object, Objects};
 use super::super::recording::Recording;
 use super::super::transfer::{Direction, Piece};
 use super::super::walk::{Moved, Seen, walk};
@@ -99,10 +99,10 @@ impl Collector<'_> {
                 self.add(family, seen, moved)?;
             }
         }
-        if let Some(resized) = &seen.resized
-            && let Some(image) = self.images.get_mut(&(resized.object, Direction::Written))
+        if let Some(Change::Resized(object, size)) = seen.change
+            && let Some(image) = self.images.get_mut(&(object, Direction::Written))
         {
-            image.resize(resized.size)?;
+            image.resize(size)?;
         }
         Ok(())
     }

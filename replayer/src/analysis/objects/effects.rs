@@ -5,12 +5,12 @@ use super::table::Descriptor;
 use super::{Objects, Sort, names};
 use tracer_core::trace::reader::Item;
 
-/// A call has set a file's size.
-pub struct Resized {
-    /// Which file.
-    pub object: usize,
-    /// Its bytes now.
-    pub size: u64,
+/// What a call did to a file as a whole.
+pub enum Change {
+    /// It has so many bytes now.
+    Resized(usize, u64),
+    /// It had this path before.
+    Renamed(Vec<u8>),
 }
 
 impl Objects {
@@ -56,7 +56,7 @@ impl Objects {
     }
 
     /// Applies a call of the process of `leader`, which has succeeded.
-    pub fn apply(&mut self, leader: u32, call: &Call) -> Option<Resized> {
+    pub fn apply(&mut self, leader: u32, call: &Call) -> Option<Change> {
         let a = &call.arguments;
         let result = call.result as i32;
         match call.number {
@@ -182,7 +182,7 @@ impl Objects {
         directory: Option<usize>,
         path: u8,
         flags: u64,
-    ) -> Option<Resized> {
+    ) -> Option<Change> {
         let object = self.named(leader, call, directory, path)?;
         self.list[object].opened += 1;
         let open = self.open_object(object, flags as i32 & libc::O_APPEND != 0);
@@ -191,12 +191,12 @@ impl Objects {
         (flags as i32 & libc::O_TRUNC != 0).then(|| self.sized(object, 0))
     }
 
-    fn sized(&mut self, object: usize, size: u64) -> Resized {
+    fn sized(&mut self, object: usize, size: u64) -> Change {
         self.list[object].size = size;
-        Resized { object, size }
+        Change::Resized(object, size)
     }
 
-    fn duplicate(&mut self, leader: u32, original: i32, copy: i32, closes_on_exec: bool) -> Option<Resized> {
+    fn duplicate(&mut self, leader: u32, original: i32, copy: i32, closes_on_exec: bool) -> Option<Change> {
         let open = self.open(leader, original);
         if original != copy {
             self.table(leader).set(copy, Descriptor { open, closes_on_exec });
@@ -204,7 +204,7 @@ impl Objects {
         None
     }
 
-    fn pipe(&mut self, leader: u32, call: &Call, flags: u64) -> Option<Resized> {
+    fn pipe(&mut self, leader: u32, call: &Call, flags: u64) -> Option<Change> {
         let pair = call.output(0)?;
         self.pipes += 1;
         let name = format!("pipe {}", self.pipes).into_bytes();
@@ -225,18 +225,18 @@ impl Objects {
         sort: Sort,
         name: String,
         closes_on_exec: bool,
-    ) -> Option<Resized> {
+    ) -> Option<Change> {
         let open = self.make(sort, name.into_bytes());
         self.table(leader).set(descriptor, Descriptor { open, closes_on_exec });
         None
     }
 
-    fn kernel(&mut self, leader: u32, call: &Call, name: &str, flags: usize) -> Option<Resized> {
+    fn kernel(&mut self, leader: u32, call: &Call, name: &str, flags: usize) -> Option<Change> {
         let closes_on_exec = closes(call.arguments[flags], libc::O_CLOEXEC);
         self.made(leader, call.result as i32, Sort::Kernel, name.into(), closes_on_exec)
     }
 
-    fn accepted(&mut self, leader: u32, call: &Call, closes_on_exec: bool) -> Option<Resized> {
+    fn accepted(&mut self, leader: u32, call: &Call, closes_on_exec: bool) -> Option<Change> {
         let listening = self.object(leader, call.descriptor(0));
         let mut name = String::from_utf8_lossy(&self.list[listening].name).into_owned();
         if let Some(peer) = call.output(1).and_then(names::address) {
@@ -246,7 +246,7 @@ impl Objects {
     }
 
     /// A socket has got an address.
-    fn renamed(&mut self, leader: u32, call: &Call, word: &str) -> Option<Resized> {
+    fn renamed(&mut self, leader: u32, call: &Call, word: &str) -> Option<Change> {
         let address = names::address(call.input(1)?)?;
         let object = self.object(leader, call.descriptor(0));
         // A datagram socket may be connected any number of times.
@@ -257,7 +257,7 @@ impl Objects {
     }
 
     /// Descriptors in a message.
-    fn received(&mut self, leader: u32, call: &Call, closes_on_exec: bool) -> Option<Resized> {
+    fn received(&mut self, leader: u32, call: &Call, closes_on_exec: bool) -> Option<Change> {
         let header = call.output(1)?;
         let control = long(header, 32).filter(|address| *address != 0)?;
         let messages = call.items.iter().find_map(|item| match item {
@@ -292,18 +292,18 @@ impl Objects {
         call: &Call,
         from: (Option<usize>, u8),
         to: (Option<usize>, u8),
-    ) -> Option<Resized> {
+    ) -> Option<Change> {
         let from = self.path(leader, call, from.0, call.text(from.1)?);
         let to = self.path(leader, call, to.0, call.text(to.1)?);
         let object = self.file(from.clone());
         self.paths.remove(&from);
         self.list[object].name.clone_from(&to);
         self.paths.insert(to, object);
-        None
+        Some(Change::Renamed(from))
     }
 
     /// What is opened under this name next is another file.
-    fn removed(&mut self, leader: u32, call: &Call, directory: Option<usize>, path: u8) -> Option<Resized> {
+    fn removed(&mut self, leader: u32, call: &Call, directory: Option<usize>, path: u8) -> Option<Change> {
         let path = self.path(leader, call, directory, call.text(path)?);
         self.paths.remove(&path);
         None

@@ -4,7 +4,8 @@ mod effects;
 mod names;
 mod table;
 
-pub use effects::Resized;
+pub use effects::Change;
+pub use names::address;
 
 use std::collections::HashMap;
 use table::{Descriptor, Table};

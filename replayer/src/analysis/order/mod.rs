@@ -87,7 +87,7 @@ impl Iterator for CausalEvents<'_> {
 }
 
 /// The process whose end a call has been told.
-fn waited_id(event: &Event) -> Option<u32> {
+pub fn waited_id(event: &Event) -> Option<u32> {
     let call = Call::of(event)?;
     match call.number {
         libc::SYS_wait4 if call.result > 0 => u32::try_from(call.result).ok(),

@@ -3,6 +3,8 @@
 mod json;
 mod text;
 
+pub use text::event as event_text;
+
 use crate::analysis::{Family, Member, ProcessEvents, Recording, processes};
 use crate::arguments::Dump;
 use crate::manage::locate;

@@ -2,7 +2,9 @@
 
 mod extract;
 mod hostile;
+mod questions;
 mod stats;
+mod timeline;
 
 use crate::{Place, imitate, text};
 use serde_json::Value;
