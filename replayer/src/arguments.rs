@@ -51,6 +51,9 @@ pub enum Command {
     Audit(Audit),
     /// Look for a pattern in what the program read and wrote
     Grep(Grep),
+    /// Find where two traces of a program first differ: in results, data, or who ran
+    #[command(after_help = notes::text(&[&EXIT_STATUS]))]
+    Diff(Diff),
     /// Draw threads, hand-overs, system calls and signals, as a web page or for Perfetto
     Timeline(Timeline),
     /// Show the processes and threads of a trace as a tree, and how each ended
@@ -286,6 +289,26 @@ pub struct Grep {
     /// Capital letters are like small ones
     #[arg(short, long)]
     pub ignore_case: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate diff`
+#[derive(Args)]
+pub struct Diff {
+    /// One trace: its directory, or its name in the storage directory
+    #[arg(value_name = "TRACE", value_hint = ValueHint::DirPath)]
+    pub first: PathBuf,
+    /// The other
+    #[arg(value_name = "OTHER", value_hint = ValueHint::DirPath)]
+    pub second: PathBuf,
+    /// Show the first difference of every thread, not only the first of all
+    #[arg(short, long)]
+    pub all: bool,
+    /// How many events of the thread to show before
+    #[arg(short = 'C', long, value_name = "N", default_value_t = 5)]
+    pub context: usize,
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,

@@ -57,6 +57,7 @@ fn run(command: Command) -> Result<i32> {
         Command::Audit(options) => analysis::audit(&options).map(|()| 0),
         Command::Grep(options) => Ok(if analysis::grep(&options)? { 0 } else { status::NO }),
         Command::Timeline(options) => analysis::timeline(&options).map(|()| 0),
+        Command::Diff(options) => Ok(if analysis::diff(&options)? { status::NO } else { 0 }),
         Command::Ps(options) => {
             let trace = manage::locate(options.which.trace.as_deref())?;
             inspect::print_processes(&trace, options.json).map(|()| 0)

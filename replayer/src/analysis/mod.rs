@@ -2,6 +2,7 @@
 
 mod audit;
 mod call;
+mod diff;
 mod extract;
 mod family;
 mod grep;
@@ -15,6 +16,7 @@ mod transfer;
 mod walk;
 
 pub use audit::{Topic, audit};
+pub use diff::diff;
 pub use extract::extract;
 pub use family::{Family, Image, Member, text};
 pub use grep::grep;

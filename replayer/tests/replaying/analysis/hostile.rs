@@ -3,7 +3,7 @@
 use crate::{Place, altered, imitate, text};
 use std::path::Path;
 
-/// What reads a trace, with an argument that stands for a place to write to.
+/// What reads a trace, with arguments that stand for a place to write to and for the trace as it was.
 const COMMANDS: &[&[&str]] = &[
     &["ps"],
     &["dump", "--interleave"],
@@ -13,6 +13,7 @@ const COMMANDS: &[&[&str]] = &[
     &["extract", "--output", "TARGET"],
     &["audit", "--failed"],
     &["grep", "o"],
+    &["diff", "--all", "ORIGINAL"],
     &["timeline", "--format", "html", "--output", "TARGET"],
     &["timeline", "--format", "json", "--output", "TARGET"],
 ];
@@ -54,6 +55,10 @@ fn tampered_traces_are_read_or_refused() {
     let recorded = recorded.current_dir(place.directory.path()).output().unwrap();
     assert!(recorded.status.success(), "{}", text(&recorded.stderr));
     let streams = altered::streams(&place.trace());
+    std::fs::create_dir(place.path("original")).unwrap();
+    for file in ["events", "manifest.json"] {
+        std::fs::copy(place.trace().join(file), place.path("original").join(file)).unwrap();
+    }
     for seed in 1..=40 {
         let changed: Vec<_> = streams
             .iter()
@@ -69,7 +74,12 @@ fn tampered_traces_are_read_or_refused() {
 /// It ends in an orderly way: with what it found, or with an error.
 fn check(place: &Place, command: &[&str], seed: u64) {
     let target = place.path("target");
-    let words = command.iter().map(|word| if *word == "TARGET" { target.as_path() } else { Path::new(word) });
+    let original = place.path("original");
+    let words = command.iter().map(|word| match *word {
+        "TARGET" => target.as_path(),
+        "ORIGINAL" => original.as_path(),
+        word => Path::new(word),
+    });
     // What it writes may be as long as a number in the trace says.
     let output = imitate().args(words).arg(place.trace()).output().unwrap();
     let said = text(&output.stderr);

@@ -1,5 +1,6 @@
 //! What traces of real programs tell.
 
+mod difference;
 mod extract;
 mod hostile;
 mod questions;
