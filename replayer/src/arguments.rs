@@ -54,6 +54,8 @@ pub enum Command {
     /// Find where two traces of a program first differ: in results, data, or who ran
     #[command(after_help = notes::text(&[&EXIT_STATUS]))]
     Diff(Diff),
+    /// Write traces as Parquet tables, for DuckDB, DataFusion, Spark and others
+    Export(Export),
     /// Draw threads, hand-overs, system calls and signals, as a web page or for Perfetto
     Timeline(Timeline),
     /// Show the processes and threads of a trace as a tree, and how each ended
@@ -312,6 +314,20 @@ pub struct Diff {
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
+}
+
+/// `imitate export`
+#[derive(Args)]
+pub struct Export {
+    /// Trace directories, or their names in the storage directory [default: the latest]
+    #[arg(value_name = "TRACE", value_hint = ValueHint::DirPath)]
+    pub traces: Vec<PathBuf>,
+    /// The directory of the tables, to which traces can be added
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub parquet: PathBuf,
+    /// What the trace is called in the tables, for traces of several machines [default: its directory's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
 }
 
 /// What a picture is written as.

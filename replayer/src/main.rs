@@ -58,6 +58,7 @@ fn run(command: Command) -> Result<i32> {
         Command::Grep(options) => Ok(if analysis::grep(&options)? { 0 } else { status::NO }),
         Command::Timeline(options) => analysis::timeline(&options).map(|()| 0),
         Command::Diff(options) => Ok(if analysis::diff(&options)? { status::NO } else { 0 }),
+        Command::Export(options) => analysis::export(&options).map(|()| 0),
         Command::Ps(options) => {
             let trace = manage::locate(options.which.trace.as_deref())?;
             inspect::print_processes(&trace, options.json).map(|()| 0)

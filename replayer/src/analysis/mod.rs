@@ -3,6 +3,7 @@
 mod audit;
 mod call;
 mod diff;
+mod export;
 mod extract;
 mod family;
 mod grep;
@@ -17,6 +18,7 @@ mod walk;
 
 pub use audit::{Topic, audit};
 pub use diff::diff;
+pub use export::export;
 pub use extract::extract;
 pub use family::{Family, Image, Member, text};
 pub use grep::grep;

@@ -7,7 +7,7 @@ use super::table::{bytes, count, table};
 use super::transfer::Direction;
 use super::walk::{Seen, walk};
 use crate::arguments::{By, Stats};
-use crate::inspect::{call_name, instruction_name};
+use crate::inspect::event_name;
 use crate::manage::locate;
 use anyhow::{Context, Result};
 use comfy_table::Table;
@@ -218,13 +218,13 @@ fn of_object(objects: &Objects, object: usize, sums: Sums) -> Option<OfObject> {
     Some(OfObject { sort: object.sort, name: text(&object.name), opened: object.opened, sums })
 }
 
-/// What an event is counted as.
+/// What an event is counted as. Signals are one sort.
 fn sort(event: &Event) -> String {
     match event.kind {
-        Kind::Call | Kind::Entry => call_name(event.number),
-        Kind::Clock => format!("{} (vDSO)", call_name(event.number)),
-        Kind::Instruction => format!("({})", instruction_name(event.number)),
-        other => format!("({other:?})").to_lowercase(),
+        Kind::Call | Kind::Entry => event_name(event),
+        Kind::Clock => format!("{} (vDSO)", event_name(event)),
+        Kind::Signal => "(signal)".to_owned(),
+        _ => format!("({})", event_name(event)),
     }
 }
 

@@ -3,5 +3,5 @@
 mod dump;
 mod ps;
 
-pub use dump::{call_name, dump, event_text, instruction_name};
+pub use dump::{call_name, dump, event_name, event_text};
 pub use ps::print_processes;

@@ -9,9 +9,8 @@ use super::super::objects::{Objects, Sort};
 use super::super::order::{created_streams, waited_id};
 use super::super::recording::Recording;
 use super::super::walk::{Seen, walk};
-use crate::inspect::{call_name, event_text, instruction_name};
+use crate::inspect::{event_name, event_text};
 use crate::place::Place;
-use crate::status::signal_name;
 use anyhow::Result;
 use std::collections::HashMap;
 use tracer_core::event::Kind;
@@ -113,7 +112,7 @@ pub fn chart(
             step,
             category: category(seen, objects),
             failed: seen.call.as_ref().is_some_and(|call| call.failed()),
-            name: &name(seen),
+            name: &event_name(seen.event),
             text: &event_text(seen.event),
             handed_over,
         };
@@ -169,15 +168,6 @@ impl Clock {
         if let Some(process) = self.processes.get_mut(&leader) {
             process.handed_over = None;
         }
-    }
-}
-
-fn name(seen: &Seen) -> String {
-    match seen.event.kind {
-        Kind::Call | Kind::Entry | Kind::Clock => call_name(seen.event.number),
-        Kind::Instruction => instruction_name(seen.event.number),
-        Kind::Signal => signal_name(seen.event.number.into()),
-        other => format!("{other:?}").to_lowercase(),
     }
 }
 

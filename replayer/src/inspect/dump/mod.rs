@@ -8,9 +8,10 @@ pub use text::event as event_text;
 use crate::analysis::{Family, Member, ProcessEvents, Recording, processes};
 use crate::arguments::Dump;
 use crate::manage::locate;
+use crate::status::signal_name;
 use anyhow::{Context, Result, bail};
 use std::io::{BufWriter, Write};
-use tracer_core::event::Instruction;
+use tracer_core::event::{Instruction, Kind};
 use tracer_core::syscalls;
 use tracer_core::trace::reader::Event;
 
@@ -87,8 +88,18 @@ pub fn call_name(number: u16) -> String {
     }
 }
 
+/// In a word what an event is: a call, an instruction, a signal by its name, others by their kind.
+pub fn event_name(event: &Event) -> String {
+    match event.kind {
+        Kind::Call | Kind::Entry | Kind::Clock => call_name(event.number),
+        Kind::Instruction => instruction_name(event.number),
+        Kind::Signal => signal_name(event.number.into()),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
 /// `rdtsc` and so on.
-pub fn instruction_name(number: u16) -> String {
+fn instruction_name(number: u16) -> String {
     let known = [Instruction::Rdtsc, Instruction::Rdtscp, Instruction::Cpuid];
     match known.into_iter().find(|instruction| *instruction as u16 == number) {
         Some(instruction) => format!("{instruction:?}").to_lowercase(),

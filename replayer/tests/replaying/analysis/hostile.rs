@@ -14,6 +14,7 @@ const COMMANDS: &[&[&str]] = &[
     &["audit", "--failed"],
     &["grep", "o"],
     &["diff", "--all", "ORIGINAL"],
+    &["export", "--name", "hostile", "--parquet", "TARGET"],
     &["timeline", "--format", "html", "--output", "TARGET"],
     &["timeline", "--format", "json", "--output", "TARGET"],
 ];

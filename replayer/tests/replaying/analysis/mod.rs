@@ -1,6 +1,7 @@
 //! What traces of real programs tell.
 
 mod difference;
+mod export;
 mod extract;
 mod hostile;
 mod questions;
