@@ -1,6 +1,6 @@
 //! Tables for people.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 
 /// A table without lines. The first column and those whose name has a `<` before it are to the left, others, which have
@@ -8,7 +8,9 @@ use indicatif::{HumanBytes, HumanCount};
 pub fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(columns.iter().map(|name| name.trim_start_matches('<')));
+    // On a terminal only.
+    let title = |name: &&str| Cell::new(name.trim_start_matches('<')).add_attribute(Attribute::Bold);
+    table.set_header(columns.iter().map(title));
     for (index, column) in table.column_iter_mut().enumerate() {
         if index > 0 && !columns[index].starts_with('<') {
             column.set_cell_alignment(CellAlignment::Right);

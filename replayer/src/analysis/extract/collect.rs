@@ -7,9 +7,10 @@ use super::super::transfer::{Direction, Piece};
 use super::super::walk::{Moved, Seen, walk};
 use super::image::Image;
 use super::replayed::CALLS;
+use crate::inspect::call_name;
 use crate::place::Place;
 use anyhow::{Context, Result, ensure};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use tracer_core::event::InputSummary;
 use tracer_core::trace::files::{Resolved, resolve};
@@ -37,7 +38,7 @@ pub struct Collected {
     /// Pieces that are missing.
     pub wanted: Vec<Wanted>,
     /// Why some are, once each.
-    pub reasons: HashSet<String>,
+    pub reasons: BTreeSet<String>,
 }
 
 /// What to collect.
@@ -61,7 +62,7 @@ pub fn collect(recording: &Recording, family: &Family, request: &Request) -> Res
         request,
         images: BTreeMap::new(),
         wanted: Vec::new(),
-        reasons: HashSet::new(),
+        reasons: BTreeSet::new(),
         files: HashMap::new(),
     };
     let mut reached = request.until.is_none();
@@ -86,7 +87,7 @@ struct Collector<'a> {
     request: &'a Request<'a>,
     images: BTreeMap<Key, Image>,
     wanted: Vec<Wanted>,
-    reasons: HashSet<String>,
+    reasons: BTreeSet<String>,
     /// Files that the trace refers to; `None` for what is not there.
     files: HashMap<u64, Option<Resolved>>,
 }
@@ -131,10 +132,15 @@ impl Collector<'_> {
                 _ => {
                     image.miss(at, length, self.wanted.len())?;
                     let mut summary = None;
+                    let number = seen.call.as_ref().map_or(0, |call| call.number);
                     if let Piece::Summary(known, prefix) = piece {
                         image.write(at, prefix)?;
-                        let number = seen.call.as_ref().map(|call| call.number);
-                        summary = number.is_some_and(|number| CALLS.contains(&number)).then_some(*known);
+                        summary = CALLS.contains(&number).then_some(*known);
+                    }
+                    if summary.is_none() && !matches!(piece, Piece::File(_)) {
+                        let name = call_name(number as u16);
+                        self.reasons
+                            .insert(format!("what {name} moved is not in the trace, nor has a replay it"));
                     }
                     let place = Place { stream: seen.stream, event: seen.event.index };
                     self.wanted.push(Wanted { summary, leader: family.leader(seen.stream), place });

@@ -105,3 +105,20 @@ fn an_earlier_state_is_rebuilt() {
     let failed = failed.arg(place.trace()).output().unwrap();
     assert!(text(&failed.stderr).contains("no event 0:999999"), "{}", text(&failed.stderr));
 }
+
+#[test]
+fn what_nobody_has_is_named() {
+    let place = Place::new();
+    let script = "
+import os
+source = os.open('source', os.O_RDWR | os.O_CREAT)
+os.write(source, b'moved by the kernel, past the program')
+target = os.open('target', os.O_RDWR | os.O_CREAT)
+assert os.copy_file_range(source, target, 20, 0) == 20
+os.pwrite(target, b'written', 30)
+";
+    record_script(&place, script);
+    let (target, said) = extract(&place, &["--replay", "--select", "/work/target"]);
+    assert!(said.contains("20 B in 1 file are missing") && said.contains("copy_file_range"), "{said}");
+    assert_eq!(content(&target, ".written.target"), [&[0; 30][..], b"written"].concat());
+}
