@@ -21,6 +21,8 @@ pub struct Case {
     pub needs: Vec<(&'static str, &'static str)>,
     /// An unrecorded program that runs at the same time, such as the other end of a connection.
     pub partner: Option<Partner>,
+    /// It is recorded with chaos, with one seed after another, until this is true of what it prints.
+    pub hunted: Option<fn(&str) -> bool>,
 }
 
 /// What is run. In words and scripts `{port}` stands for a TCP port of 127.0.0.1 that was free a moment ago.
@@ -109,6 +111,7 @@ fn case(name: String, command: Command) -> Case {
         end: Expected::Exit(0),
         needs: Vec::new(),
         partner: None,
+        hunted: None,
     }
 }
 
@@ -204,6 +207,13 @@ impl Case {
     /// The recorder refuses it in these words.
     pub fn refused(mut self, words: &'static str) -> Case {
         self.end = Expected::Refused(words);
+        self
+    }
+
+    /// Recorded with chaos until `shows` is true of what it prints.
+    pub fn hunted(mut self, shows: fn(&str) -> bool) -> Case {
+        self.hunted = Some(shows);
+        self.name = format!("{} under chaos", self.name);
         self
     }
 

@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// How many seeds a hunt tries.
+const SEEDS: u64 = 500;
+
 /// Checks all that `case` says. An error has what a reader of the test's log needs; the trace is kept then.
 pub fn prove(case: &Case, settings: &Settings) -> Result<()> {
     for (command, package) in &case.needs {
@@ -109,8 +112,10 @@ impl Place {
         replays: u32,
     ) -> Result<()> {
         let trace = self.root.path().join("trace");
-        self.prepare(case)?;
-        let recorded = self.run_in_its_place(case, recorder.record(&self.words, &trace))?;
+        let recorded = match case.hunted {
+            Some(shows) => self.hunt(case, recorder, &trace, shows)?,
+            None => self.record(case, recorder, &trace, None)?,
+        };
         match (case.end, native) {
             (Expected::Refused(words), _) => return check_refusal(words, &recorded),
             (_, Some(native)) => check_recording(case, native, &recorded)?,
@@ -132,6 +137,28 @@ impl Place {
             );
         }
         Ok(())
+    }
+
+    fn record(&self, case: &Case, recorder: &Recorder, trace: &Path, chaos: Option<u64>) -> Result<Outcome> {
+        self.prepare(case)?;
+        self.run_in_its_place(case, recorder.record(&self.words, trace, chaos))
+    }
+
+    fn hunt(
+        &self,
+        case: &Case,
+        recorder: &Recorder,
+        trace: &Path,
+        shows: fn(&str) -> bool,
+    ) -> Result<Outcome> {
+        for seed in 1..=SEEDS {
+            let recorded = self.record(case, recorder, trace, Some(seed))?;
+            if shows(&String::from_utf8_lossy(&recorded.stdout)) {
+                return Ok(recorded);
+            }
+            fs::remove_dir_all(trace).context("a recording without a trace")?;
+        }
+        bail!("what chaos should bring out did not show with {SEEDS} seeds")
     }
 
     fn prepare(&self, case: &Case) -> Result<()> {

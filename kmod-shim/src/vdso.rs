@@ -36,8 +36,17 @@ impl Functions {
     /// # Safety
     /// `base` is the address in AT_SYSINFO_EHDR.
     pub unsafe fn at(base: u64) -> Functions {
+        // SAFETY: the kernel's own image is well-formed.
+        unsafe { Functions::of_loaded(base) }
+    }
+
+    /// Reads the headers of any loaded shared object.
+    ///
+    /// # Safety
+    /// It is mapped at `base`, is well-formed, and stays.
+    pub unsafe fn of_loaded(base: u64) -> Functions {
         let mut functions = Functions { bias: base, symbols: 0, strings: 0, count: 0 };
-        // SAFETY: the kernel's own image is well-formed: every address below is inside it.
+        // SAFETY: the object is well-formed: every address below is inside it.
         unsafe {
             let table = base + load::<u64>(base + PROGRAM_HEADER_TABLE);
             let headers =
@@ -45,7 +54,10 @@ impl Functions {
             let mut dynamic = 0;
             for header in headers {
                 match load::<u32>(header) {
-                    PT_LOAD => functions.bias = base.wrapping_sub(load::<u64>(header + 16)),
+                    // The first one, which has the headers, is at `base`.
+                    PT_LOAD if load::<u64>(header + 8) == 0 => {
+                        functions.bias = base.wrapping_sub(load::<u64>(header + 16));
+                    }
                     PT_DYNAMIC => dynamic = load::<u64>(header + 16),
                     _ => {}
                 }
@@ -54,7 +66,8 @@ impl Functions {
             let (mut hash, mut gnu_hash) = (0, 0);
             loop {
                 let [tag, value] = load::<[u64; 2]>(entry);
-                let address = functions.bias.wrapping_add(value);
+                // ld.so puts addresses in place of the offsets in what it has loaded.
+                let address = if value < base { functions.bias.wrapping_add(value) } else { value };
                 match tag {
                     DT_NULL => break,
                     DT_STRTAB => functions.strings = address,
@@ -76,12 +89,19 @@ impl Functions {
 
     /// The address of a function by name.
     pub fn find(&self, name: &[u8]) -> Option<u64> {
-        (0..self.count).map(|i| self.symbols + i * SYMBOL).find_map(|symbol| {
+        self.all(name).next()
+    }
+
+    /// The addresses of all functions of that name: a library may have several versions of one.
+    pub fn all(&self, name: &[u8]) -> impl Iterator<Item = u64> {
+        const FUNCTION: u8 = 2;
+        (0..self.count).map(|i| self.symbols + i * SYMBOL).filter_map(move |symbol| {
             // SAFETY: `count` symbols lie at `symbols`; names are NUL-terminated in the string table.
             unsafe {
                 let value = load::<u64>(symbol + 8);
                 let own = CStr::from_ptr((self.strings + load::<u32>(symbol) as u64) as *const _);
-                (value != 0 && own.to_bytes() == name).then(|| self.bias.wrapping_add(value))
+                let is_function = load::<u8>(symbol + 4) & 0xf == FUNCTION;
+                (is_function && value != 0 && own.to_bytes() == name).then(|| self.bias.wrapping_add(value))
             }
         })
     }

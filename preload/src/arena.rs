@@ -91,24 +91,41 @@ impl Arena {
     }
 }
 
-// SAFETY: blocks are powers of two at least as large as size and alignment, taken from a range that only grows,
-// or from a list of blocks of the same class that their owners gave back; `exclusively` makes both atomic.
-unsafe impl GlobalAlloc for Arena {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+impl Arena {
+    /// A block, and whether it is fresh from the kernel, and so all zero.
+    fn take(&self, layout: Layout) -> (*mut u8, bool) {
         let class = class_of(layout);
         if class >= CLASSES {
-            return core::ptr::null_mut();
+            return (core::ptr::null_mut(), false);
         }
         self.exclusively(|| {
             let head = self.free[class].load(Ordering::Relaxed);
             if head == 0 {
-                return self.fresh(SMALLEST << class);
+                return (self.fresh(SMALLEST << class), true);
             }
             // SAFETY: a block in the list is at least 16 bytes of our memory, and its first word is the link.
             let next = unsafe { *(head as *const usize) };
             self.free[class].store(next, Ordering::Relaxed);
-            head as *mut u8
+            (head as *mut u8, false)
         })
+    }
+}
+
+// SAFETY: blocks are powers of two at least as large as size and alignment, taken from a range that only grows,
+// or from a list of blocks of the same class that their owners gave back; `exclusively` makes both atomic.
+unsafe impl GlobalAlloc for Arena {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.take(layout).0
+    }
+
+    /// Leaves pages that nobody has used yet untouched.
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let (block, zero) = self.take(layout);
+        if !zero && !block.is_null() {
+            // SAFETY: the block has that size.
+            unsafe { core::ptr::write_bytes(block, 0, layout.size()) };
+        }
+        block
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {

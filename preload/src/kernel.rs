@@ -224,12 +224,35 @@ pub fn read_link<'a>(path: &core::ffi::CStr, buffer: &'a mut [u8]) -> Result<&'a
     Ok(&buffer[..length as usize])
 }
 
+/// The current directory, in `buffer`.
+pub fn current_directory(buffer: &mut [u8]) -> Result<&[u8], Errno> {
+    // SAFETY: the buffer is valid and writable.
+    let asked =
+        unsafe { call(libc::SYS_getcwd, [buffer.as_mut_ptr() as u64, buffer.len() as u64, 0, 0, 0, 0]) };
+    match asked {
+        // The NUL is counted.
+        Ok(length @ 2..) if buffer[0] == b'/' => Ok(&buffer[..length as usize - 1]),
+        // It has been deleted, or is not below the root directory: /proc has a name for it all the same.
+        _ => read_link(c"/proc/thread-self/cwd", buffer),
+    }
+}
+
 /// fstat(2).
 pub fn status(descriptor: i32) -> Result<libc::stat, Errno> {
     let mut status = core::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the kernel fills the structure when it reports success.
     unsafe {
         call(libc::SYS_fstat, [descriptor as u64, status.as_mut_ptr() as u64, 0, 0, 0, 0])?;
+        Ok(status.assume_init())
+    }
+}
+
+/// stat(2).
+pub fn status_of(path: &core::ffi::CStr) -> Result<libc::stat, Errno> {
+    let mut status = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the path is valid, and the kernel fills the structure when it reports success.
+    unsafe {
+        call(libc::SYS_stat, [path.as_ptr() as u64, status.as_mut_ptr() as u64, 0, 0, 0, 0])?;
         Ok(status.assume_init())
     }
 }

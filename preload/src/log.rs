@@ -187,14 +187,49 @@ pub fn call(
     emit(thread, &words[..2 + count]);
 }
 
-/// Logs an event that has no items.
-pub fn words(thread: &mut Thread, kind: Kind, flags: u8, number: u16, body: &[u64]) {
-    thread.items.clear();
-    let header = Header { kind: kind as u8, flags, number, length: 8 * body.len() as u32 };
+/// Logs a call that neither has items nor changes files.
+#[inline(always)]
+pub fn bare_call(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], result: i64) {
+    let count = syscall.arguments.len();
+    let length = (8 + 8 * count) as u32;
+    let header = Header { kind: Kind::Call as u8, flags: count as u8, number: syscall.number, length };
     let mut words = [0u64; 8];
     words[0] = u64::from_le_bytes(header.to_bytes());
-    words[1..1 + body.len()].copy_from_slice(body);
-    emit(thread, &words[..1 + body.len()]);
+    words[1] = result as u64;
+    words[2..].copy_from_slice(arguments);
+    emit_words(thread, &words, 2 + count);
+}
+
+/// Appends an event that is the first `count` of these words.
+#[inline(always)]
+fn emit_words(thread: &mut Thread, words: &[u64; 8], count: usize) {
+    thread.events += 1;
+    if !process::recording() {
+        return;
+    }
+    // Room for all of them, so that all can be stored without a loop; those that are not of the event are overwritten
+    // by the next one.
+    let target = thread.producer.reserve(size_of_val(words), &ProgramWait);
+    if let Some(target) = target {
+        // SAFETY: so many bytes are reserved.
+        unsafe { target.cast::<[u64; 8]>().write_unaligned(*words) };
+        thread.producer.advance(8 * count);
+    }
+    if target.is_none() || process::control().stopped.load(core::sync::atomic::Ordering::Relaxed) != 0 {
+        process::end_recording(b"the writer has ended (the trace says why)");
+    }
+    thread.producer.publish(&ProgramWait);
+}
+
+/// Logs an event that has no items.
+#[inline(always)]
+pub fn words<const N: usize>(thread: &mut Thread, kind: Kind, flags: u8, number: u16, body: &[u64; N]) {
+    thread.items.clear();
+    let header = Header { kind: kind as u8, flags, number, length: 8 * N as u32 };
+    let mut words = [0u64; 8];
+    words[0] = u64::from_le_bytes(header.to_bytes());
+    words[1..1 + N].copy_from_slice(body);
+    emit_words(thread, &words, 1 + N);
 }
 
 /// Logs an event that is only the items collected so far.

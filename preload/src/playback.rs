@@ -6,7 +6,6 @@
 use crate::log::{self, ProgramMemory};
 use crate::thread::{ProgramWait, Thread};
 use crate::{divergence, order};
-use core::mem::MaybeUninit;
 use tracer_core::event::{self, Header, InputSummary, ItemHeader, Kind, Tag};
 use tracer_core::syscalls::{Memory, Syscall};
 
@@ -22,21 +21,23 @@ pub struct Outcome {
 }
 
 /// The next event's header, left in place; `None` where the stream ends.
+#[inline(always)]
 pub fn peek(thread: &mut Thread) -> Option<Header> {
+    if thread.next.is_none() { look_ahead(thread) } else { thread.next }
+}
+
+fn look_ahead(thread: &mut Thread) -> Option<Header> {
     loop {
-        if let Some(header) = thread.next {
-            return Some(header);
-        }
         let bytes = thread.consumer.peek(Header::SIZE, &ProgramWait)?;
         // SAFETY: peek gave 8 readable bytes.
         let header = Header::from_bytes(unsafe { bytes.cast::<[u8; 8]>().read_unaligned() });
         thread.consumer.advance(Header::SIZE, &ProgramWait);
         thread.events += 1;
-        if header.kind == Kind::Note as u8 {
-            skip(thread, header.length as usize);
-        } else {
+        if header.kind != Kind::Note as u8 {
             thread.next = Some(header);
+            return thread.next;
         }
+        skip(thread, header.length as usize);
     }
 }
 
@@ -69,18 +70,15 @@ pub fn body(thread: &mut Thread, target: &mut [u8]) {
 }
 
 /// Removes one plain value of a body.
+#[inline]
 pub fn value<T: Copy>(thread: &mut Thread) -> T {
-    let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: T is plain data for every use in this crate, so any bytes are valid.
-    unsafe {
-        if thread.consumer.read(value.as_mut_ptr().cast(), size_of::<T>(), &ProgramWait).is_err() {
-            divergence::ends_early(thread);
-        }
-        value.assume_init()
-    }
+    let Some(value) = preview(thread) else { divergence::ends_early(thread) };
+    thread.consumer.advance(size_of::<T>(), &ProgramWait);
+    value
 }
 
 /// The first bytes of the body whose header was looked at, which stays in place. `None` where the stream ends.
+#[inline]
 pub fn preview<T: Copy>(thread: &mut Thread) -> Option<T> {
     let bytes = thread.consumer.peek(size_of::<T>(), &ProgramWait)?;
     // SAFETY: peek gave so many readable bytes; T is plain data for every use in this crate.

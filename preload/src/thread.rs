@@ -155,7 +155,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
             padding: 0,
             size: 0,
         });
-        (&raw mut (*thread).pending).write(crate::signals::Pending::NONE);
+        (*thread).pending.clear();
         (&raw mut (*thread).robust_list).write(0);
         (&raw mut (*thread).clear_tid).write(0);
         (&raw mut (*thread).tenure).write(0);

@@ -6,7 +6,9 @@
 //! brings the trap back until it has been looked at. Only recording needs this: in replay clocks come from the
 //! log, and the trap always stays.
 
-use crate::process;
+use crate::start::maps::{self, Mapping};
+use crate::{kernel, process};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use kmod_shim::arch::native::trap;
 
@@ -39,7 +41,7 @@ pub fn clock_was_read() {
         return STATE.store(reads + 1, Ordering::Relaxed);
     }
     // Each thread has its own trap setting; with several, lifting it for one would leave the others.
-    let verdict = if process::get().threads == 1 && process::get().sites.catch_unpredictable() {
+    let verdict = if process::get().threads == 1 && look_through() {
         trap::trap_time_stamps(false);
         FREE
     } else {
@@ -52,16 +54,23 @@ pub fn clock_was_read() {
 pub fn code_was_added() {
     look_again();
     if !CPUID_TRAPS.load(Ordering::Relaxed) {
-        process::get().sites.catch_unpredictable();
+        look_through();
     }
 }
 
-/// Makes both kinds of instruction trap, as far as this machine can.
-pub fn trap() {
+/// Looks through the program's code, as it is mapped now; whether all that there is was found.
+fn look_through() -> bool {
+    let Ok(map_text) = kernel::read_file(c"/proc/thread-self/maps") else { return false };
+    let mappings: Vec<_> = maps::parse(&map_text).collect();
+    process::get().sites.catch_unpredictable(&mappings)
+}
+
+/// Makes both kinds of instruction trap, as far as this machine can, in a program whose mappings these are.
+pub fn trap(mappings: &[Mapping]) {
     trap::trap_time_stamps(true);
     if !trap::trap_cpuid(true) {
         CPUID_TRAPS.store(false, Ordering::Relaxed);
-        process::get().sites.catch_unpredictable();
+        process::get().sites.catch_unpredictable(mappings);
     }
 }
 

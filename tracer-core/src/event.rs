@@ -120,14 +120,14 @@ impl Header {
     pub const SIZE: usize = 8;
 
     /// The header as it is stored.
+    #[inline(always)]
     pub fn to_bytes(self) -> [u8; 8] {
-        let mut bytes = [self.kind, self.flags, 0, 0, 0, 0, 0, 0];
-        bytes[2..4].copy_from_slice(&self.number.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.length.to_le_bytes());
-        bytes
+        let number = u64::from(self.number) << 16 | u64::from(self.length) << 32;
+        (u64::from(self.kind) | u64::from(self.flags) << 8 | number).to_le_bytes()
     }
 
     /// The header stored in `bytes`; nothing is checked here.
+    #[inline]
     pub fn from_bytes(bytes: [u8; 8]) -> Header {
         Header {
             kind: bytes[0],

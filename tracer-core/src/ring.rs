@@ -19,6 +19,8 @@ pub trait Wait {
     fn wake(&self, slot: &Slot);
 }
 
+/// Bytes that a consumer may have removed without telling the producer, whose cache line it would take each time.
+const GRAIN: u64 = 4096;
 /// How many consumed bytes a consumer can put back.
 pub const REWIND: usize = 64;
 
@@ -35,6 +37,8 @@ pub struct Consumer {
     slot: *const Slot,
     base: *const u8,
     tail: u64,
+    /// What the producer knows of `tail`.
+    published: u64,
     known_head: u64,
 }
 
@@ -155,7 +159,7 @@ impl Consumer {
         // SAFETY: the caller keeps the slot mapped.
         let (head, tail) =
             unsafe { ((*slot).head.0.load(Ordering::Acquire), (*slot).tail.0.load(Ordering::Relaxed)) };
-        Consumer { slot, base, tail, known_head: head }
+        Consumer { slot, base, tail, published: tail, known_head: head }
     }
 
     fn slot(&self) -> &Slot {
@@ -197,15 +201,34 @@ impl Consumer {
         true
     }
 
-    /// Removes `length` bytes that were peeked.
+    /// Removes `length` bytes that were peeked. The producer is told of several small removals at once, and when there is
+    /// nothing left.
     #[inline]
     pub fn advance(&mut self, length: usize, wait: &impl Wait) {
         self.tail += length as u64;
+        if self.tail == self.known_head || self.tail - self.published >= GRAIN {
+            self.publish(wait);
+        }
+    }
+
+    fn publish(&mut self, wait: &impl Wait) {
         let slot = self.slot();
         slot.tail.0.store(self.tail, Ordering::Release);
         if self.known_head - self.tail < RING_SIZE as u64 / 2 {
-            wait.wake(slot);
+            self.ask_for_more(wait);
         }
+    }
+
+    /// Wakes the producer if less than half of the ring is full, unless it has said that it has no more: it would be
+    /// woken at each event of a short stream.
+    #[inline]
+    fn ask_for_more(&mut self, wait: &impl Wait) {
+        self.known_head = self.slot().head.0.load(Ordering::Acquire);
+        let little = self.known_head - self.tail < RING_SIZE as u64 / 2;
+        if little && self.slot().at_end.load(Ordering::Relaxed) == 0 {
+            wait.wake(self.slot());
+        }
+        self.published = self.tail;
     }
 
     /// Puts back the last `length` bytes that were removed but whose room the producer has not been given yet
@@ -214,6 +237,7 @@ impl Consumer {
         debug_assert!(length <= REWIND);
         self.tail -= length as u64;
         self.slot().tail.0.store(self.tail, Ordering::Release);
+        self.published = self.tail;
     }
 
     /// Removes `length` bytes into `target`, in pieces if they are more than the ring.
@@ -239,5 +263,43 @@ impl Consumer {
             length -= piece;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[derive(Default)]
+    struct Wakes(Cell<u32>);
+
+    impl Wait for Wakes {
+        fn wait(&self, _: &Slot) -> bool {
+            false
+        }
+
+        fn wake(&self, _: &Slot) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[test]
+    fn a_producer_that_has_no_more_is_not_woken() {
+        // SAFETY: all-zero is a valid slot: it is all atomics.
+        let slot = unsafe { Box::<Slot>::new_zeroed().assume_init() };
+        let mut ring = vec![0u8; 2 * RING_SIZE];
+        let wakes = Wakes::default();
+        // SAFETY: slot and ring live as long as both sides, of which there is one each.
+        let (mut producer, mut consumer) =
+            unsafe { (Producer::new(&*slot, ring.as_mut_ptr()), Consumer::new(&*slot, ring.as_ptr())) };
+        producer.advance(16);
+        producer.publish(&wakes);
+        assert!(consumer.peek(8, &wakes).is_some());
+        consumer.advance(8, &wakes);
+        assert_eq!(wakes.0.get(), 1);
+        slot.at_end.store(1, Ordering::Release);
+        consumer.advance(8, &wakes);
+        assert_eq!(wakes.0.get(), 1);
     }
 }

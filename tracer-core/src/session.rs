@@ -3,18 +3,27 @@
 //! It is one memfd: a [`Control`] page range, then [`SLOTS`] rings of [`RING_SIZE`] bytes. Every process
 //! inherits the descriptor (it survives fork and exec, and needs no path, so a child that has changed root,
 //! user or namespace still reaches it). A stream uses one slot for as long as its thread lives. The file is
-//! sparse: a slot costs memory only for the pages that were touched, and the companion punches them out again.
+//! sparse: a slot costs memory only for the pages that were touched, and the companion punches them out again, but
+//! for the first few.
 //!
 //! Beside it the processes inherit one end of a `SOCK_SEQPACKET` socket. It carries [`FileMessage`]s with a
 //! descriptor to the writer, and its end-of-file tells the companion, whatever killed them, that the last
 //! process has gone.
 
-use core::sync::atomic::{AtomicU32, AtomicU64};
+mod published;
+mod searches;
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+pub use published::Published;
+pub use searches::{Searched, Searches};
 
 /// Identifies a [`Control`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"imitate2");
 /// Streams that can be alive at once.
 pub const SLOTS: usize = 4096;
+/// Slots beyond the number of streams that are looked at all the same: not everybody counts a stream first.
+const MARGIN: usize = 64;
 /// Bytes of one ring: a power of two and a multiple of the page size.
 pub const RING_SIZE: usize = 1 << 20;
 /// Bytes that [`Control`] takes in the memfd; rings start here.
@@ -100,6 +109,20 @@ pub struct Slot {
     pub program_wake: Line<AtomicU32>,
     /// The program's side is about to sleep on `program_wake`.
     pub program_waits: AtomicU32,
+    /// Record: the writer's answer to a [`file_use::SEALED`] of the owner's: a [`seal`].
+    pub seal: AtomicU32,
+    /// Record: if there is one, the value that its entry in [`Control::seals`] has for as long as it holds.
+    pub seal_value: AtomicU32,
+}
+
+/// Answers in [`Slot::seal`].
+pub mod seal {
+    /// There is none yet. The program sets this before it asks.
+    pub const PENDING: u32 = 0;
+    /// The file cannot be sealed.
+    pub const REFUSED: u32 = 1;
+    /// The file is sealed, and this plus its place in [`super::Control::seals`] is the answer.
+    pub const FIRST: u32 = 2;
 }
 
 /// Who has the right to run, among threads of which one runs at a time: those of a process, or those of all
@@ -157,6 +180,8 @@ impl Default for Domain {
     }
 }
 
+/// Files that can be sealed at once.
+pub const SEALS: usize = 256;
 /// Files that several processes can have mapped at once.
 pub const SHARED_FILES: usize = 2048;
 
@@ -189,7 +214,8 @@ pub struct Control {
     pub companion_waits: AtomicU32,
     /// Not 0: nothing more is logged (disk full, writer gone...). The program goes on unrecorded.
     pub stopped: AtomicU32,
-    /// Record: the number that the next stream gets (0 is the first process's first thread).
+    /// The number of streams that there have been, and so, in recording, the one that the next stream gets (0 is the
+    /// first process's first thread).
     pub next_stream: AtomicU32,
     /// Record: the number that the next referenced file gets.
     pub next_file: AtomicU32,
@@ -201,8 +227,8 @@ pub struct Control {
     pub live_processes: AtomicU32,
     /// A [`check level`](check_level).
     pub check: AtomicU32,
-    /// Record: seed of the decisions who runs next, which are then made to provoke failures; 0 = threads are treated
-    /// fairly.
+    /// Seed of the decisions who runs next, which are made to provoke failures while recording; 0 = threads are treated
+    /// fairly. Replay only needs to know whether there is one.
     pub chaos: AtomicU64,
     /// Record: the ticket that the next output to stdout or stderr takes. Replay: the ticket whose turn it is;
     /// also a futex (its low 32 bits).
@@ -220,11 +246,26 @@ pub struct Control {
     pub report: core::cell::UnsafeCell<Report>,
     /// Files that several processes may have mapped.
     pub shared_files: [SharedFile; SHARED_FILES],
+    /// What the processor says about the state that it saves.
+    pub processor: Published<66>,
+    /// What was found in the code of the files that are mapped.
+    pub searches: Searches,
+    /// Record: a number for each sealed file, which the writer changes *before* anybody can change the file: what was
+    /// read before the number was seen to be the same is what the trace refers to.
+    pub seals: [AtomicU32; SEALS],
     /// The streams.
     pub slots: [Slot; SLOTS],
 }
 
 const _: () = assert!(size_of::<Control>() <= CONTROL_SIZE);
+
+impl Control {
+    /// The slots that may be in use: the lowest free one is always taken, by a stream that was counted before.
+    pub fn used_slots(&self) -> &[Slot] {
+        let streams = self.next_stream.load(Ordering::Acquire) as usize;
+        &self.slots[..streams.saturating_add(MARGIN).min(SLOTS)]
+    }
+}
 
 /// How much replay verifies, in [`Control::check`].
 pub mod check_level {
@@ -260,8 +301,8 @@ pub struct Report {
 pub struct FileMessage {
     /// The file's number in this recording, from [`Control::next_file`].
     pub file: u64,
-    /// Stream that met it first.
-    pub stream: u64,
+    /// Slot of the thread that met it.
+    pub slot: u64,
     /// Its identity then: device, inode, size, modification time in nanoseconds since 1970.
     pub device: u64,
     /// Inode number.
@@ -276,9 +317,10 @@ pub struct FileMessage {
 
 /// What a program does with a file, in [`FileMessage::mapped`].
 pub mod file_use {
-    /// It was read.
-    pub const READ: u64 = 0;
-    /// It was mapped.
+    /// Events are to refer to what it holds, if the writer can make certain that it does not change meanwhile. The
+    /// program waits for the answer.
+    pub const SEALED: u64 = 0;
+    /// It is executed, or belongs to the installed system: events refer to it.
     pub const MAPPED: u64 = 1;
     /// It was mapped shared: who else has it?
     pub const SHARED: u64 = 2;

@@ -8,6 +8,9 @@ pub fn races() -> Vec<Case> {
     vec![
         own("races/counter.c").compiled("-O0"),
         own("races/counter.c").compiled("-O2"),
+        own("races/counter.c").compiled("-O0").hunted(loses_updates),
+        own("races/counter.c").compiled("-O2").hunted(loses_updates),
+        own("races/lock_order.c").hunted(meets),
         own("races/mutual_exclusion.c").with("dekker"),
         own("races/mutual_exclusion.c").with("peterson"),
         own("races/mutual_exclusion.c").compiled("-O2 -DFENCE=").with("dekker"),
@@ -19,6 +22,16 @@ pub fn races() -> Vec<Case> {
         own("races/spinning_flag.c").compiled("-O2 -DPAUSE").steady(),
         own("races/spinning_flag.c").compiled("-O2 -DCOUNTING"),
     ]
+}
+
+/// Whether `races/counter.c` has lost any.
+fn loses_updates(printed: &str) -> bool {
+    !printed.is_empty() && !printed.contains(", 0 lost")
+}
+
+/// Whether each thread of `races/lock_order.c` had what the other wanted.
+fn meets(printed: &str) -> bool {
+    !printed.is_empty() && !printed.contains("met 0 times")
 }
 
 /// Threads that meet in locks, in system calls, and in how their process ends.

@@ -81,6 +81,21 @@ pub(super) fn for_each_instruction<'a>(
     Ok(())
 }
 
+/// Whether an instruction of `function` begins at `address`: what comes after it is not read.
+pub(super) fn begins_at(code: &Segment, function: &Function, address: u64) -> Result<bool, Refusal> {
+    let mut here = function.range.start;
+    if address.saturating_sub(here) > LONGEST_FUNCTION {
+        return Err(Refusal::FunctionTooLong);
+    }
+    let mut rest = code.get(function.range.clone()).ok_or(Refusal::UnknownFunction)?;
+    while here < address {
+        let instruction = decode(rest).ok_or(Refusal::UnknownInstruction(here))?;
+        here += instruction.length as u64;
+        rest = rest.get(instruction.length..).unwrap_or_default();
+    }
+    Ok(here == address)
+}
+
 /// Reads `function`, in which a `syscall` instruction must begin at `site`.
 pub(super) fn lead_to(code: &Segment, function: &Function, site: u64) -> Result<Lead, Refusal> {
     let mut lead = Lead { kept: [None; KEPT], targets: 0, window: site.wrapping_sub(TARGET_WINDOW) };

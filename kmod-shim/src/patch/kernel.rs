@@ -38,19 +38,34 @@ pub struct Piece<'a> {
 /// # Safety
 /// The memory may be changed, byte after byte.
 pub unsafe fn write_as_debugger(call: impl Fn(i64, [u64; 6]) -> i64, pieces: &[Piece]) -> isize {
-    // Not "self": that is the process's first thread, which may have ended. And opened each time, because the
-    // file stays with the address space that opened it, and a child's is another.
-    let path = c"/proc/thread-self/mem".as_ptr() as u64;
-    let flags = (libc::O_WRONLY | libc::O_CLOEXEC) as u64;
-    let file = call(libc::SYS_openat, [libc::AT_FDCWD as u64, path, flags, 0, 0, 0]);
+    // Opened each time, because the file stays with the address space that opened it, and a child's is another.
+    let file = open_memory(&call);
     if file < 0 {
         return file as isize;
     }
+    // SAFETY: the caller lets the memory be changed.
+    let result = unsafe { write_to_memory(&call, file as i32, pieces) };
+    call(libc::SYS_close, [file as u64, 0, 0, 0, 0, 0]);
+    result
+}
+
+/// Opens this process's memory, for several writes in a row; a descriptor, or a negative `errno`.
+pub fn open_memory(call: &impl Fn(i64, [u64; 6]) -> i64) -> i64 {
+    // Not "self": that is the process's first thread, which may have ended.
+    let path = c"/proc/thread-self/mem".as_ptr() as u64;
+    let flags = (libc::O_WRONLY | libc::O_CLOEXEC) as u64;
+    call(libc::SYS_openat, [libc::AT_FDCWD as u64, path, flags, 0, 0, 0])
+}
+
+/// Writes `pieces` to the memory that is open as `file`; 0, or a negative `errno`.
+///
+/// # Safety
+/// The memory may be changed, byte after byte.
+pub unsafe fn write_to_memory(call: &impl Fn(i64, [u64; 6]) -> i64, file: i32, pieces: &[Piece]) -> isize {
     let written = pieces.iter().all(|Piece { address, bytes }| {
         let length = bytes.len() as u64;
         let arguments = [file as u64, bytes.as_ptr() as u64, length, *address, 0, 0];
         call(libc::SYS_pwrite64, arguments) == length as i64
     });
-    call(libc::SYS_close, [file as u64, 0, 0, 0, 0, 0]);
     if written { 0 } else { -libc::EIO as isize }
 }

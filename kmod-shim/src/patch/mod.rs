@@ -1,6 +1,6 @@
 //! Code that is changed so that it reaches us without a trap.
 //!
-//! Syscall User Dispatch catches every system call, at 0.9 us each. A site that has trapped once is rewritten
+//! Syscall User Dispatch catches every system call, at 0.9 us each. A site that traps often is rewritten
 //! here, so that it jumps to the same entry from then on, at a few nanoseconds. Everything is read from the
 //! loaded object itself, and nothing is guessed: what cannot be proved sound goes on trapping.
 //!
@@ -14,7 +14,7 @@
 //! * [`near_memory`] maps memory for them, `write` changes code that is in use, both by way of [`kernel`];
 //! * [`rewriter`] does it all.
 //!
-//! It runs in the handler of the first trap, in the recorded program: it calls nothing in libc, panics nowhere,
+//! It runs in the handler of a trap, in the recorded program: it calls nothing in libc, panics nowhere,
 //! and allocates (the list of changes, at times a copy of a function) through Rust's global allocator, which
 //! the preloaded library keeps apart from the program's.
 

@@ -6,7 +6,7 @@
 //! (libc has two, for contended adaptive mutexes) are replaced by an instruction that is undefined.
 
 use super::eh_frame::{Segment, function_containing};
-use super::function::for_each_instruction;
+use super::function::begins_at;
 use super::object::Object;
 use crate::arch::native::trap::Trapped;
 use core::arch::x86_64::{
@@ -29,7 +29,7 @@ pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> 
     // SAFETY: the caller vouches for the object's segments.
     let (code, unwind) = unsafe { (segment(&object.code), segment(&object.unwind)) };
     let mut from = 0;
-    while let Some(at) = next_candidate(code.bytes, from) {
+    while let Some(at) = next_pair(code.bytes, from, ESCAPE, SECOND) {
         from = at + 1;
         let Some(candidate) = code.bytes.get(at..).and_then(|rest| rest.first_chunk().copied()) else {
             break;
@@ -45,19 +45,18 @@ pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> 
     true
 }
 
-/// The first place from `from` on that has the first two bytes of one of the instructions. Every start of a
-/// process looks through megabytes, so this goes by 16 bytes; and by two bytes at each, because [`ESCAPE`] alone
-/// is one byte in thirty.
-fn next_candidate(bytes: &[u8], mut from: usize) -> Option<usize> {
+/// The first place from `from` on that has `first` and then one of `seconds`. Every start of a process looks through
+/// megabytes, so this goes by 16 bytes; and by two bytes at each, because [`ESCAPE`] alone is one byte in thirty.
+pub(crate) fn next_pair(bytes: &[u8], mut from: usize, first: u8, seconds: [u8; 3]) -> Option<usize> {
     while let Some(lane) = bytes.get(from..).and_then(|rest| rest.first_chunk::<{ LANE + 1 }>()) {
         // SAFETY: SSE2 is part of x86-64; both loads are of 16 of the 17 valid bytes.
         let equal = unsafe {
-            let first = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
-            let second = _mm_loadu_si128(lane.as_ptr().add(1).cast::<__m128i>());
+            let here = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
+            let behind = _mm_loadu_si128(lane.as_ptr().add(1).cast::<__m128i>());
             let is = |lane, byte: u8| _mm_cmpeq_epi8(lane, _mm_set1_epi8(byte as i8));
-            let [a, b, c] = SECOND.map(|byte| is(second, byte));
-            let seconds = _mm_or_si128(_mm_or_si128(a, b), c);
-            _mm_movemask_epi8(_mm_and_si128(is(first, ESCAPE), seconds))
+            let [a, b, c] = seconds.map(|byte| is(behind, byte));
+            let matching = _mm_or_si128(_mm_or_si128(a, b), c);
+            _mm_movemask_epi8(_mm_and_si128(is(here, first), matching))
         };
         if equal != 0 {
             return Some(from + equal.trailing_zeros() as usize);
@@ -65,7 +64,7 @@ fn next_candidate(bytes: &[u8], mut from: usize) -> Option<usize> {
         from += LANE;
     }
     let rest = bytes.get(from..)?;
-    rest.windows(2).position(|pair| pair[0] == ESCAPE && SECOND.contains(&pair[1])).map(|at| from + at)
+    rest.windows(2).position(|pair| pair[0] == first && seconds.contains(&pair[1])).map(|at| from + at)
 }
 
 /// # Safety
@@ -80,9 +79,7 @@ unsafe fn segment<'a>(range: &core::ops::Range<u64>) -> Segment<'a> {
 /// Whether an instruction begins at `address`; `None` if that cannot be told.
 fn begins_instruction(code: &Segment, unwind: &Segment, header: u64, address: u64) -> Option<bool> {
     let function = function_containing(unwind, header, address)?;
-    let mut begins = false;
-    for_each_instruction(code, &function, |placed, _| begins |= placed.address == address).ok()?;
-    Some(begins)
+    begins_at(code, &function, address).ok()
 }
 
 #[cfg(test)]
@@ -96,11 +93,11 @@ mod tests {
                 for place in 0..length - 1 {
                     let mut bytes = vec![ESCAPE; length];
                     bytes[place + 1] = second;
-                    assert_eq!(next_candidate(&bytes, 0), Some(place));
-                    assert_eq!(next_candidate(&bytes, place), Some(place));
-                    assert_eq!(next_candidate(&bytes, place + 1), None);
+                    assert_eq!(next_pair(&bytes, 0, ESCAPE, SECOND), Some(place));
+                    assert_eq!(next_pair(&bytes, place, ESCAPE, SECOND), Some(place));
+                    assert_eq!(next_pair(&bytes, place + 1, ESCAPE, SECOND), None);
                 }
-                assert_eq!(next_candidate(&vec![ESCAPE; length], 0), None);
+                assert_eq!(next_pair(&vec![ESCAPE; length], 0, ESCAPE, SECOND), None);
             }
         }
     }

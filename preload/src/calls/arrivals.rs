@@ -4,16 +4,19 @@
 use super::generic;
 use crate::thread::Thread;
 use crate::{log, process};
-use kmod_shim::arch::native::frame::Frame;
+use kmod_shim::arch::native::{frame::Frame, raw};
 use tracer_core::session::Mode;
 use tracer_core::syscalls::Syscall;
 
 /// open, creat, openat, openat2. What cannot be written to needs no look.
 pub fn open(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     let arguments = frame.arguments();
-    generic::emulate(thread, frame, syscall);
+    if process::get().mode == Mode::Replay {
+        return generic::emulate(thread, frame, syscall);
+    }
+    generic::record_after(thread, frame, syscall, |result| past_seal(syscall, &arguments, result));
     let descriptor = frame.rax as i64;
-    if process::get().mode == Mode::Replay || descriptor < 0 {
+    if descriptor < 0 {
         return;
     }
     let flags = match syscall.number as i64 {
@@ -24,6 +27,29 @@ pub fn open(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     };
     if flags as i32 & libc::O_ACCMODE != libc::O_RDONLY {
         process::get().outputs.met(descriptor as i32);
+    }
+}
+
+/// A program that opens a file for writing and does not want to wait would be told of the writer's lease
+/// ([`crate::files`]), so it waits until the writer has given it back. Nothing but a lease gives this error.
+fn past_seal(syscall: &Syscall, arguments: &[u64; 6], result: &mut i64) {
+    let place = match syscall.number as i64 {
+        libc::SYS_open => 1,
+        libc::SYS_openat => 2,
+        _ => return,
+    };
+    if *result != -(libc::EWOULDBLOCK as i64) {
+        return;
+    }
+    let mut waiting = *arguments;
+    waiting[place] &= !(libc::O_NONBLOCK as u64);
+    // SAFETY: the program's own call but for one flag, and then that flag.
+    unsafe {
+        *result = raw::call(syscall.number as i64, waiting);
+        if *result >= 0 {
+            let flags = arguments[place] & !(libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC) as u64;
+            raw::call(libc::SYS_fcntl, [*result as u64, libc::F_SETFL as u64, flags, 0, 0, 0]);
+        }
     }
 }
 

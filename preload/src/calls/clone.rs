@@ -193,6 +193,9 @@ fn record(
             control.live_processes.fetch_sub(1, Ordering::Relaxed);
         }
     } else {
+        if request.flags & THREAD != 0 {
+            order::thread_was_created(slot);
+        }
         if request.splits() {
             log::write_program(request.parent_tid, &(result as u32).to_le_bytes());
         }
@@ -243,6 +246,7 @@ fn replay(
         }
     };
     set_words(if request.flags & VM != 0 { words } else { words_before });
+    process::control().next_stream.fetch_add(1, Ordering::Relaxed);
     let Some(slot) = reserve_slot(stream) else {
         divergence::impossible(thread, "find a free slot for", b"a new thread or process", libc::EAGAIN)
     };
@@ -349,7 +353,7 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     thread.real = real_thread;
     thread.id = process.id;
     thread.robust_list = 0;
-    thread.pending = crate::signals::Pending::NONE;
+    thread.pending.clear();
     thread.register.signals_pending = 0;
     // SAFETY: the parent's ring, mapped here too, is not used by this process.
     let attached = unsafe { thread::attach_ring(thread, thread.area, slot) };

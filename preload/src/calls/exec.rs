@@ -27,10 +27,39 @@ struct Image {
     arguments: Vec<Text>,
     /// Replay: where its content is, NUL-terminated.
     content: Option<Text>,
+    /// Recording: the file.
+    opened: Option<Opened>,
     /// Why it cannot be recorded, if so.
     unrecorded: Option<&'static [u8]>,
 }
 
+/// An open file, closed in the end.
+struct Opened {
+    descriptor: i32,
+    status: libc::stat,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        kernel::close(self.descriptor);
+    }
+}
+
+impl Opened {
+    fn new(path: &CStr) -> Result<Opened, kernel::Errno> {
+        let descriptor = kernel::open(path)?;
+        match kernel::status(descriptor) {
+            Ok(status) => Ok(Opened { descriptor, status }),
+            Err(error) => {
+                kernel::close(descriptor);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A signal came before the kernel had begun: the new image must not take it along, put aside in the memory of the old.
+const INTERRUPTED: i64 = -libc::EINTR as i64;
 const DEEPEST_SCRIPT: usize = 4;
 const LONGEST_PATH: usize = 4096;
 const MOST_STRINGS: usize = 1 << 20;
@@ -57,6 +86,11 @@ pub fn exec(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
             thread.items.clear();
             if let Some(text) = read_string(path, LONGEST_PATH) {
                 thread.items.push_copy(Tag::Text, at as u8, path, &text[..text.len() - 1]);
+            }
+            if result == INTERRUPTED {
+                // After the signal it is made again, which programs do not see of an exec.
+                log::call(thread, Kind::Call, syscall, &arguments, result, flags::RESTART);
+                return generic::finish(frame, result, true);
             }
             super::conclude(thread, frame, syscall, &arguments, result, 0);
         }
@@ -122,7 +156,7 @@ fn resolve(directory: i32, path: u64, empty_path: bool, argv: Vec<Text>) -> Resu
         return Err(libc::ENOENT);
     } else {
         let base = match directory {
-            libc::AT_FDCWD => kernel::read_link(c"/proc/thread-self/cwd", &mut buffer)?,
+            libc::AT_FDCWD => kernel::current_directory(&mut buffer)?,
             descriptor => kernel::read_link(kernel::descriptor_path(descriptor, &mut name), &mut buffer)?,
         };
         let mut joined = Text::from(base);
@@ -132,20 +166,22 @@ fn resolve(directory: i32, path: u64, empty_path: bool, argv: Vec<Text>) -> Resu
         joined.extend_from_slice(&given);
         joined
     };
-    resolve_interpreters(Image { path: absolute, arguments: argv, content: None, unrecorded: None })
+    resolve_interpreters(Image {
+        path: absolute,
+        arguments: argv,
+        content: None,
+        opened: None,
+        unrecorded: None,
+    })
 }
 
 fn resolve_interpreters(mut image: Image) -> Result<Image, kernel::Errno> {
     for _ in 0..=DEEPEST_SCRIPT {
         let path = CStr::from_bytes_until_nul(&image.path).map_err(|_| libc::EINVAL)?;
         check_executable(path)?;
-        let descriptor = kernel::open(path)?;
+        let opened = Opened::new(path)?;
         let mut head = [0u8; 512];
-        let length = kernel::read(descriptor, &mut head);
-        let status = kernel::status(descriptor);
-        let has_interpreter = names_interpreter(descriptor, &head);
-        kernel::close(descriptor);
-        let (length, status) = (length?, status?);
+        let length = kernel::read(opened.descriptor, &mut head)?;
         if head.starts_with(b"#!") {
             image = through_script(image, &head[..length])?;
             continue;
@@ -154,13 +190,14 @@ fn resolve_interpreters(mut image: Image) -> Result<Image, kernel::Errno> {
             None
         } else if head[4] != 2 || head[18] != 62 {
             Some(b"it is not a 64-bit x86 program")
-        } else if !has_interpreter {
+        } else if !names_interpreter(opened.descriptor, &head) {
             Some(b"it is statically linked")
-        } else if gains_privileges(&status) {
+        } else if gains_privileges(&opened.status) {
             Some(b"it changes user or group (set-user-id or set-group-id)")
         } else {
             None
         };
+        image.opened = Some(opened);
         return Ok(image);
     }
     Err(libc::ELOOP)
@@ -224,7 +261,7 @@ fn through_script(image: Image, head: &[u8]) -> Result<Image, kernel::Errno> {
     arguments.extend(argument.map(terminated));
     arguments.push(image.path);
     arguments.extend(image.arguments.into_iter().skip(1));
-    Ok(Image { path: terminated(interpreter), arguments, content: None, unrecorded: None })
+    Ok(Image { path: terminated(interpreter), arguments, content: None, opened: None, unrecorded: None })
 }
 
 /// Logs and makes the exec; returns only if it failed.
@@ -241,11 +278,9 @@ fn record(
     thread.items.push(Tag::Executable, 0, 0, path.as_ptr(), path.len());
     thread.items.push(Tag::Arguments, 0, 0, joined.as_ptr(), joined.len());
     if image.unrecorded.is_none()
-        && let Ok(name) = CStr::from_bytes_with_nul(&image.path)
-        && let Ok(descriptor) = kernel::open(name)
+        && let Some(opened) = &image.opened
     {
-        process::get().files.push_program(thread, descriptor);
-        kernel::close(descriptor);
+        process::get().files.push_executed(thread, path, opened.descriptor, &opened.status);
     }
     let outputs = &process::get().outputs;
     let flag = match image.unrecorded {
@@ -281,7 +316,8 @@ fn record(
 /// Replay: makes the recorded exec, unless it failed in the recording.
 fn replay(thread: &mut Thread, syscall: &'static Syscall, arguments: &[u64; 6], envp: Vec<Text>) {
     let entry = playback::outcome(thread, Kind::Entry, syscall, arguments);
-    let mut image = Image { path: Text::new(), arguments: Vec::new(), content: None, unrecorded: None };
+    let mut image =
+        Image { path: Text::new(), arguments: Vec::new(), content: None, opened: None, unrecorded: None };
     playback::items(thread, syscall, entry.items, |thread, item| {
         let mut data = alloc::vec![0u8; item.length as usize];
         playback::body(thread, &mut data);
@@ -335,8 +371,14 @@ fn enter(thread: &Thread, image: &Image, envp: Vec<Text>) -> i64 {
     let mask = kernel_side::current_mask();
     kernel_side::block(thread.blocked);
     let arguments = [path.as_ptr() as u64, argv.as_ptr() as u64, environment.as_ptr() as u64, 0, 0, 0];
-    // SAFETY: path and both arrays are valid and terminated.
-    let result = unsafe { raw::call(libc::SYS_execve, arguments) };
+    let result = loop {
+        // SAFETY: path and both arrays are valid and terminated; gs is set.
+        let result = unsafe { raw::call_interruptible(libc::SYS_execve, arguments) };
+        // Else by a request to hand over.
+        if result != INTERRUPTED || thread.register.signals_pending != 0 {
+            break result;
+        }
+    };
     kernel_side::set_mask(mask);
     crate::time_stamps::look_again();
     trap::trap_time_stamps(true);

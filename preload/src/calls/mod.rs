@@ -56,6 +56,7 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
             make(thread, frame, syscall);
             deliver::at_exit(thread, frame);
         }
+        Some(syscall) if plain::pass(thread, frame, syscall) => deliver::at_exit(thread, frame),
         Some(syscall) => {
             order::at_safepoint(thread);
             if !deliver::at_entry(thread, frame) {
@@ -156,7 +157,7 @@ fn first_refusal(number: u16) -> bool {
 }
 
 /// The calls that need more than their description.
-fn special(number: i64) -> Option<Special> {
+const fn special(number: i64) -> Option<Special> {
     Some(match number {
         libc::SYS_read | libc::SYS_pread64 => reads::read,
         libc::SYS_open | libc::SYS_openat | libc::SYS_openat2 | libc::SYS_creat => arrivals::open,

@@ -6,7 +6,7 @@ use crate::{check, kernel, log, playback, process};
 use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::Kind;
-use tracer_core::session::{Mode, SLOTS, Slot, slot_state};
+use tracer_core::session::{Mode, Slot, slot_state};
 use tracer_core::syscalls::Syscall;
 
 /// exit and exit_group: logged before, because nothing comes after.
@@ -59,8 +59,7 @@ pub fn others_have_ended(own: &Slot) {
     }
     let control = process::control();
     let process = own.process.load(Ordering::Relaxed);
-    let used = (control.next_stream.load(Ordering::Acquire) as usize).min(SLOTS);
-    for slot in &control.slots[..used] {
+    for slot in control.used_slots() {
         if slot.process.load(Ordering::Relaxed) == process {
             let (from, to) = (slot_state::ENDING, slot_state::FINISHED);
             let _ = slot.state.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);

@@ -16,6 +16,7 @@
 mod adversary;
 mod chaos;
 mod lock;
+pub mod points;
 
 use crate::thread::Thread;
 use crate::{kernel, log, playback, process, stop};
@@ -28,7 +29,7 @@ use tracer_core::session::{Domain, Mode};
 const QUANTUM: u64 = 64;
 /// How often the holder of a lock that was just given up looks whether somebody has taken it.
 const LOOKS: usize = 200;
-/// How often a thread that must not be interrupted any more looks whether somebody still might.
+/// How often a thread looks for what another one is about to do: to interrupt it, or to begin.
 const LAST_LOOKS: usize = 1000;
 
 /// The domain of this process's threads. A child of fork gets a copy and starts afresh.
@@ -160,12 +161,15 @@ fn acquire_at(thread: &mut Thread, place: u8) {
 
 /// A safepoint before an event: recording hands over if others have waited for long enough; replay hands over
 /// if the recording did.
-#[inline]
+#[inline(always)]
 pub fn at_safepoint(thread: &mut Thread) {
     match process::get().mode {
         Mode::Record if is_ordered(thread) => hand_over_if_due(thread),
         Mode::Record => {}
-        Mode::Replay => follow(thread, 0),
+        Mode::Replay if playback::peek(thread).is_some_and(|next| next.kind == Kind::Turn as u8) => {
+            follow(thread, 0);
+        }
+        Mode::Replay => {}
     }
 }
 
@@ -189,15 +193,18 @@ fn hand_over_if_due(thread: &mut Thread) {
 pub fn at_spin(thread: &mut Thread) {
     thread.spins += 1;
     match process::get().mode {
-        Mode::Record => {
-            if is_ordered(thread)
-                && domain().waiting.load(Ordering::Relaxed) != 0
-                && (!adversary::is_on() || adversary::hands_over(thread, domain(), Place::Yield))
-            {
-                hand_over_at(thread, turn::SPIN);
-            }
-        }
+        Mode::Record => hand_over_if(thread, Place::Yield, turn::SPIN),
         Mode::Replay => follow(thread, turn::SPIN),
+    }
+}
+
+/// Recording: hands over to one of those that wait, if there is no chaos or chaos wants it.
+fn hand_over_if(thread: &mut Thread, place: Place, kind: u8) {
+    if is_ordered(thread)
+        && domain().waiting.load(Ordering::Relaxed) != 0
+        && (!adversary::is_on() || adversary::hands_over(thread, domain(), place))
+    {
+        hand_over_at(thread, kind);
     }
 }
 
@@ -257,6 +264,21 @@ pub fn begin(thread: &mut Thread) {
             adversary::thread_began(thread.slot);
         }
         Mode::Replay => follow_or_sleep(thread),
+    }
+}
+
+/// Recording: a thread was created in this slot. With chaos it is waited for, since it can only be chosen when it is
+/// there: its creator might have done all that it has to do before the kernel runs it.
+pub fn thread_was_created(slot: usize) {
+    if !adversary::is_on() {
+        return;
+    }
+    let (word, bit) = (&domain().waiters[slot / 64], 1 << (slot % 64));
+    for _ in 0..LAST_LOOKS {
+        if word.load(Ordering::Relaxed) & bit != 0 {
+            break;
+        }
+        kernel::yield_processor();
     }
 }
 

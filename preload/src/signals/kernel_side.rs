@@ -6,37 +6,42 @@ use kmod_shim::arch::native::raw;
 
 const SA_RESTORER: u64 = 0x0400_0000;
 
-/// rt_sigaction(2), for real.
-fn set(signal: i32, action: &Action) {
-    // SAFETY: the structure is valid; handlers are ours or the two constants.
-    unsafe {
-        raw::call(libc::SYS_rt_sigaction, [signal as u64, action as *const Action as u64, 0, 8, 0, 0]);
-    }
+/// rt_sigaction(2), for real; gives what was set before.
+fn set(signal: i32, action: &Action) -> Action {
+    let mut before = Action::DEFAULT;
+    let arguments = [signal as u64, action as *const Action as u64, &raw mut before as u64, 8, 0, 0];
+    // SAFETY: both structures are valid; handlers are ours or the two constants.
+    unsafe { raw::call(libc::SYS_rt_sigaction, arguments) };
+    before
 }
 
-/// The disposition that is really set.
-pub fn current(signal: i32) -> Action {
-    let mut action = Action::DEFAULT;
-    // SAFETY: the structure is valid and writable.
-    unsafe {
-        raw::call(libc::SYS_rt_sigaction, [signal as u64, 0, &raw mut action as u64, 8, 0, 0]);
-    }
-    action
+/// Makes the kernel do what an image needs that has just begun, which has no handlers. Gives the set of signals that it
+/// ignores.
+pub fn take_over() -> u64 {
+    let ignores = |signal: &i32| {
+        let ignored = follow(*signal, &Action::DEFAULT).handler == libc::SIG_IGN as u64;
+        if ignored {
+            follow(*signal, &Action { handler: libc::SIG_IGN as u64, ..Action::DEFAULT });
+        }
+        ignored
+    };
+    let signals = (1..=64).filter(|signal| bit(*signal) & UNBLOCKABLE == 0);
+    signals.filter(ignores).fold(0, |set, signal| set | bit(signal))
 }
 
 /// Lets our handler have `signal`. All that comes from outside is blocked while it runs, faults are not: the
 /// handler itself may touch bad memory ([`kmod_shim::arch::native::user_memory`]), and a blocked fault kills. The signal
 /// by which we interrupt threads is blocked too: handlers that interrupt each other would use up their stack.
 /// It runs on our stack, and calls are never restarted by the kernel: whether they are is decided when the
-/// program's handler is delivered.
-pub fn catch(signal: i32, program_flags: u64) {
+/// program's handler is delivered. Gives what was set before.
+pub fn catch(signal: i32, program_flags: u64) -> Action {
     let kept = program_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT) as u64;
     let flags = (libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER) as u64 | SA_RESTORER | kept;
     let handler = super::handler::imitate_signal_handler as *const () as u64;
     set(
         signal,
         &Action { handler, flags, restorer: raw::restorer(), mask: !SYNCHRONOUS | bit(stop::INTERRUPTION) },
-    );
+    )
 }
 
 /// Restores the default action.
@@ -45,13 +50,13 @@ pub fn set_default(signal: i32) {
 }
 
 /// Makes the kernel do what the program's `action` for `signal` needs. A signal that will end the process comes
-/// to us too, so that the end is in the log.
-pub fn follow(signal: i32, action: &Action) {
+/// to us too, so that the end is in the log. Gives what the kernel was told before.
+pub fn follow(signal: i32, action: &Action) -> Action {
     let deadly = action.handler == libc::SIG_DFL as u64 && !super::default_is_harmless(signal);
     if action.is_function() || deadly || SYNCHRONOUS & bit(signal) != 0 {
-        catch(signal, action.flags);
+        catch(signal, action.flags)
     } else {
-        set(signal, &Action { restorer: raw::restorer(), flags: action.flags | SA_RESTORER, ..*action });
+        set(signal, &Action { restorer: raw::restorer(), flags: action.flags | SA_RESTORER, ..*action })
     }
 }
 

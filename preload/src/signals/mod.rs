@@ -82,8 +82,11 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// None.
-    pub const NONE: Pending = Pending { set: 0, forced: 0, information: [[0; 128]; 65] };
+    /// Forgets all, and touches no more memory than that takes: each child of a fork does this.
+    pub fn clear(&mut self) {
+        self.set = 0;
+        self.forced = 0;
+    }
 
     /// The signals put aside, as a mask.
     pub fn set(&self) -> u64 {

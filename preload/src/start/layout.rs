@@ -1,13 +1,14 @@
 //! The process image as it is when the library takes control: logged, or compared with the log.
 
-use super::maps;
+use super::maps::{self, Mapping};
 use crate::signals::{Action, kernel_side};
-use crate::thread::Thread;
+use crate::thread::{self, Thread};
 use crate::{arena, divergence, kernel, log, playback, process};
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
 use core::mem::size_of;
 use tracer_core::event::{ImageIdentity, ItemHeader, Kind, Tag};
+use tracer_core::trace::files::is_installed;
 
 /// What the kernel put on the initial stack.
 pub struct InitialStack {
@@ -80,7 +81,7 @@ fn bytes_of<T: Copy>(value: &T) -> &[u8] {
     unsafe { core::slice::from_raw_parts((value as *const T).cast(), size_of::<T>()) }
 }
 
-/// Asks the kernel who we are.
+/// Asks the kernel who we are, and takes the signals over, which tells their dispositions too.
 pub fn identity(thread: &Thread, stack: &InitialStack) -> ImageIdentity {
     let (process, id) = kernel::real_ids();
     let mut limit = [0u64; 2];
@@ -90,25 +91,33 @@ pub fn identity(thread: &Thread, stack: &InitialStack) -> ImageIdentity {
         let _ = kernel::call(libc::SYS_getrlimit, limits);
         kernel::call(libc::SYS_getppid, [0; 6]).unwrap_or(0)
     };
-    let ignored = (1..=64).filter(|signal| kernel_side::current(*signal).handler == libc::SIG_IGN as u64);
+    // First: when a signal has come, our handler leaves everything blocked.
+    let blocked = kernel_side::current_mask();
+    kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
     ImageIdentity {
         process,
         thread: id,
         parent: parent as u32,
         stream: thread.stream,
         stack_limit: limit,
-        ignored_signals: ignored.fold(0, |set, signal| set | crate::signals::bit(signal)),
-        blocked_signals: kernel_side::current_mask(),
+        ignored_signals: kernel_side::take_over(),
+        blocked_signals: blocked,
         // SAFETY: AT_RANDOM points to 16 bytes on the initial stack.
         random: stack.random().map_or([0, 0], |random| unsafe { random.read_unaligned() }),
     }
 }
 
 /// Recording: logs the image.
-pub fn record(thread: &mut Thread, stack: &InitialStack, identity: &ImageIdentity, map_text: &[u8]) {
+pub fn record(
+    thread: &mut Thread,
+    stack: &InitialStack,
+    identity: &ImageIdentity,
+    map_text: &[u8],
+    mappings: &[Mapping],
+) {
     let (mut path, mut directory) = ([0u8; 4096], [0u8; 4096]);
-    let executable = kernel::read_link(c"/proc/thread-self/exe", &mut path).unwrap_or_default();
-    let directory = kernel::read_link(c"/proc/thread-self/cwd", &mut directory).unwrap_or_default();
+    let executable = executable(stack, mappings, &mut path);
+    let directory = kernel::current_directory(&mut directory).unwrap_or_default();
     // SAFETY: pairs of words have no padding.
     let auxiliary =
         unsafe { core::slice::from_raw_parts(stack.auxiliary.as_ptr().cast(), size_of_val(stack.auxiliary)) };
@@ -125,7 +134,9 @@ pub fn record(thread: &mut Thread, stack: &InitialStack, identity: &ImageIdentit
     for (tag, data) in parts {
         thread.items.push(tag, 0, 0, data.as_ptr(), data.len());
     }
-    for mapping in writable_of_loader(stack, map_text) {
+    // It measures how long it took, with `rdtsc`, before we can see that; the result is the only word of an image that
+    // differs from run to run and that nothing else says.
+    for mapping in of_loader(stack, mappings).filter(|mapping| mapping.writable) {
         let length = (mapping.end - mapping.begin) as usize;
         thread.items.push(Tag::Output, 0, mapping.begin, mapping.begin as *const u8, length);
     }
@@ -134,28 +145,40 @@ pub fn record(thread: &mut Thread, stack: &InitialStack, identity: &ImageIdentit
         thread.items.push(Tag::Output, 0, address as u64, address.cast(), name.count_bytes());
     }
     // By this path it can be opened even if it has just been deleted.
-    if let Ok(descriptor) = kernel::open(c"/proc/thread-self/exe") {
+    if !is_installed(executable)
+        && let Ok(descriptor) = kernel::open(c"/proc/self/exe")
+    {
         process::get().files.push_program(thread, descriptor);
         kernel::close(descriptor);
     }
     log::items_only(thread, Kind::Start, 0, 0);
 }
 
-/// The loader's own variables. It measures how long it took, with `rdtsc`, before we can see that; the result
-/// is the only word of an image that differs from run to run and that nothing else says.
-fn writable_of_loader<'a>(
+/// The program's path: what its mapping is called, which is no new look into /proc. There, a newline is written as an
+/// escape.
+fn executable<'a>(stack: &InitialStack, mappings: &[Mapping<'a>], buffer: &'a mut [u8]) -> &'a [u8] {
+    const AT_ENTRY: u64 = 9;
+    let entry = stack.auxiliary(AT_ENTRY).unwrap_or(0);
+    let own = mappings.iter().find(|mapping| (mapping.begin..mapping.end).contains(&entry));
+    match own {
+        Some(own) if own.name.first() == Some(&b'/') && !own.name.contains(&b'\\') => own.name,
+        _ => kernel::read_link(c"/proc/self/exe", buffer).unwrap_or_default(),
+    }
+}
+
+/// The loader's mappings.
+pub fn of_loader<'a>(
     stack: &InitialStack,
-    map_text: &'a [u8],
-) -> impl Iterator<Item = maps::Mapping<'a>> {
+    mappings: &'a [Mapping<'a>],
+) -> impl Iterator<Item = &'a Mapping<'a>> {
     const AT_BASE: u64 = 7;
     let base = stack.auxiliary(AT_BASE);
-    let first = maps::parse(map_text).find(|mapping| Some(mapping.begin) == base);
-    maps::parse(map_text)
-        .filter(move |mapping| mapping.writable && first.is_some_and(|first| first.name == mapping.name))
+    let first = mappings.iter().find(|mapping| Some(mapping.begin) == base);
+    mappings.iter().filter(move |mapping| first.is_some_and(|first| first.name == mapping.name))
 }
 
 /// Replay: takes the image's identity from the log, and verifies that everything is where it was.
-pub fn replay(thread: &mut Thread, map_text: &[u8]) -> ImageIdentity {
+pub fn replay(thread: &mut Thread, mappings: &[Mapping]) -> ImageIdentity {
     let header = playback::plain(thread, Kind::Start, 0, b"the start of a program image");
     let mut remaining = header.length as usize;
     let mut identity = None;
@@ -174,7 +197,7 @@ pub fn replay(thread: &mut Thread, map_text: &[u8]) -> ImageIdentity {
             // SAFETY: the length is right, and any bytes are a valid ImageIdentity.
             identity = Some(unsafe { data.as_ptr().cast::<ImageIdentity>().read_unaligned() });
         } else if item.tag == Tag::Maps as u8 {
-            compare(thread, &data, map_text);
+            compare(thread, &data, mappings);
         } else if item.tag == Tag::Output as u8 && !log::write_program(item.value, &data) {
             divergence::unwritable(thread, item.value, length);
         }
@@ -184,12 +207,11 @@ pub fn replay(thread: &mut Thread, map_text: &[u8]) -> ImageIdentity {
 }
 
 /// Both layouts must agree in all that is not ours.
-fn compare(thread: &mut Thread, logged: &[u8], present: &[u8]) {
-    let relevant = |mapping: &maps::Mapping| {
-        !arena::RANGE.contains(&(mapping.begin as usize)) && mapping.name != b"[stack]"
-    };
+fn compare(thread: &mut Thread, logged: &[u8], present: &[Mapping]) {
+    let relevant =
+        |mapping: &Mapping| !arena::RANGE.contains(&(mapping.begin as usize)) && mapping.name != b"[stack]";
     let mut logged = maps::parse(logged).filter(relevant);
-    let mut present = maps::parse(present).filter(relevant);
+    let mut present = present.iter().copied().filter(relevant);
     loop {
         match (logged.next(), present.next()) {
             (None, None) => return,

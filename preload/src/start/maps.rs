@@ -17,6 +17,8 @@ pub struct Mapping<'a> {
     pub shared: bool,
     /// Offset in the file.
     pub offset: u64,
+    /// Device and inode, as they are written there.
+    pub file: [&'a [u8]; 2],
     /// Path or `[name]`, empty if anonymous.
     pub name: &'a [u8],
 }
@@ -32,7 +34,7 @@ fn line(line: &[u8]) -> Option<Mapping<'_>> {
     let dash = range.iter().position(|byte| *byte == b'-')?;
     let rights = fields.next()?;
     let offset = hexadecimal(fields.next()?)?;
-    let (_device, _inode) = (fields.next()?, fields.next()?);
+    let file = [fields.next()?, fields.next()?];
     let name = fields.next().unwrap_or(&[]).trim_ascii();
     let has = |index: usize, letter: u8| rights.get(index) == Some(&letter);
     Some(Mapping {
@@ -43,6 +45,7 @@ fn line(line: &[u8]) -> Option<Mapping<'_>> {
         executable: has(2, b'x'),
         shared: has(3, b's'),
         offset,
+        file,
         name,
     })
 }

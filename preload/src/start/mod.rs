@@ -7,9 +7,10 @@ mod normalise;
 mod standalone;
 
 use crate::process::{self, Process};
-use crate::signals::{Action, SYNCHRONOUS, UNBLOCKABLE, bit, kernel_side};
+use crate::signals::{Action, SYNCHRONOUS, bit, kernel_side};
 use crate::thread::{self, Thread};
 use crate::{arena, clock, files, kernel, order, sites, stop, time_stamps};
+use alloc::vec::Vec;
 use core::arch::global_asm;
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +34,8 @@ unsafe extern "C" {
     fn imitate_constructor();
 }
 
-// What `start` leaves on the program's stack depends on the mode, and is part of what state hashes cover.
+// What `start` leaves on the program's stack and in registers depends on the mode, and is part of the state by which stops
+// are found.
 global_asm!(
     ".pushsection .text.imitate_constructor, \"ax\", @progbits",
     ".hidden imitate_constructor",
@@ -45,6 +47,28 @@ global_asm!(
     "mov ecx, {size} / 8",
     "xor eax, eax",
     "rep stosq",
+    "xor edx, edx",
+    "xor esi, esi",
+    "xor r8d, r8d",
+    "xor r9d, r9d",
+    "xor r10d, r10d",
+    "xor r11d, r11d",
+    "pxor xmm0, xmm0",
+    "pxor xmm1, xmm1",
+    "pxor xmm2, xmm2",
+    "pxor xmm3, xmm3",
+    "pxor xmm4, xmm4",
+    "pxor xmm5, xmm5",
+    "pxor xmm6, xmm6",
+    "pxor xmm7, xmm7",
+    "pxor xmm8, xmm8",
+    "pxor xmm9, xmm9",
+    "pxor xmm10, xmm10",
+    "pxor xmm11, xmm11",
+    "pxor xmm12, xmm12",
+    "pxor xmm13, xmm13",
+    "pxor xmm14, xmm14",
+    "pxor xmm15, xmm15",
     "ret",
     ".popsection",
     start = sym start,
@@ -152,12 +176,15 @@ unsafe fn take_control(request: &Request) {
     {
         return give_up(environment, b"the recording's session is gone; the program runs unrecorded");
     }
-    let Ok(map_text) = kernel::read_file(c"/proc/thread-self/maps") else {
+    // Not "thread-self", which costs more: this is the first thread.
+    let Ok(map_text) = kernel::read_file(c"/proc/self/maps") else {
         return give_up(environment, b"/proc is not mounted; the program runs unrecorded");
     };
-    find_ourselves(&map_text);
+    // Once: it is looked through many times.
+    let mappings: Vec<_> = maps::parse(&map_text).collect();
+    find_ourselves(&mappings);
     // SAFETY: every x86-64 processor that runs a kernel with Syscall User Dispatch has XSAVE.
-    unsafe { extended_state::initialise() };
+    extended_state::adopt(&process::control().processor.get(|| unsafe { extended_state::ask() }));
     let mode = match process::control().mode.load(Ordering::Relaxed) {
         mode if mode == Mode::Replay as u32 => Mode::Replay,
         _ => Mode::Record,
@@ -172,11 +199,11 @@ unsafe fn take_control(request: &Request) {
         actions: [Action::DEFAULT; 65],
         outputs: environment.outputs(),
         files: files::Files::new(),
-        children: alloc::vec::Vec::new(),
+        children: Vec::new(),
         sites: sites::Sites::new(),
         library: environment.library(),
         threads: 1,
-        free_areas: alloc::vec::Vec::new(),
+        free_areas: Vec::new(),
         next_area: 1,
         filters: crate::calls::seccomp::Filters::NONE,
     });
@@ -199,7 +226,7 @@ unsafe fn take_control(request: &Request) {
     slot.state.store(slot_state::LIVE, Ordering::Release);
     thread.real = real_thread;
     order::reset(thread);
-    clear_dead_stack(&raw const *request as u64, &map_text);
+    clear_dead_stack(&raw const *request as u64, &mappings);
     crate::calls::process::others_have_ended(slot);
     // SAFETY: the kernel's arrays.
     let stack = unsafe { InitialStack::read(argv, envp) };
@@ -209,11 +236,15 @@ unsafe fn take_control(request: &Request) {
                 process::get().outputs.begin();
             }
             let identity = layout::identity(thread, &stack);
-            layout::record(thread, &stack, &identity, &map_text);
+            layout::record(thread, &stack, &identity, &map_text, &mappings);
+            if environment.is_first() {
+                // It can look at the program's files while that runs, and not when it has ended.
+                thread::wake_companion();
+            }
             identity
         }
         Mode::Replay => {
-            let identity = layout::replay(thread, &map_text);
+            let identity = layout::replay(thread, &mappings);
             normalise::adopt(&stack, &identity, &raw const *request as u64);
             identity
         }
@@ -221,15 +252,15 @@ unsafe fn take_control(request: &Request) {
     layout::adopt(thread, &identity);
     normalise::unregister_restartable_sequences();
     environment.hide();
-    arm(thread, &stack);
+    arm(thread, &stack, &mappings);
 }
 
 /// Clears what the loader left on the stack below us, whose frames are at `here`: it depends on the mode.
-fn clear_dead_stack(here: u64, map_text: &[u8]) {
+fn clear_dead_stack(here: u64, mappings: &[maps::Mapping]) {
     const PAGE: u64 = 4096;
     // The rest is cleared when we are done.
     let end = (here - CONSTRUCTOR_STACK / 2) & !(PAGE - 1);
-    let stack = maps::parse(map_text).find(|mapping| (mapping.begin..mapping.end).contains(&here));
+    let stack = mappings.iter().find(|mapping| (mapping.begin..mapping.end).contains(&here));
     if let Some(begin) = stack.map(|stack| stack.begin).filter(|begin| *begin < end) {
         // SAFETY: these pages of the stack are in use by nobody: all frames are above.
         let _ = unsafe {
@@ -239,37 +270,39 @@ fn clear_dead_stack(here: u64, map_text: &[u8]) {
 }
 
 /// Our own segments, by an address of ours.
-fn find_ourselves(map_text: &[u8]) {
+fn find_ourselves(mappings: &[maps::Mapping]) {
     let here = start as *const () as u64;
-    let own = maps::parse(map_text).find(|mapping| (mapping.begin..mapping.end).contains(&here));
+    let own = mappings.iter().find(|mapping| (mapping.begin..mapping.end).contains(&here));
     let Some(own) = own else { return };
     CODE[0].store(own.begin, Ordering::Relaxed);
     CODE[1].store(own.end, Ordering::Relaxed);
-    let mut all = maps::parse(map_text).filter(|mapping| mapping.name == own.name);
+    let mut all = mappings.iter().filter(|mapping| mapping.name == own.name);
     let begin = all.next().map_or(own.begin, |first| first.begin);
-    let end = all.last().map_or(own.end, |last| last.end);
+    let end = all.next_back().map_or(own.end, |last| last.end);
     // Variables that are zero at first and that the file's last page has no room for: a mapping without a name.
-    let behind = maps::parse(map_text).find(|mapping| mapping.begin == end && mapping.name.is_empty());
+    let behind = mappings.iter().find(|mapping| mapping.begin == end && mapping.name.is_empty());
     MEMORY[0].store(begin, Ordering::Relaxed);
     MEMORY[1].store(behind.map_or(end, |zeros| zeros.end), Ordering::Relaxed);
 }
 
 /// From here on nothing of the program escapes us.
-fn arm(thread: &mut Thread, stack: &InitialStack) {
-    kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
-    let recording = process::get().mode == Mode::Record;
-    for signal in (1..=64).filter(|signal| bit(*signal) & UNBLOCKABLE == 0) {
-        if recording {
-            kernel_side::follow(signal, &process::get().actions[signal as usize]);
-        } else if SYNCHRONOUS & bit(signal) != 0 {
+fn arm(thread: &mut Thread, stack: &InitialStack, mappings: &[maps::Mapping]) {
+    if process::get().mode == Mode::Replay {
+        kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
+        for signal in (1..=64).filter(|signal| SYNCHRONOUS & bit(*signal) != 0) {
             kernel_side::catch(signal, 0);
         }
     }
     // In replay no signal is meant for the program; ^C and the like are meant for the replay.
     kernel_side::block(if process::get().mode == Mode::Record { thread.blocked } else { 0 });
-    clock::redirect(stack);
-    time_stamps::trap();
-    crate::calls::plain::initialise();
+    sites::in_a_row(|| {
+        clock::redirect(stack);
+        time_stamps::trap(mappings);
+        if let Some(code) = layout::of_loader(stack, mappings).find(|mapping| mapping.executable) {
+            process::get().sites.make_binding_repeatable(code.begin..code.end);
+        }
+        order::points::install(mappings);
+    });
     stop::look(thread);
     if kmod_shim::dispatch::arm().is_err() {
         kernel::complain(&[b"this kernel has no Syscall User Dispatch (Linux 5.11 and later have it)"]);

@@ -30,7 +30,7 @@ const RETURNS: usize = 8;
 /// The longest such pause. Each is twice the one before.
 const LONGEST_PAUSE: u64 = 50_000;
 /// How long, in milliseconds, a thread that computes keeps others waiting, at least.
-const TENURE: u64 = 100;
+const TENURE: u64 = 10;
 /// A stop takes time in proportion to the program's memory. It comes at most as often as keeps it to this part of all
 /// time.
 const RARITY: u64 = 40;

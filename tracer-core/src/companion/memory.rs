@@ -119,21 +119,27 @@ impl Drop for RingMapping {
     }
 }
 
-/// Makes slot number `index` free for another stream, and gives its ring's memory back to the system.
+/// Bytes of a free slot's ring that keep their memory, for the next stream: most are short.
+const KEPT: usize = 64 << 10;
+
+/// Makes slot number `index` free for another stream, and gives its ring's memory back to the system, but for what the
+/// next one will need anyway.
 ///
 /// To be called by the companion, when the slot's owner and the companion are done with it.
 pub fn free_slot(memory: BorrowedFd, control: &Control, index: usize) {
-    // Only memory is lost if this fails; what the ring holds is never read again.
-    // SAFETY: frees pages of a ring that nobody uses.
-    unsafe {
-        libc::fallocate(
-            memory.as_raw_fd(),
-            libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE,
-            ring_offset(index) as libc::off_t,
-            RING_SIZE as libc::off_t,
-        )
-    };
     let slot = &control.slots[index];
+    if slot.head.0.load(Ordering::Acquire) > KEPT as u64 {
+        // Only memory is lost if this fails; what the ring holds is never read again.
+        // SAFETY: frees pages of a ring that nobody uses.
+        unsafe {
+            libc::fallocate(
+                memory.as_raw_fd(),
+                libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE,
+                (ring_offset(index) + KEPT) as libc::off_t,
+                (RING_SIZE - KEPT) as libc::off_t,
+            )
+        };
+    }
     for word in [&slot.stream, &slot.process, &slot.thread, &slot.at_end, &slot.program_waits] {
         word.store(0, Ordering::Relaxed);
     }

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use object::Object;
+use object::elf::{ELF_NOTE_GNU, FileHeader64, NT_GNU_BUILD_ID};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, Object, ReadCache};
 
 use crate::trace::byte_string::ByteString;
 use crate::trace::files::Identity;
@@ -19,12 +21,28 @@ pub fn describe(path: ByteString) -> io::Result<MappedObject> {
 
 /// GNU build id of an ELF file in hexadecimal, `None` if it has none or is none.
 pub fn build_id(file: &File) -> Option<String> {
-    // Only headers and notes are read. A cache of pieces rather than a mapping: a file that is truncated
-    // meanwhile is an error then, not a SIGBUS.
-    let cache = object::ReadCache::new(file);
-    let parsed = object::File::parse(&cache).ok()?;
-    let id = parsed.build_id().ok()??;
+    // A cache of pieces rather than a mapping: a file that is truncated meanwhile is an error then, not a SIGBUS.
+    let cache = ReadCache::new(file);
+    let id = build_id_of_segments(&cache).or_else(|| {
+        // It is in a section only, or the file has 32 bits: this reads symbol tables, too.
+        Some(object::File::parse(&cache).ok()?.build_id().ok()??.to_vec())
+    })?;
     Some(id.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// As nearly all files have it: a note that is loaded.
+fn build_id_of_segments(cache: &ReadCache<&File>) -> Option<Vec<u8>> {
+    let header = FileHeader64::<Endianness>::parse(cache).ok()?;
+    let endian = header.endian().ok()?;
+    for segment in header.program_headers(endian, cache).ok()? {
+        let Some(mut notes) = segment.notes(endian, cache).ok()? else { continue };
+        while let Some(note) = notes.next().ok()? {
+            if note.name() == ELF_NOTE_GNU && note.n_type(endian) == NT_GNU_BUILD_ID {
+                return Some(note.desc().to_vec());
+            }
+        }
+    }
+    None
 }
 
 /// Compares the file that is at a recorded object's path now with what was recorded. The error says what

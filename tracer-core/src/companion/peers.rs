@@ -48,13 +48,20 @@ pub struct Peers {
     pub link: Link,
     /// For ringing the companion's bell when there is news.
     pub control: Arc<ControlMapping>,
+    /// Gives a `signalfd_siginfo` for each [`News::Alarm`].
+    pub alarm: Option<OwnedFd>,
 }
 
-/// Starts to listen. `on_file` is called for each file that the program sends, on the listening thread.
-pub fn listen(
-    peers: Peers,
-    mut on_file: impl FnMut(FileMessage, Option<File>) + Send + 'static,
-) -> io::Result<Arc<Heard>> {
+/// What whoever listens is told.
+pub enum News {
+    /// The program sends a file.
+    File(FileMessage, Option<File>),
+    /// Somebody wants to write to a file of which we have a lease.
+    Alarm,
+}
+
+/// Starts to listen. `on_news` is called on the listening thread.
+pub fn listen(peers: Peers, mut on_news: impl FnMut(News) + Send + 'static) -> io::Result<Arc<Heard>> {
     let heard = Arc::new(Heard {
         program: AtomicBool::new(true),
         launcher: AtomicBool::new(true),
@@ -62,11 +69,19 @@ pub fn listen(
     });
     let ours = heard.clone();
     thread::Builder::new().name("imitate-listen".into()).spawn(move || {
-        let Peers { socket, mut link, control } = peers;
+        let Peers { socket, mut link, control, alarm } = peers;
         let (mut program, mut launcher) = (true, true);
         while program || launcher {
-            let (from_program, from_launcher) =
-                wait(program.then(|| socket.as_raw_fd()), launcher.then(|| link.descriptor()));
+            let [from_program, from_launcher, alarmed] = wait([
+                program.then(|| socket.as_raw_fd()),
+                launcher.then(|| link.descriptor()),
+                alarm.as_ref().map(OwnedFd::as_raw_fd),
+            ]);
+            if alarmed && let Some(alarm) = &alarm {
+                // Before the look at what it is about, so that none is missed.
+                take_signal(alarm);
+                on_news(News::Alarm);
+            }
             if from_launcher {
                 match link.receive() {
                     Ok(Some(ToCompanion::RootEnded(status))) => {
@@ -79,7 +94,7 @@ pub fn listen(
                 ours.launcher.store(launcher, Ordering::Release);
             }
             if from_program {
-                program = receive_file(socket.as_fd(), &mut on_file);
+                program = receive_file(socket.as_fd(), &mut on_news);
                 ours.program.store(program, Ordering::Release);
             }
             if from_launcher || !program {
@@ -91,13 +106,20 @@ pub fn listen(
 }
 
 /// Waits until one of them has something, or is closed.
-fn wait(socket: Option<RawFd>, link: Option<RawFd>) -> (bool, bool) {
+fn wait<const N: usize>(descriptors: [Option<RawFd>; N]) -> [bool; N] {
     // A negative descriptor is left out.
-    let entry = |fd: Option<RawFd>| libc::pollfd { fd: fd.unwrap_or(-1), events: libc::POLLIN, revents: 0 };
-    let mut polls = [entry(socket), entry(link)];
-    // SAFETY: two pollfds, which the kernel fills.
-    unsafe { libc::poll(polls.as_mut_ptr(), 2, -1) };
-    (polls[0].revents != 0, polls[1].revents != 0)
+    let mut polls =
+        descriptors.map(|fd| libc::pollfd { fd: fd.unwrap_or(-1), events: libc::POLLIN, revents: 0 });
+    // SAFETY: N pollfds, which the kernel fills.
+    unsafe { libc::poll(polls.as_mut_ptr(), N as libc::nfds_t, -1) };
+    polls.map(|poll| poll.revents != 0)
+}
+
+/// Takes a signal from a signalfd.
+fn take_signal(alarm: &OwnedFd) {
+    let mut information = MaybeUninit::<libc::signalfd_siginfo>::uninit();
+    // SAFETY: the kernel writes at most the structure, which nobody reads.
+    unsafe { libc::read(alarm.as_raw_fd(), information.as_mut_ptr().cast(), size_of_val(&information)) };
 }
 
 /// Room for one descriptor in a control message, aligned as control messages must be.
@@ -109,7 +131,7 @@ union ControlMessage {
 }
 
 /// Receives one message. False at the end.
-fn receive_file(socket: BorrowedFd, on_file: &mut impl FnMut(FileMessage, Option<File>)) -> bool {
+fn receive_file(socket: BorrowedFd, on_news: &mut impl FnMut(News)) -> bool {
     let mut bytes = [0u8; size_of::<FileMessage>()];
     let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     let mut ancillary = MaybeUninit::<ControlMessage>::zeroed();
@@ -131,7 +153,7 @@ fn receive_file(socket: BorrowedFd, on_file: &mut impl FnMut(FileMessage, Option
     if length as usize == bytes.len() {
         // SAFETY: FileMessage is plain integers without padding, so any bytes are one; the source is as long.
         let message = unsafe { ptr::read_unaligned(bytes.as_ptr().cast::<FileMessage>()) };
-        on_file(message, file);
+        on_news(News::File(message, file));
     }
     true
 }

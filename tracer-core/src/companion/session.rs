@@ -10,8 +10,9 @@ use super::memory::ControlMapping;
 use crate::session::{MAGIC, Mode, SESSION_SIZE, slot_state};
 
 /// The highest number that a descriptor of ours gets. A process's descriptor table is as long as its highest
-/// number, and fork copies it: a number near a limit of a million would cost each fork 8 MB.
-const HIGHEST_DESCRIPTOR: u64 = 4095;
+/// number, and fork copies it: a number near a limit of a million would cost each fork 8 MB. This is the highest one
+/// where the limit is what it usually is.
+const HIGHEST_DESCRIPTOR: u64 = 1023;
 
 /// A session: shared memory and a socket, as seen by whoever created it.
 pub struct Session {

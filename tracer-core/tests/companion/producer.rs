@@ -10,8 +10,8 @@ use tracer_core::companion::memory::{ControlMapping, RingMapping};
 use tracer_core::companion::session::ProgramDescriptors;
 use tracer_core::companion::wake::ProgramSide;
 use tracer_core::event::{Header, ImageIdentity, ItemHeader, Kind, Tag, padded};
-use tracer_core::ring::{Consumer, Gone, Producer};
-use tracer_core::session::{FileMessage, file_use, slot_state};
+use tracer_core::ring::{Consumer, Gone, Producer, Wait};
+use tracer_core::session::{FileMessage, file_use, seal, slot_state};
 
 /// A process's view of a session, as one of its threads uses it in one slot.
 pub struct Program<'a> {
@@ -167,9 +167,20 @@ pub fn noise(length: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// Sends the file at `path` to the writer as number `file`.
+/// Sends the file at `path`, which the program in slot 0 executes, to the writer as number `file`.
 pub fn send_file(descriptors: &ProgramDescriptors, file: u64, path: &std::path::Path) {
-    send(descriptors, file, path, file_use::READ);
+    send(descriptors, file, path, file_use::MAPPED);
+}
+
+/// Has the writer seal the file at `path` as number `file`, if it can. Returns whether it did.
+pub fn seal_file(program: &Program, file: u64, path: &std::path::Path) -> bool {
+    let slot = &program.control.slots[0];
+    slot.seal.store(seal::PENDING, Ordering::Release);
+    send(program.descriptors, file, path, file_use::SEALED);
+    while slot.seal.load(Ordering::Acquire) == seal::PENDING {
+        assert!(program.side().wait(slot));
+    }
+    slot.seal.load(Ordering::Acquire) >= seal::FIRST
 }
 
 /// Tells the writer that the program has mapped the file at `path` shared.

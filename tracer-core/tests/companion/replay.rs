@@ -10,11 +10,11 @@ use tracer_core::companion::memory::ControlMapping;
 use tracer_core::companion::session::ProgramDescriptors;
 use tracer_core::companion::{Audience, Outcome, ReplayEnd, Role, start};
 use tracer_core::event::{Kind, Tag};
-use tracer_core::session::{Report, check_level, slot_state};
+use tracer_core::session::{Report, check_level, seal, slot_state};
 
 use crate::isolation::{fork, in_own_process, wait};
 use crate::producer::{
-    Program, call, event, exit_call, item, noise, read_call, reserve, start as start_event, words,
+    Program, call, event, exit_call, item, noise, read_call, reserve, seal_file, start as start_event, words,
 };
 use crate::record::{record, scratch};
 
@@ -240,6 +240,50 @@ fn a_file_that_changes_while_it_is_recorded_is_refused_in_replay() {
             }
         });
         assert!(matches!(&end, ReplayEnd::Failed(why) if why.contains("changed")), "{end:?}");
+    });
+}
+
+#[test]
+fn a_sealed_file_is_copied_before_it_changes() {
+    in_own_process("replay::a_sealed_file_is_copied_before_it_changes", || {
+        let directory = scratch("sealed");
+        let (path, input) = (directory.join("trace"), directory.join("input"));
+        // Too large to be copied at once.
+        std::fs::File::create(&input).unwrap().set_len(100 << 20).unwrap();
+        let items = item(Tag::OutputFile, 1, 0x7000, &words(&[1, 0, 8]));
+        let bytes = call(Kind::Call, libc::SYS_read, 8, &[3, 0x7000, 8], &items);
+        let (summary, _) = record(
+            &path,
+            |descriptors, control| {
+                let program = Program::live(descriptors, control, 0);
+                let writer = std::fs::File::options().write(true).open(&input).unwrap();
+                assert!(!seal_file(&program, 1, &input), "it is open for writing");
+                drop(writer);
+                assert!(seal_file(&program, 1, &input));
+                let all = [start_event("/bin/true", b"true\0", 0), bytes].concat();
+                program.write(&mut program.producer(), &all).unwrap();
+                let place = control.slots[0].seal.load(Ordering::Relaxed) - seal::FIRST;
+                let value = control.slots[0].seal_value.load(Ordering::Relaxed);
+                let now = || control.seals[place as usize].load(Ordering::Relaxed);
+                assert_eq!(now(), value);
+                std::fs::write(&input, "other").unwrap();
+                assert_ne!(now(), value);
+                program.finish();
+                0
+            },
+            |_, _| (),
+        );
+        assert_eq!(summary.warnings, Vec::<String>::new());
+        let start = start_event("/bin/true", b"true\0", 0);
+        let read = read_call(&[0; 8]);
+        let expected = [&start[..], &read].concat();
+        let (end, status) = replay(&path, |descriptors, control| {
+            let program = Program::live(descriptors, control, 0);
+            let found = program.read(&mut program.consumer(), expected.len());
+            program.finish();
+            compare(&found, &expected)
+        });
+        assert_eq!((end, status), (ReplayEnd::Finished, 0));
     });
 }
 

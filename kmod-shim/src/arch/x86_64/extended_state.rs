@@ -13,27 +13,63 @@ const MAGIC2: u32 = 0x4650_5845;
 
 static FEATURES: AtomicU64 = AtomicU64::new(0);
 static SIZE: AtomicU64 = AtomicU64::new(0);
-/// Where the components beyond the legacy area lie: offset and size in bytes, 0 for those that there are not.
-static COMPONENTS: [[AtomicU32; 2]; 64] = [const { [const { AtomicU32::new(0) }; 2] }; 64];
+/// Where the components beyond the legacy area lie: offset and size in bytes, 0 for those that there are not; and whether
+/// they begin at a multiple of 64 in the compacted form.
+static COMPONENTS: [[AtomicU32; 3]; 64] = [const { [const { AtomicU32::new(0) }; 3] }; 64];
 
-/// Asks the processor once, before `cpuid` is trapped.
+/// What `cpuid` says about the area, as words that can be kept for other processes: an execution of that instruction
+/// takes microseconds on a virtual machine.
+pub type Description = [u64; 2 + 64];
+
+/// Asks the processor, before `cpuid` is trapped.
 ///
 /// # Safety
 /// The kernel has enabled XSAVE, as every one that has Syscall User Dispatch does where the processor has it.
 #[target_feature(enable = "xsave")]
-pub fn initialise() {
+pub fn ask() -> Description {
+    let mut description = [0; 2 + 64];
+    let [features, size, components @ ..] = &mut description;
     // SAFETY: register 0 (XCR0) exists wherever XSAVE is enabled, which the caller's contract says.
-    let features = unsafe { _xgetbv(0) };
-    let size = __cpuid_count(0xd, 0).ebx as u64;
-    FEATURES.store(features, Ordering::Relaxed);
-    SIZE.store(size, Ordering::Relaxed);
-    for (number, [offset, size]) in COMPONENTS.iter().enumerate().skip(FIRST_EXTENDED) {
-        if features >> number & 1 == 1 {
+    *features = unsafe { _xgetbv(0) };
+    *size = __cpuid_count(0xd, 0).ebx as u64;
+    for (number, component) in components.iter_mut().enumerate().skip(FIRST_EXTENDED) {
+        if *features >> number & 1 == 1 {
             let described = __cpuid_count(0xd, number as u32);
-            offset.store(described.ebx, Ordering::Relaxed);
-            size.store(described.eax, Ordering::Relaxed);
+            let aligned = u64::from(described.ecx >> 1 & 1);
+            *component = u64::from(described.ebx) << 32 | aligned << 31 | u64::from(described.eax);
         }
     }
+    description
+}
+
+/// Takes over what [`ask`] said, in this process or in another on the same machine.
+pub fn adopt(description: &Description) {
+    let [features, size, components @ ..] = description;
+    FEATURES.store(*features, Ordering::Relaxed);
+    SIZE.store(*size, Ordering::Relaxed);
+    for ([offset, size, aligned], component) in COMPONENTS.iter().zip(components) {
+        if *component != 0 {
+            offset.store((component >> 32) as u32, Ordering::Relaxed);
+            size.store(*component as u32 & !(1 << 31), Ordering::Relaxed);
+            aligned.store(*component as u32 >> 31, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The components that the kernel has enabled.
+pub fn features() -> u64 {
+    FEATURES.load(Ordering::Relaxed)
+}
+
+/// Bytes that `xsavec` writes for the components in `mask`, at most. (Intel SDM volume 1, 13.4.3.)
+pub fn compacted_size(mask: u64) -> usize {
+    const UNIT: usize = 64;
+    let saved = mask & features();
+    let components = COMPONENTS.iter().enumerate().skip(FIRST_EXTENDED);
+    components.filter(|(number, _)| saved >> number & 1 == 1).fold(HEADER_END, |end, (_, component)| {
+        let [_, size, aligned] = component.each_ref().map(|word| word.load(Ordering::Relaxed) as usize);
+        (if aligned != 0 { end.next_multiple_of(UNIT) } else { end }) + size
+    })
 }
 
 /// Bytes of the area, closing magic number included.
@@ -78,6 +114,8 @@ pub unsafe fn size_of_area(area: *const u8) -> usize {
     }
 }
 
+/// Where the header ends.
+const HEADER_END: usize = 576;
 /// The first component that is not in the legacy area.
 const FIRST_EXTENDED: usize = 2;
 
@@ -99,7 +137,6 @@ pub unsafe fn canonicalise(area: *mut u8) {
     const VECTORS: core::ops::Range<usize> = 160..416;
     const UNUSED: core::ops::Range<usize> = 416..464;
     const HEADER: usize = 512;
-    const HEADER_END: usize = 576;
     const INITIAL_CONTROL: u16 = 0x37f;
     // SAFETY: (of all calls) the ranges are in the legacy area, the header, or a component that fits the area.
     let clear = |range: core::ops::Range<usize>| unsafe {
@@ -125,7 +162,7 @@ pub unsafe fn canonicalise(area: *mut u8) {
     }
     let mut canonical = X87 | SSE;
     let mut used = HEADER_END;
-    for (number, [offset, length]) in COMPONENTS.iter().enumerate().skip(FIRST_EXTENDED) {
+    for (number, [offset, length, _]) in COMPONENTS.iter().enumerate().skip(FIRST_EXTENDED) {
         let begin = offset.load(Ordering::Relaxed) as usize;
         let end = begin + length.load(Ordering::Relaxed) as usize;
         if begin < used || end + 4 > size {

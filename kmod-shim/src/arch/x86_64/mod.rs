@@ -3,6 +3,7 @@
 pub mod entry;
 pub mod extended_state;
 pub mod frame;
+pub mod lazy_binding;
 pub mod raw;
 pub mod signal_frame;
 pub mod trap;

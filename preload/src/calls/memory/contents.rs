@@ -26,8 +26,8 @@ const MOST_RUNS: usize = 1500;
 pub enum Shown {
     /// Zeros that nobody else sees.
     Nothing,
-    /// A file that the trace keeps by reference.
-    Reference(libc::stat),
+    /// A file that the trace keeps by reference: its index, and its status.
+    Reference(usize, libc::stat),
     /// This many bytes that don't change, logged as data.
     Copied(u64),
     /// What can change: the file, its size, and how many of its bytes the mapping shows.
@@ -37,7 +37,7 @@ pub enum Shown {
 }
 
 /// Works out what mmap with these arguments will show.
-pub fn of(arguments: &[u64; 6]) -> Shown {
+pub fn of(thread: &Thread, arguments: &[u64; 6]) -> Shown {
     let [_, _, protection, flags, descriptor, offset] = *arguments;
     let length = length_of(arguments);
     let anonymous = || match shares(flags) {
@@ -62,8 +62,16 @@ pub fn of(arguments: &[u64; 6]) -> Shown {
         return Shown::Copied(there);
     }
     let hidden = protection & READABLE == 0 && !shares(flags);
-    if installed || is_read_only(descriptor) && (hidden || there > LARGEST_COPY) {
-        return Shown::Reference(status);
+    let files = &mut process::get().files;
+    let index = if installed {
+        files.register(thread, descriptor, &status)
+    } else if is_read_only(descriptor) && (hidden || there > LARGEST_COPY) {
+        files.register_sealed(thread, descriptor, &status)
+    } else {
+        None
+    };
+    if let Some(index) = index {
+        return Shown::Reference(index, status);
     }
     let identity = Identity::Inode { device: status.st_dev, inode: status.st_ino };
     Shown::Followed(identity, status.st_size as u64, there)
@@ -99,7 +107,9 @@ pub fn push(thread: &mut Thread, arguments: &[u64; 6], shown: &Shown, address: u
         Shown::Copied(there) => {
             thread.items.push(Tag::Output, 0, range.start, range.start as *const u8, there as usize);
         }
-        Shown::Reference(status) => push_reference(thread, &status, descriptor as i32, offset, range),
+        Shown::Reference(index, status) => {
+            push_reference(thread, index, &status, descriptor as i32, offset, range)
+        }
         Shown::Followed(identity, size, there) => {
             let file = match shares(flags) {
                 true => {
@@ -122,8 +132,8 @@ fn tell_of_shared(thread: &Thread, identity: Identity, descriptor: i32) {
     if mapped::get().find(identity).is_some_and(|file| file.named) {
         return;
     }
-    let (stream, mapped) = (u64::from(thread.stream), file_use::SHARED);
-    let message = FileMessage { file: 0, stream, device, inode, size: 0, modified: 0, mapped };
+    let (slot, mapped) = (thread.slot as u64, file_use::SHARED);
+    let message = FileMessage { file: 0, slot, device, inode, size: 0, modified: 0, mapped };
     // Without a writer there is nobody who could tell the user.
     let _ = files::send(&message, descriptor);
 }
@@ -133,8 +143,14 @@ pub fn add_region(range: Range<u64>, file: u64, offset: u64, shared: bool) {
     mapped::get().add(Region { range, file, offset, shared });
 }
 
-fn push_reference(thread: &mut Thread, status: &libc::stat, descriptor: i32, offset: u64, range: Range<u64>) {
-    let Some(index) = process::get().files.register(thread, descriptor, status, true) else { return };
+fn push_reference(
+    thread: &mut Thread,
+    index: usize,
+    status: &libc::stat,
+    descriptor: i32,
+    offset: u64,
+    range: Range<u64>,
+) {
     let file = process::get().files.number(index);
     let there = (status.st_size as u64).saturating_sub(offset).min(range.end - range.start);
     let reference = FileRange { file, offset, length: there };

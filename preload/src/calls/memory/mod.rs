@@ -131,7 +131,7 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
 }
 
 fn record_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall, arguments: &[u64; 6]) {
-    let shown = contents::of(arguments);
+    let shown = contents::of(thread, arguments);
     if matches!(shown, Shown::Followed(identity, ..) if identity != Identity::Anonymous)
         && shares(arguments[3])
     {

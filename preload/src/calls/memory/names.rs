@@ -115,7 +115,7 @@ pub fn publish(thread: &mut Thread, number: u64, descriptor: i32) {
     }
     let message = FileMessage {
         file: number,
-        stream: u64::from(thread.stream),
+        slot: thread.slot as u64,
         device: 0,
         inode: 0,
         size: 0,

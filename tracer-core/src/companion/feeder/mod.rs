@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::futex::SystemFutex;
 use super::link::{FromCompanion, Outcome, ReplayEnd};
 use super::memory::{ControlMapping, RingMapping, free_slot};
-use super::peers::{self, Heard, Peers};
+use super::peers::{self, Heard, News, Peers};
 use super::process::Process;
 use super::wake::{Bell, Futex};
 use super::writer::Connections;
@@ -58,9 +58,14 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
     let Connections { memory, socket, mut link, control, stderr } = connections;
     let control = Arc::new(control);
     let result = Trace::open(&replaying.directory).map_err(io::Error::from).and_then(|trace| {
-        let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
+        control.chaos.store(trace.manifest.chaos().unwrap_or(0), Ordering::Relaxed);
+        let peers = Peers { socket, link: link.try_clone()?, control: control.clone(), alarm: None };
         let shared = control.clone();
-        let heard = peers::listen(peers, move |message, file| keep_shared(&shared, message, file))?;
+        let heard = peers::listen(peers, move |news| {
+            if let News::File(message, file) = news {
+                keep_shared(&shared, message, file);
+            }
+        })?;
         link.send(&FromCompanion::Ready(replaying.directory.clone()))?;
         Ok((trace, heard))
     });
@@ -79,6 +84,7 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
         heard,
         trace,
         places: Vec::new(),
+        rings: Vec::new(),
         on_divergence,
         last_look: Instant::now(),
         end: None,
@@ -182,6 +188,8 @@ struct Feeder {
     heard: Arc<Heard>,
     trace: Trace,
     places: Vec<Option<Place>>,
+    /// Of all slots that were ever used: processes come and go, and to map a ring costs more than to fill it.
+    rings: Vec<Option<RingMapping>>,
     on_divergence: OnDivergence,
     last_look: Instant,
     /// Set once the replay is over although processes are left; they are killed.
@@ -236,7 +244,7 @@ impl Feeder {
     fn visit_all(&mut self) -> bool {
         let control = self.control.clone();
         let mut moved = false;
-        for (index, slot) in control.slots.iter().enumerate() {
+        for (index, slot) in control.used_slots().iter().enumerate() {
             let state = slot.state.load(Ordering::Acquire);
             if state != slot_state::FREE && state != slot_state::TAKING {
                 moved |= self.visit(index, slot, state);
@@ -309,15 +317,17 @@ impl Feeder {
     fn take_up(&mut self, index: usize, slot: &Slot) -> Result<()> {
         if self.places.len() <= index {
             self.places.resize_with(index + 1, || None);
+            self.rings.resize_with(index + 1, || None);
         }
         if self.places[index].is_none() {
             let number = slot.stream.load(Ordering::Acquire);
-            let ring = RingMapping::new(self.memory.as_fd(), index).map_err(|source| Error::System {
-                action: "map",
-                path: "the session's memory".into(),
-                source,
-            })?;
-            // SAFETY: the control mapping lives as long as self, the ring as the stream; nobody else produces.
+            let ring = match &mut self.rings[index] {
+                Some(ring) => ring,
+                none => none.insert(RingMapping::new(self.memory.as_fd(), index).map_err(|source| {
+                    Error::System { action: "map", path: "the session's memory".into(), source }
+                })?),
+            };
+            // SAFETY: the control mapping and the rings live as long as self; nobody else produces.
             let stream = unsafe { Stream::new(number, slot, ring, &self.trace.index) };
             self.places[index] = Some(Place { stream, process: Process::Unknown, process_id: 0 });
         }

@@ -29,8 +29,6 @@ enum Segment {
 pub struct Stream {
     number: u32,
     producer: Producer,
-    /// The producer's memory.
-    _ring: RingMapping,
     /// `None` when it was read to its end.
     reader: Option<StreamReader>,
     /// The beginning of an event whose end is in a later chunk.
@@ -45,13 +43,12 @@ impl Stream {
     /// Stream `number` of the trace that `index` belongs to, for `slot`.
     ///
     /// # Safety
-    /// `slot` stays mapped for as long as the result is used; `ring` is its ring; nobody else produces.
-    pub unsafe fn new(number: u32, slot: &Slot, ring: RingMapping, index: &Index) -> Stream {
+    /// `slot` and its ring `ring` stay mapped for as long as the result is used; nobody else produces.
+    pub unsafe fn new(number: u32, slot: &Slot, ring: &RingMapping, index: &Index) -> Stream {
         Stream {
             number,
-            // SAFETY: passed on to the caller; the ring is kept.
+            // SAFETY: passed on to the caller.
             producer: unsafe { Producer::new(slot, ring.base()) },
-            _ring: ring,
             reader: index.stream(number),
             rest: Vec::new(),
             segments: VecDeque::new(),

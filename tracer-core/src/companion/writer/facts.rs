@@ -103,7 +103,7 @@ impl Facts {
     }
 
     /// Paths of the files that were mapped executable, as /proc/PID/maps has them.
-    pub fn objects(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn objects(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.objects.iter().map(Vec::as_slice)
     }
 
@@ -273,6 +273,11 @@ impl Sink for StreamSink<'_> {
         let stream = self.stream();
         stream.unrecorded = None;
         stream.images.push(Image { first_event: index, ..Image::default() });
+    }
+
+    fn wants_call(&self, event: Header) -> bool {
+        let number = i64::from(event.number);
+        matches!(number, libc::SYS_execve | libc::SYS_execveat | libc::SYS_unshare | libc::SYS_setns)
     }
 
     fn call(&mut self, header: Header, result: i64, arguments: &[u64]) {

@@ -3,8 +3,10 @@
 mod facts;
 mod files;
 mod host;
+mod mapped;
 mod outsiders;
 mod scanner;
+mod seals;
 mod slots;
 mod stream;
 
@@ -20,18 +22,19 @@ use std::time::{Duration, Instant};
 use super::futex::SystemFutex;
 use super::link::{FromCompanion, Link, Outcome, Summary};
 use super::memory::ControlMapping;
-use super::objects;
-use super::peers::{self, Heard, Peers};
+use super::peers::{self, Heard, News, Peers};
 use super::wake::Bell;
 use crate::session::file_use;
 use crate::trace::byte_string::ByteString;
 use crate::trace::directory::{self, TraceDirectory};
 use crate::trace::files::Policy;
-use crate::trace::manifest::{Ended, Manifest, MappedObject, Recorder};
+use crate::trace::manifest::{Ended, Manifest, Recorder};
 use crate::trace::{Error, chunk};
 
 use files::Files;
+use mapped::Mapped;
 use outsiders::Outsiders;
+use seals::Seals;
 use slots::Slots;
 
 /// How long the companion sleeps when nobody wakes it: rings that are less than a quarter full are emptied then.
@@ -90,14 +93,19 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
         let manifest = first_manifest(recording);
         // Before the program starts: whatever kills us then, the trace is one that can be read.
         manifest.store(directory.path())?;
-        let files = Files::new(directory.path(), recording.policy);
+        let alarm = seals::alarm()?;
+        let files = Files::new(directory.path(), recording.policy, Seals::new(control.clone()));
         let inbox = files.clone();
         let outsiders = Outsiders::new(control.clone());
         let watch = outsiders.clone();
-        let peers = Peers { socket, link: link.try_clone()?, control: control.clone() };
-        let heard = peers::listen(peers, move |message, file| match message.mapped {
-            file_use::SHARED => watch.look_at(&message, file.as_ref()),
-            _ => inbox.keep(message, file),
+        let peers = Peers { socket, link: link.try_clone()?, control: control.clone(), alarm: Some(alarm) };
+        let heard = peers::listen(peers, move |news| match news {
+            News::Alarm => inbox.settle_broken(),
+            News::File(message, file) => match message.mapped {
+                file_use::SHARED => watch.look_at(&message, file.as_ref()),
+                file_use::SEALED => inbox.seal(message, file),
+                _ => inbox.keep(message, file),
+            },
         })?;
         link.send(&FromCompanion::Ready(directory.path().to_owned()))?;
         Ok((directory, events, manifest, (files, outsiders), heard))
@@ -118,6 +126,7 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
         directory,
         events: Some(events),
         files,
+        mapped: Mapped::default(),
         outsiders,
         outsiders_found: Vec::new(),
         manifest,
@@ -171,6 +180,7 @@ struct Writer {
     /// `None` when nothing more is written.
     events: Option<chunk::Writer>,
     files: Files,
+    mapped: Mapped,
     outsiders: Outsiders,
     /// What the user is told of them, once the recording has ended.
     outsiders_found: Vec<String>,
@@ -196,6 +206,7 @@ impl Writer {
                 return;
             }
             self.tell_launcher_of_background();
+            self.mapped.describe(self.slots.facts.objects());
             let control = self.control.clone();
             let bell = Bell::of_companion(&control);
             let armed = bell.arm();
@@ -270,21 +281,6 @@ impl Writer {
         self.manifest.files.extend(report.files);
     }
 
-    /// The files that were mapped executable.
-    fn describe_objects(&mut self) -> Vec<MappedObject> {
-        let mut described = Vec::new();
-        for path in self.slots.facts.objects() {
-            match objects::describe(ByteString::from(path)) {
-                Ok(object) => described.push(object),
-                Err(error) => {
-                    let path = String::from_utf8_lossy(path);
-                    self.manifest.notes.push(format!("{path} was mapped, but cannot be looked at: {error}"));
-                }
-            }
-        }
-        described
-    }
-
     fn tell_launcher_of_background(&mut self) {
         let Some(status) = self.heard.root_status() else { return };
         let since = *self.root_seen.get_or_insert_with(Instant::now);
@@ -309,7 +305,10 @@ impl Writer {
             self.stopped.get_or_insert(error.to_string());
         }
         self.note_files(report);
-        self.manifest.objects = self.describe_objects();
+        self.mapped.describe(self.slots.facts.objects());
+        let (objects, missing) = std::mem::take(&mut self.mapped).finish();
+        self.manifest.objects = objects;
+        self.manifest.notes.extend(missing);
         self.close_events();
         self.outsiders_found = self.outsiders.finish();
 

@@ -12,6 +12,8 @@ const MAXIMUM_SHOWN: usize = 8 << 20;
 pub trait Sink {
     /// A `Start` begins, the stream's event number `index` (0 = first).
     fn start(&mut self, index: u64);
+    /// Whether [`Sink::call`] must be told of such an event even if it has no items.
+    fn wants_call(&self, event: Header) -> bool;
     /// The result and arguments of a `Call` or `Entry`.
     fn call(&mut self, header: Header, result: i64, arguments: &[u64]);
     /// Whether [`Sink::item`] wants the data of such an item. Asked for each item that is not skipped whole.
@@ -85,6 +87,9 @@ impl Scanner {
                 self.end_event();
                 continue;
             }
+            if matches!(self.next, Next::Header) && self.held.is_empty() {
+                self.pass_plain(&mut bytes, sink);
+            }
             let wanted = self.wanted();
             if self.held.is_empty() && bytes.len() >= wanted {
                 let piece = self.pass(&mut bytes, wanted);
@@ -100,6 +105,29 @@ impl Scanner {
             }
         }
         Ok(())
+    }
+
+    /// Passes whole events that have nothing to show: most of a stream.
+    fn pass_plain(&mut self, bytes: &mut &[u8], sink: &impl Sink) {
+        while let Some(header) = bytes.first_chunk() {
+            let header = Header::from_bytes(*header);
+            let plain = match Kind::from_byte(header.kind) {
+                Some(Kind::Clock | Kind::Turn | Kind::Check) => header.length.is_multiple_of(8),
+                Some(Kind::Call) => {
+                    let bare = header.length as usize == call_head(header);
+                    bare && header.flags & flags::ARGUMENTS <= 6 && !sink.wants_call(header)
+                }
+                _ => false,
+            };
+            let size = Header::SIZE + header.length as usize;
+            if !plain || bytes.len() < size {
+                return;
+            }
+            *bytes = &bytes[size..];
+            self.position += size as u64;
+            self.boundary = self.position;
+            self.events += 1;
+        }
     }
 
     fn pass<'a>(&mut self, bytes: &mut &'a [u8], length: usize) -> &'a [u8] {
@@ -232,6 +260,9 @@ mod tests {
     impl Sink for Seen {
         fn start(&mut self, index: u64) {
             self.starts.push(index);
+        }
+        fn wants_call(&self, _event: Header) -> bool {
+            true
         }
         fn call(&mut self, header: Header, result: i64, arguments: &[u64]) {
             self.calls.push((header.number, result, arguments.to_vec()));

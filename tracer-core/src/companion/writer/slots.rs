@@ -12,12 +12,9 @@ use crate::companion::futex::SystemFutex;
 use crate::companion::memory::{ControlMapping, RingMapping, free_slot};
 use crate::companion::process::Process;
 use crate::companion::wake::{Bell, CompanionSide};
-use crate::session::{SLOTS, Slot, slot_state};
+use crate::session::{Slot, slot_state};
 use crate::trace::{Result, chunk};
 
-/// Slots beyond the number of streams that there have been are not looked at, but for so many: a slot may be
-/// taken before its stream is counted.
-const MARGIN: usize = 64;
 /// How often the owners of quiet slots are looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -48,9 +45,8 @@ impl Slots {
     /// moved. On error the trace takes no more.
     pub fn drain(&mut self, events: &mut chunk::Writer) -> Result<bool> {
         let control = self.control.clone();
-        let mark = (control.next_stream.load(Ordering::Acquire) as usize + MARGIN).min(SLOTS);
         let mut moved = false;
-        for (index, slot) in control.slots[..mark].iter().enumerate() {
+        for (index, slot) in control.used_slots().iter().enumerate() {
             // Before the ring's head: what a thread published before it ended is then seen.
             let state = slot.state.load(Ordering::Acquire);
             if !matches!(state, slot_state::LIVE | slot_state::FINISHED | slot_state::ENDING) {

@@ -18,10 +18,9 @@ use super::error::{Context, Error, Result};
 pub const EVENTS: &str = "events";
 /// Name of the directory that holds kept files.
 pub const FILES: &str = "files";
-/// Name of the file that is locked while the trace is being recorded.
+/// Name of the file that is locked while the trace is being recorded, and that takes up [`RESERVE_BYTES`] meanwhile,
+/// see [`TraceDirectory::release_reserve`].
 const LOCK: &str = "lock";
-/// Name of the file that takes up [`RESERVE_BYTES`], see [`TraceDirectory::release_reserve`].
-const RESERVE: &str = "reserve";
 const RESERVE_BYTES: i64 = 256 << 10;
 
 /// Path of the `events` file of the trace in `directory`.
@@ -41,7 +40,7 @@ pub fn file_path(directory: &Path, id: u64) -> PathBuf {
 #[derive(Debug)]
 pub struct TraceDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl TraceDirectory {
@@ -65,8 +64,8 @@ impl TraceDirectory {
         lock.lock().context("lock", &lock_path)?;
         let files = path.join(FILES);
         DirBuilder::new().mode(0o700).create(&files).context("create", &files)?;
-        reserve(&path.join(RESERVE))?;
-        Ok(TraceDirectory { path: path.to_owned(), _lock: lock })
+        reserve(&lock, &lock_path)?;
+        Ok(TraceDirectory { path: path.to_owned(), lock })
     }
 
     /// Where it is.
@@ -78,11 +77,7 @@ impl TraceDirectory {
     /// end mark and the manifest): a full disk must not keep the trace from saying that the disk was full.
     /// Call it once nothing more is recorded.
     pub fn release_reserve(&self) -> Result<()> {
-        let path = self.path.join(RESERVE);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("remove", &path),
-            _ => Ok(()),
-        }
+        self.lock.set_len(0).context("empty", &self.path.join(LOCK))
     }
 }
 
@@ -148,10 +143,8 @@ fn take_over_empty(path: &Path) -> Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(0o700)).context("make private", path)
 }
 
-/// Makes a file that takes up [`RESERVE_BYTES`], on file systems that can set space aside.
-fn reserve(path: &Path) -> Result<()> {
-    let file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).context("create", path)?;
+/// Makes `file` take up [`RESERVE_BYTES`], on file systems that can set space aside.
+fn reserve(file: &File, path: &Path) -> Result<()> {
     // SAFETY: the descriptor is open for as long as `file` lives; fallocate touches no memory of ours.
     if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, RESERVE_BYTES) } == 0 {
         return Ok(());

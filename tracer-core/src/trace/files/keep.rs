@@ -60,6 +60,14 @@ impl Keeper {
         if let Some(known) = self.known.get(&met) {
             return Ok(ReferencedFile { id, ..known.clone() });
         }
+        let kept = self.keep_anew(id, file, met)?;
+        self.known.insert(met, kept.clone());
+        Ok(kept)
+    }
+
+    /// As [`Keeper::keep`], whatever was kept before: times are too coarse to tell whether a file that was open for writing
+    /// meanwhile is still the same.
+    pub fn keep_anew(&mut self, id: u64, file: &File, met: Identity) -> Result<ReferencedFile> {
         let link = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         let path = std::fs::read_link(&link).context("find the path of", &link)?;
         let mut kept = ReferencedFile {
@@ -73,8 +81,36 @@ impl Keeper {
             kept.hash = None;
             kept.kept = Kept::Unavailable(reason);
         }
-        self.known.insert(met, kept.clone());
         Ok(kept)
+    }
+
+    /// Puts `file`, which is kept as a reference, into the trace after all, because it is about to change or not to be found
+    /// where it was.
+    pub fn secure(&mut self, file: &File, kept: &mut ReferencedFile) -> Result<()> {
+        let metadata = match file.metadata() {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                kept.kept = Kept::Unavailable(format!("it could not be looked at: {error}"));
+                return Ok(());
+            }
+        };
+        let stored = if let Some(hash) = self.reflink(file, &metadata, kept.id)? {
+            kept.kept = Kept::Reflinked(kept.id);
+            hash
+        } else if metadata.size() <= self.policy.hash_limit {
+            kept.kept = Kept::Copied(kept.id);
+            self.copy(file, kept.id)?
+        } else {
+            let limit = self.policy.hash_limit;
+            let reason = format!("it was opened for writing, or deleted, and is larger than {limit} bytes");
+            kept.kept = Kept::Unavailable(reason);
+            return Ok(());
+        };
+        match stored {
+            Ok(hash) => kept.hash = hash,
+            Err(error) => kept.kept = Kept::Unavailable(format!("it could not be read: {error}")),
+        }
+        Ok(())
     }
 
     /// Bytes that were put into `files/`; of a reflinked file, its size.

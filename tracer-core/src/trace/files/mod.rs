@@ -66,6 +66,14 @@ pub struct ReferencedFile {
     pub kept: Kept,
 }
 
+impl ReferencedFile {
+    /// Whether it is what its path leads to now.
+    pub fn is_in_place(&self) -> bool {
+        std::fs::metadata(self.path.as_path())
+            .is_ok_and(|metadata| Identity::from(&metadata) == self.identity)
+    }
+}
+
 /// Where the content of a [`ReferencedFile`] is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use super::groups::Groups;
 use super::texts::{Texts, shared_length};
-use super::transpose::records;
-use super::{Group, KEY_AND_COUNT, Key, Numbers, PREAMBLE, Unit};
+use super::{Group, KEY_AND_COUNT, Key, Numbers, PREAMBLE, Unit, columns};
 use crate::event::{Header, ItemHeader, Kind, Tag, padded};
 use crate::trace::reader::fixed_words;
 
@@ -17,9 +16,10 @@ pub fn decode(encoded: &[u8], length: usize, target: &mut Vec<u8>) -> Result<(),
     target.clear();
     target.reserve(length);
     let mut decoder = Decoder::new(encoded, length, target).ok_or(TOO_SHORT)?;
-    for event in 0..decoder.keys.len() / KEY_AND_COUNT {
-        decoder
-            .event(event)
+    let mut event = 0;
+    while event < decoder.events {
+        event += decoder
+            .events_from(event)
             .ok_or_else(|| format!("the rearranged event {event} of the chunk is impossible"))?;
     }
     decoder.finish().ok_or_else(|| format!("the rearranged chunk does not give {length} bytes"))
@@ -29,8 +29,9 @@ const TOO_SHORT: &str = "the rearranged chunk is shorter than its columns";
 
 /// The columns, each reduced to what was not used yet, except where said.
 struct Decoder<'a> {
-    /// All of it.
-    keys: &'a [u8],
+    events: usize,
+    /// All of them, event after event.
+    keys: Vec<u8>,
     /// Numbers of records of the groups that have not occurred yet.
     counts: &'a [u8],
     /// Records of the groups that have not occurred yet.
@@ -40,24 +41,18 @@ struct Decoder<'a> {
     verbatim: &'a [u8],
     groups: Groups,
     /// By the group's number.
-    columns: Vec<Column<'a>>,
+    columns: Vec<Column>,
     texts: Texts,
     length: usize,
+    /// Bytes of records that further groups can have without being more than `length`.
+    budget: usize,
     target: &'a mut Vec<u8>,
 }
 
 /// A group's records.
-struct Column<'a> {
-    bytes: Records<'a>,
-    count: usize,
+struct Column {
+    bytes: Vec<u8>,
     used: usize,
-}
-
-enum Records<'a> {
-    /// In order.
-    Ordered(Vec<u8>),
-    /// Transposed by words.
-    Transposed(&'a [u8]),
 }
 
 /// Removes `length` bytes from the front of `bytes`.
@@ -71,14 +66,6 @@ fn number(bytes: &mut &[u8]) -> Option<usize> {
     Some(u32::from_le_bytes(*first) as usize)
 }
 
-/// Appends record `record` of `count` that are transposed by words.
-fn gather(transposed: &[u8], count: usize, record: usize, target: &mut Vec<u8>) {
-    let words = transposed.as_chunks::<8>().0;
-    for row in words.chunks_exact(count) {
-        target.extend_from_slice(&row[record]);
-    }
-}
-
 impl<'a> Decoder<'a> {
     fn new(mut rest: &'a [u8], length: usize, target: &'a mut Vec<u8>) -> Option<Decoder<'a>> {
         let mut numbers = [0; PREAMBLE];
@@ -86,9 +73,13 @@ impl<'a> Decoder<'a> {
             *value = number(&mut rest)?;
         }
         let [events, groups, records, texts, suffixes] = numbers;
+        if events > length / Header::SIZE {
+            return None;
+        }
         Some(Decoder {
+            events,
             counts: take(&mut rest, groups * 4)?,
-            keys: take(&mut rest, events * KEY_AND_COUNT)?,
+            keys: columns::take(&mut rest, events, KEY_AND_COUNT, Unit::Byte)?,
             records: take(&mut rest, records)?,
             prefixes: take(&mut rest, texts)?,
             suffixes: take(&mut rest, suffixes)?,
@@ -97,23 +88,54 @@ impl<'a> Decoder<'a> {
             columns: Vec::new(),
             texts: Texts::new(),
             length,
+            budget: length,
             target,
         })
     }
 
+    /// Appends the event with this number, and the same for all behind it that are alike and have no items. Returns how
+    /// many these were.
+    fn events_from(&mut self, event: usize) -> Option<usize> {
+        let start = self.target.len();
+        self.event(event)?;
+        let keys = &self.keys.as_chunks::<KEY_AND_COUNT>().0[event..];
+        let [_, _, _, _, items @ ..] = keys[0];
+        let size = self.target.len() - start;
+        if u32::from_le_bytes(items) > 0 || size == Header::SIZE {
+            return Some(1);
+        }
+        let further = keys.iter().take_while(|key| **key == keys[0]).count() - 1;
+        let record = size - Header::SIZE;
+        let column = &mut self.columns[self.groups.current()];
+        let end = column.used.checked_add(further.checked_mul(record)?)?;
+        let records = column.bytes.get(column.used..end)?;
+        if self.length - self.target.len() < further * size {
+            return None;
+        }
+        column.used = end;
+        let header: [u8; Header::SIZE] = *self.target[start..].first_chunk()?;
+        self.target.reserve(further * size);
+        for record in records.chunks_exact(record) {
+            self.target.extend_from_slice(&header);
+            for word in record.as_chunks::<8>().0 {
+                self.target.extend_from_slice(word);
+            }
+        }
+        Some(1 + further)
+    }
+
     /// Appends the event with this number.
     fn event(&mut self, event: usize) -> Option<()> {
-        let events = self.keys.len() / KEY_AND_COUNT;
-        let byte = |at: usize| self.keys[at * events + event];
-        let key: Key = [byte(0), byte(1), byte(2), byte(3)];
-        let items = u16::from_le_bytes([byte(4), byte(5)]);
+        let [a, b, c, d, items @ ..] = *self.keys.as_chunks::<KEY_AND_COUNT>().0.get(event)?;
+        let key: Key = [a, b, c, d];
+        let items = u32::from_le_bytes(items);
         let start = self.grow(Header::SIZE)?;
         let words = fixed_words(Kind::from_byte(key[0])?, key[1]);
         if words > 0 {
             self.record(Group::fixed(key, words))?;
         }
         let body = start + Header::SIZE;
-        for position in 0..items.into() {
+        for position in 0..items as usize {
             self.item(key, position, body..body + words * 8)?;
         }
         let [kind, flags, low, high] = key;
@@ -166,25 +188,17 @@ impl<'a> Decoder<'a> {
         let number = self.groups.number(group);
         if number == self.columns.len() {
             let count = self::number(&mut self.counts)?;
-            let bytes = take(&mut self.records, count.checked_mul(size)?)?;
-            let bytes = match group.unit() {
-                Unit::Byte => Records::Ordered(records(bytes, count, size)),
-                Unit::Word => Records::Transposed(bytes),
-            };
-            self.columns.push(Column { bytes, count, used: 0 });
+            self.budget = self.budget.checked_sub(count.checked_mul(size)?)?;
+            let bytes = columns::take(&mut self.records, count, size, group.unit())?;
+            self.columns.push(Column { bytes, used: 0 });
         }
         let column = &mut self.columns[number];
-        let (record, count) = (column.used, column.count);
-        if record == count || self.length - self.target.len() < size {
+        let record = column.bytes.get(column.used..column.used + size)?;
+        if self.length - self.target.len() < size {
             return None;
         }
-        column.used += 1;
-        match &column.bytes {
-            Records::Ordered(bytes) => {
-                self.target.extend_from_slice(&bytes[record * size..(record + 1) * size]);
-            }
-            Records::Transposed(bytes) => gather(bytes, count, record, self.target),
-        }
+        column.used += size;
+        self.target.extend_from_slice(record);
         Some(())
     }
 
@@ -207,7 +221,7 @@ impl<'a> Decoder<'a> {
     /// Appends what is no whole event, and checks that nothing is left over.
     fn finish(mut self) -> Option<()> {
         self.append(self.verbatim)?;
-        let used = self.columns.iter().all(|column| column.used == column.count);
+        let used = self.columns.iter().all(|column| column.used == column.bytes.len());
         let rest = [self.counts, self.records, self.prefixes, self.suffixes];
         (used && rest.iter().all(|column| column.is_empty()) && self.target.len() == self.length)
             .then_some(())

@@ -2,18 +2,16 @@
 
 use super::groups::Groups;
 use super::texts::{Texts, shared};
-use super::{COLUMNS, Group, KEY_AND_COUNT, Key, NONE, Numbers, PREAMBLE, Unit};
+use super::{COLUMNS, Group, KEY_AND_COUNT, Key, NONE, Numbers, PREAMBLE, Unit, columns};
 use crate::event::{Header, ItemHeader, Kind, Tag, padded};
 use crate::trace::reader::{fixed_words, has_items};
 
 /// The rearranging side, with memory that is used again for each chunk.
 #[derive(Default)]
 pub struct Encoder {
-    /// The chunk, with items' headers as they are stored.
-    source: Vec<u8>,
     groups: Groups,
-    /// Where in the chunk the records of each group begin. Only the first `groups.len()` are of this chunk.
-    records: Vec<Vec<u32>>,
+    /// The records of each group. Only the first `groups.len()` are of this chunk.
+    records: Vec<Vec<u8>>,
     keys: Vec<u8>,
     prefixes: Vec<u8>,
     suffixes: Vec<u8>,
@@ -28,8 +26,6 @@ impl Encoder {
     /// [`NONE`] if `bytes` do not begin with an event and nothing was done.
     pub fn encode(&mut self, bytes: &[u8], target: &mut Vec<u8>) -> u16 {
         self.groups.clear();
-        self.source.clear();
-        self.source.extend_from_slice(bytes);
         for column in [&mut self.keys, &mut self.prefixes, &mut self.suffixes, &mut self.verbatim] {
             column.clear();
         }
@@ -37,7 +33,11 @@ impl Encoder {
         let mut offset = 0;
         while let Ok((header, items)) = event_at(bytes, offset) {
             self.event(bytes, offset, header, items, &mut texts);
-            offset += Header::SIZE + header.length as usize;
+            let size = Header::SIZE + header.length as usize;
+            offset += size;
+            if items == 0 && header.length > 0 {
+                offset += self.repetitions(&bytes[offset - size..], size);
+            }
         }
         if offset == 0 {
             return NONE;
@@ -51,23 +51,25 @@ impl Encoder {
     fn event(&mut self, bytes: &[u8], offset: usize, header: Header, items: u16, texts: &mut Texts) {
         let [kind, flags, low, high, ..] = header.to_bytes();
         let key: Key = [kind, flags, low, high];
-        self.keys.extend_from_slice(&key);
-        self.keys.extend_from_slice(&items.to_le_bytes());
+        let mut key_and_count = [0; KEY_AND_COUNT];
+        key_and_count[..4].copy_from_slice(&key);
+        key_and_count[4..6].copy_from_slice(&items.to_le_bytes());
+        self.keys.extend_from_slice(&key_and_count);
         let words = Kind::from_byte(kind).map_or(0, |kind| fixed_words(kind, flags));
         let mut at = offset + Header::SIZE;
         let numbers = Numbers(bytes[at..at + words * 8].as_chunks().0);
         if words > 0 {
-            self.record(Group::fixed(key, words), at);
+            self.record(Group::fixed(key, words), &bytes[at..at + words * 8]);
             at += words * 8;
         }
         for position in 0..items.into() {
             let item = item_at(bytes, at);
             let mut stored = ItemHeader { value: item.value.wrapping_sub(numbers.value(item)), ..item };
-            let header = at..at + ItemHeader::SIZE;
-            self.record(Group::header(key, position), at);
             at += ItemHeader::SIZE;
             let length = item.length as usize;
-            if item.tag == Tag::Text as u8 {
+            let data = &bytes[at..at + padded(length)];
+            let is_text = item.tag == Tag::Text as u8;
+            if is_text {
                 let place = at..at + length;
                 let before = texts.before(item.value);
                 texts.remember(item.value, place.clone());
@@ -75,17 +77,44 @@ impl Encoder {
                 let (byte, prefix) = shared(&bytes[before], &bytes[place.clone()]);
                 self.prefixes.push(byte);
                 self.suffixes.extend_from_slice(&bytes[place][prefix..]);
-            } else if let Some(group) = Group::data(key, position, length, numbers) {
-                self.record(group, at);
-            } else {
-                self.verbatim.extend_from_slice(&bytes[at..at + padded(length)]);
             }
-            self.source[header].copy_from_slice(&stored.to_bytes());
+            self.record(Group::header(key, position), &stored.to_bytes());
+            if is_text {
+                // Its bytes are in columns of their own.
+            } else if let Some(group) = Group::data(key, position, length, numbers) {
+                self.record(group, data);
+            } else {
+                self.verbatim.extend_from_slice(data);
+            }
             at += padded(length);
         }
     }
 
-    fn record(&mut self, group: Group, at: usize) {
+    /// Takes in the events that come right behind the first of `bytes`, which was the last to be taken in and has no items,
+    /// and have the same header. Returns their size. Programs that only read a clock do so millions of times.
+    fn repetitions(&mut self, bytes: &[u8], size: usize) -> usize {
+        let (first, rest) = bytes.split_at(size);
+        let (header, _) = first.split_at(Header::SIZE);
+        let alike = |event: &&[u8]| event.starts_with(header);
+        let count = rest.chunks_exact(size).take_while(alike).count();
+        if count > 0 {
+            let key = self.keys.len() - KEY_AND_COUNT..;
+            self.keys.reserve(count * KEY_AND_COUNT);
+            let key: [u8; KEY_AND_COUNT] = std::array::from_fn(|i| self.keys[key.start + i]);
+            self.keys.extend(std::iter::repeat_n(key, count).flatten());
+            let records = &mut self.records[self.groups.current()];
+            records.reserve(count * (size - Header::SIZE));
+            for event in rest.chunks_exact(size).take(count) {
+                for word in event[Header::SIZE..].as_chunks::<8>().0 {
+                    records.extend_from_slice(word);
+                }
+            }
+        }
+        count * size
+    }
+
+    #[inline]
+    fn record(&mut self, group: Group, record: &[u8]) {
         let known = self.groups.len();
         let number = self.groups.number(group);
         if number == known {
@@ -94,39 +123,31 @@ impl Encoder {
                 None => self.records.push(Vec::new()),
             }
         }
-        self.records[number].push(at as u32);
+        self.records[number].extend_from_slice(record);
     }
 
     fn write(&self, target: &mut Vec<u8>) {
         let groups = || self.groups.iter().zip(&self.records);
-        let size: usize = groups().map(|(group, records)| usize::from(group.length) * records.len()).sum();
         let events = self.keys.len() / KEY_AND_COUNT;
-        let preamble: [usize; PREAMBLE] =
-            [events, self.groups.len(), size, self.prefixes.len(), self.suffixes.len()];
         target.clear();
-        for number in preamble.into_iter().chain(groups().map(|(_, records)| records.len())) {
-            target.extend_from_slice(&(number as u32).to_le_bytes());
-        }
-        for byte in 0..KEY_AND_COUNT {
-            target.extend(self.keys.iter().skip(byte).step_by(KEY_AND_COUNT));
-        }
+        target.resize(4 * PREAMBLE, 0);
         for (group, records) in groups() {
-            match group.unit() {
-                Unit::Byte => transpose::<1>(&self.source, group, records, target),
-                Unit::Word => transpose::<8>(&self.source, group, records, target),
-            }
+            let count = records.len() / usize::from(group.length);
+            target.extend_from_slice(&(count as u32).to_le_bytes());
+        }
+        columns::put(&self.keys, KEY_AND_COUNT, Unit::Byte, target);
+        let begin = target.len();
+        for (group, records) in groups() {
+            columns::put(records, group.length.into(), group.unit(), target);
+        }
+        let preamble: [usize; PREAMBLE] =
+            [events, self.groups.len(), target.len() - begin, self.prefixes.len(), self.suffixes.len()];
+        for (place, number) in target.as_chunks_mut::<4>().0.iter_mut().zip(preamble) {
+            *place = (number as u32).to_le_bytes();
         }
         target.extend_from_slice(&self.prefixes);
         target.extend_from_slice(&self.suffixes);
         target.extend_from_slice(&self.verbatim);
-    }
-}
-
-/// Appends the first `UNIT` bytes of all records of a group, then the next `UNIT` bytes, and so on.
-fn transpose<const UNIT: usize>(bytes: &[u8], group: &Group, records: &[u32], target: &mut Vec<u8>) {
-    for at in (0..usize::from(group.length)).step_by(UNIT) {
-        let unit = |&record: &u32| -> [u8; UNIT] { std::array::from_fn(|i| bytes[record as usize + at + i]) };
-        target.extend(records.iter().flat_map(unit));
     }
 }
 

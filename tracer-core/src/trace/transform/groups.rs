@@ -33,6 +33,11 @@ impl Groups {
         self.known.iter().map(|(group, _)| group)
     }
 
+    /// The number of the group that was last asked for.
+    pub(super) fn current(&self) -> usize {
+        self.current
+    }
+
     /// The number of `group`; it is [`Groups::len`] before the call if it has not occurred.
     pub(super) fn number(&mut self, group: Group) -> usize {
         let follower = self.known.get(self.current).map_or(0, |&(_, follower)| follower);

@@ -14,19 +14,19 @@
 //! | --- | --- |
 //! | number of events, groups, bytes of groups, texts, bytes of suffixes | 5 numbers |
 //! | records of each group, in the order in which the groups first occur | a number each |
-//! | `Key` and number of items of each event, transposed by bytes | 6 bytes an event |
-//! | the groups' records, transposed by the group's unit | as said above |
+//! | `Key` and number of items (as a number) of each event, as columns of bytes (see `columns`) | |
+//! | the groups' records, as columns of the group's unit | as said above |
 //! | how much each text takes over from the one that it is compared to (see `texts`) | 1 byte a text |
 //! | the texts' other bytes | as said above |
 //! | data of items that are contents (see `Group::data`), then what is no whole event | the rest |
 //!
 //! Nothing depends on a chunk's being whole events: bytes that are none, or only look like some, survive too.
 
+mod columns;
 mod decode;
 mod encode;
 mod groups;
 mod texts;
-mod transpose;
 
 pub use decode::decode;
 pub use encode::Encoder;
@@ -48,17 +48,17 @@ const LARGEST_RECORD: usize = 512;
 /// Items behind this many in their event count as one position: they are elements of a list.
 const POSITIONS: usize = 7;
 
-/// Most bytes that [`Encoder::encode`] makes of `length` bytes: each number of a group goes with a record of at
-/// least 8 bytes, each text's byte with an item's header of 16.
+/// Most bytes that [`Encoder::encode`] makes of `length` bytes: each number and mask of a group goes with a record of
+/// at least 8 bytes, each text's byte with an item's header of 16.
 pub fn encoded_bound(length: usize) -> usize {
-    2 * length + 4 * PREAMBLE
+    2 * length + 4 * PREAMBLE + KEY_AND_COUNT
 }
 
 /// The first four bytes of an event's header: kind, flags, number.
 type Key = [u8; 4];
 
 /// Bytes of a `Key` and the number of items.
-const KEY_AND_COUNT: usize = 6;
+const KEY_AND_COUNT: usize = 8;
 
 /// Records of one shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -130,4 +130,14 @@ enum Unit {
     Byte,
     /// 8 bytes, for structures: their words recur as a whole.
     Word,
+}
+
+impl Unit {
+    /// In bytes.
+    fn size(self) -> usize {
+        match self {
+            Unit::Byte => 1,
+            Unit::Word => 8,
+        }
+    }
 }

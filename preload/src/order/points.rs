@@ -1,0 +1,158 @@
+//! With chaos, calls of libc's locks and their relatives are places where threads hand over.
+//!
+//! Without contention they make no system call, so that nothing else would stop a thread between one lock and the next,
+//! which is where programs deadlock. The functions' entries are redirected, in recording and in its replay, to a hook
+//! that counts its passages as a `pause` that is a safepoint does ([`super::at_spin`]) and goes on in the function.
+//! Those that are too short for a jump stay as they are, in both modes.
+
+use super::adversary::{self, Place};
+use crate::start::maps::Mapping;
+use crate::thread::{self, Thread};
+use crate::{process, stop};
+use core::arch::global_asm;
+use core::sync::atomic::{AtomicU64, Ordering};
+use kmod_shim::vdso::Functions;
+use tracer_core::event::turn;
+use tracer_core::session::Mode;
+
+/// How libc's file is called.
+const LIBRARY: &[u8] = b"/libc.so.6";
+
+/// The functions. C11's go through the same code.
+const NAMES: [&[u8]; 24] = [
+    b"pthread_mutex_lock",
+    b"pthread_mutex_trylock",
+    b"pthread_mutex_timedlock",
+    b"pthread_mutex_clocklock",
+    b"pthread_mutex_unlock",
+    b"pthread_cond_wait",
+    b"pthread_cond_timedwait",
+    b"pthread_cond_signal",
+    b"pthread_cond_broadcast",
+    b"pthread_rwlock_rdlock",
+    b"pthread_rwlock_tryrdlock",
+    b"pthread_rwlock_wrlock",
+    b"pthread_rwlock_trywrlock",
+    b"pthread_rwlock_unlock",
+    b"pthread_spin_lock",
+    b"pthread_spin_trylock",
+    b"pthread_spin_unlock",
+    b"pthread_once",
+    b"pthread_barrier_wait",
+    b"sem_wait",
+    b"sem_trywait",
+    b"sem_timedwait",
+    b"sem_post",
+    b"pthread_join",
+];
+/// How many entries can be redirected: some functions have two versions.
+const ENTRIES: usize = 32;
+/// Bytes from one entry hook to the next.
+const STRIDE: u64 = 16;
+
+/// Where each function goes on.
+static ORIGINALS: [AtomicU64; ENTRIES] = [const { AtomicU64::new(0) }; ENTRIES];
+
+unsafe extern "C" {
+    fn imitate_points();
+}
+
+// One small piece for each entry, which says which it is. Arguments are kept for the function; what a called function
+// may change is made the same in both modes.
+global_asm!(
+    ".pushsection .text.imitate_points, \"ax\", @progbits",
+    ".balign {stride}",
+    ".hidden imitate_points",
+    ".globl imitate_points",
+    "imitate_points:",
+    ".set number, 0",
+    ".rept {entries}",
+    ".balign {stride}",
+    "mov r11d, number",
+    "jmp 2f",
+    ".set number, number + 1",
+    ".endr",
+    "2: push rdi",
+    "push rsi",
+    "push rdx",
+    "push rcx",
+    "push r8",
+    "push r9",
+    "push r11",
+    "lea rdi, [rip + {passed}]",
+    "call imitate_on_hook_stack",
+    "pop r11",
+    "pop r9",
+    "pop r8",
+    "pop rcx",
+    "pop rdx",
+    "pop rsi",
+    "pop rdi",
+    "xor eax, eax",
+    "xor r10d, r10d",
+    "pxor xmm0, xmm0",
+    "pxor xmm1, xmm1",
+    "pxor xmm2, xmm2",
+    "pxor xmm3, xmm3",
+    "pxor xmm4, xmm4",
+    "pxor xmm5, xmm5",
+    "pxor xmm6, xmm6",
+    "pxor xmm7, xmm7",
+    "pxor xmm8, xmm8",
+    "pxor xmm9, xmm9",
+    "pxor xmm10, xmm10",
+    "pxor xmm11, xmm11",
+    "pxor xmm12, xmm12",
+    "pxor xmm13, xmm13",
+    "pxor xmm14, xmm14",
+    "pxor xmm15, xmm15",
+    "push r10",
+    "lea r10, [rip + {originals}]",
+    "mov r11, [r10 + 8 * r11]",
+    "pop r10",
+    "jmp r11",
+    ".popsection",
+    stride = const STRIDE,
+    entries = const ENTRIES,
+    passed = sym passed,
+    originals = sym ORIGINALS,
+);
+
+/// Redirects the functions, if the recording is one with chaos.
+pub fn install(mappings: &[Mapping]) {
+    if !adversary::is_on() {
+        return;
+    }
+    let library = mappings.iter().find(|mapping| mapping.offset == 0 && mapping.name.ends_with(LIBRARY));
+    let Some(library) = library else { return };
+    // SAFETY: ld.so has loaded it, and it stays for as long as the process lives.
+    let functions = unsafe { Functions::of_loaded(library.begin) };
+    let mut known = [0u64; ENTRIES];
+    let mut count = 0;
+    for address in NAMES.iter().flat_map(|name| functions.all(name)) {
+        if count == ENTRIES || known[..count].contains(&address) {
+            continue;
+        }
+        let hook = imitate_points as *const () as u64 + count as u64 * STRIDE;
+        if let Some(original) = process::get().sites.redirect(library.begin, address, hook) {
+            ORIGINALS[count].store(original, Ordering::Relaxed);
+            known[count] = address;
+            count += 1;
+        }
+    }
+}
+
+/// A thread calls one of the functions.
+extern "C" fn passed(_: u64, _: u64, _: u64) {
+    let thread = thread::current();
+    at_point(thread);
+    stop::look(thread);
+}
+
+fn at_point(thread: &mut Thread) {
+    thread.spins += 1;
+    match process::get().mode {
+        Mode::Record => super::hand_over_if(thread, Place::Safepoint, turn::SPIN),
+        Mode::Replay => super::follow(thread, turn::SPIN),
+    }
+}

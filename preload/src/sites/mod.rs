@@ -1,0 +1,171 @@
+//! `syscall` instructions that have trapped: rewritten when they do so often, or known to go on trapping.
+
+mod calls;
+mod search;
+
+use crate::kernel;
+use crate::start::maps;
+use alloc::vec::Vec;
+use calls::Calls;
+use core::ops::Range;
+use kmod_shim::arch::native::{entry, lazy_binding, trap::Trapped};
+use kmod_shim::patch::{
+    Others, Rewriter,
+    eh_frame::Segment,
+    kernel::{Kernel, Piece},
+    object::Object,
+};
+
+/// An opcode that no x86-64 processor defines. Not ud2, which compilers use to crash on purpose: debuggers should
+/// go on showing that.
+const UNDEFINED: [u8; 2] = [0x0f, 0x04];
+
+/// How often a site traps before it is rewritten, which costs as much as some ten traps: most processes are short, and
+/// make most of their calls once.
+const PATIENCE: u32 = 8;
+
+/// Makes several changes of code at less cost. Only at start, before the program can see a descriptor of ours or fork.
+pub fn in_a_row(action: impl FnOnce()) {
+    Calls::in_a_row(action);
+}
+
+/// All sites and objects met so far.
+pub struct Sites {
+    rewriter: Rewriter<Calls>,
+    objects: Vec<Object>,
+    /// How often each site has trapped, sorted by site; [`PATIENCE`] for those that stay as they are.
+    trapped: Vec<(u64, u32)>,
+    /// Instructions that were replaced by [`UNDEFINED`].
+    caught: Vec<(u64, Trapped)>,
+    /// Executable mappings that were looked through.
+    searched: Vec<(u64, u64)>,
+}
+
+impl Sites {
+    /// None.
+    pub fn new() -> Sites {
+        Sites {
+            rewriter: Rewriter::new(Calls, entry::address()),
+            objects: Vec::new(),
+            trapped: Vec::new(),
+            caught: Vec::new(),
+            searched: Vec::new(),
+        }
+    }
+
+    /// The `syscall` instruction before `after` has trapped: when it has done so often, it does not any more, if that
+    /// can be had.
+    pub fn rewrite(&mut self, after: u64) {
+        let site = after - 2;
+        let place = match self.trapped.binary_search_by_key(&site, |(known, _)| *known) {
+            Ok(place) => place,
+            Err(place) => {
+                self.trapped.insert(place, (site, 0));
+                place
+            }
+        };
+        let count = &mut self.trapped[place].1;
+        if *count >= PATIENCE {
+            return;
+        }
+        *count += 1;
+        if *count < PATIENCE {
+            return;
+        }
+        let Some(object) = self.object(site) else { return };
+        // SAFETY: `object` describes what is loaded there now: entries are forgotten when it is unmapped. Other
+        // threads of the program, if any, wait for their turn in our code. If it is refused, it goes on trapping.
+        let _ = unsafe { self.rewriter.rewrite(&object, site, Others::Stopped) };
+    }
+
+    /// Makes calls of the vDSO's function at `address` go to `hook`; where to call the function itself.
+    pub fn redirect(&mut self, base: u64, address: u64, hook: u64) -> Option<u64> {
+        let object = read_object(base, base + 4096, address)?;
+        // SAFETY: the vDSO stays loaded; no other thread exists yet; hooks have the functions' signatures.
+        unsafe { self.rewriter.redirect(&object, address, hook, Others::Stopped) }.ok()
+    }
+
+    /// Makes ld.so, whose code this is, leave the same on the stack in every run when it binds functions
+    /// ([`lazy_binding`]). Where it is one that we do not know, stops may not be found again in replay.
+    pub fn make_binding_repeatable(&self, code: Range<u64>) {
+        // SAFETY: it is mapped for as long as the process lives.
+        let bytes =
+            unsafe { core::slice::from_raw_parts(code.start as *const u8, (code.end - code.start) as usize) };
+        let sites: Vec<lazy_binding::Site> = lazy_binding::sites(bytes, code.start).collect();
+        // SAFETY: nothing was changed yet, and there is one thread, which is here.
+        let Some(calls) = (unsafe { lazy_binding::prepare(&sites) }) else { return };
+        let calls: Vec<[u8; lazy_binding::LENGTH]> = calls.collect();
+        let pieces =
+            sites.iter().zip(&calls).map(|(site, call)| Piece { address: site.address, bytes: call });
+        let pieces: Vec<Piece> = pieces.collect();
+        // SAFETY: instructions of this length; no thread is there.
+        unsafe { Calls.write(&pieces) };
+    }
+
+    fn object(&mut self, site: u64) -> Option<Object> {
+        if let Some(known) = self.objects.iter().find(|object| object.code.contains(&site)) {
+            return Some(known.clone());
+        }
+        let text = kernel::read_file(c"/proc/thread-self/maps").ok()?;
+        let mut start = None;
+        for mapping in maps::parse(&text) {
+            if mapping.offset == 0 && !mapping.name.is_empty() {
+                start = Some((mapping.begin, mapping.end, mapping.name));
+            }
+            if (mapping.begin..mapping.end).contains(&site) {
+                let (begin, end, name) = start?;
+                let object = if name == mapping.name { read_object(begin, end, site)? } else { return None };
+                self.remember(object.clone());
+                return Some(object);
+            }
+        }
+        None
+    }
+
+    fn remember(&mut self, object: Object) {
+        if !self.objects.contains(&object) {
+            self.objects.push(object);
+        }
+    }
+
+    /// Makes the `pause` at `address` trap. What cannot be changed now could be a moment ago, and replay changes it
+    /// where recording did.
+    pub fn catch_pause(&mut self, address: u64) {
+        if self.caught_at(address).is_some() {
+            return;
+        }
+        // SAFETY: an instruction of this length; the program is stopped here.
+        if unsafe { Calls.write(&[Piece { address, bytes: &UNDEFINED }]) } == 0 {
+            self.caught.push((address, Trapped::Pause));
+        }
+    }
+
+    /// The instruction that was replaced at `address`.
+    pub fn caught_at(&self, address: u64) -> Option<Trapped> {
+        self.caught.iter().find(|(caught, _)| *caught == address).map(|(_, trapped)| *trapped)
+    }
+
+    /// Whether `address` is in code of ours that rewritten code jumps to.
+    pub fn is_stub(&self, address: u64) -> bool {
+        self.rewriter.mappings().any(|stubs| stubs.contains(&address))
+    }
+
+    /// Code in [begin, end) was unmapped or replaced.
+    pub fn forget(&mut self, begin: u64, end: u64) {
+        if self.objects.iter().any(|object| object.mapped.start < end && begin < object.mapped.end) {
+            self.objects.retain(|object| object.mapped.start >= end || begin >= object.mapped.end);
+            self.rewriter.forget(&(begin..end));
+        }
+        self.trapped.retain(|(site, _)| !(begin..end).contains(site));
+        self.caught.retain(|(address, _)| !(begin..end).contains(address));
+        self.searched.retain(|(from, to)| *from >= end || *to <= begin);
+    }
+}
+
+/// Reads the headers of the object whose first mapping is [begin, end).
+fn read_object(begin: u64, end: u64, address: u64) -> Option<Object> {
+    // SAFETY: the mapping was just found in /proc/self/maps and only the program, which is stopped here, could
+    // remove it.
+    let bytes = unsafe { core::slice::from_raw_parts(begin as *const u8, (end - begin) as usize) };
+    Object::read(&Segment { address: begin, bytes }, address)
+}

@@ -1,0 +1,115 @@
+//! Instructions that give different results each time: found and replaced.
+//!
+//! What is found in a file's code is remembered in the session, for all processes that map the same file.
+
+use super::{Calls, Sites, UNDEFINED, read_object};
+use crate::files::file_key;
+use crate::start::{self, maps::Mapping};
+use crate::{kernel, process};
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use kmod_shim::arch::native::trap::Trapped;
+use kmod_shim::patch::{
+    kernel::{Kernel, Piece},
+    object::Object,
+    unpredictable,
+};
+use tracer_core::session::Searched;
+
+impl Sites {
+    /// Replaces every rdtsc, rdtscp and cpuid of the program, whose mappings these are. False if there may be
+    /// others: in code that is not a file's, can be written, or cannot be read. ld.so's are left alone: it used them
+    /// before we came, and does so again only for LD_DEBUG=statistics. The vDSO's are not the program's.
+    pub fn catch_unpredictable(&mut self, mappings: &[Mapping]) -> bool {
+        let mut first = None;
+        let mut all = true;
+        for mapping in mappings {
+            if mapping.offset == 0 && !mapping.name.is_empty() {
+                first = Some((mapping.begin, mapping.end, mapping.name));
+            }
+            let ours = start::is_our_memory(mapping.begin) || self.is_stub(mapping.begin);
+            let known = [&b"[vdso]"[..], b"[vsyscall]"].contains(&mapping.name)
+                || mapping.name.ends_with(b"/ld-linux-x86-64.so.2");
+            if !mapping.executable || ours || known || self.searched.contains(&(mapping.begin, mapping.end)) {
+                continue;
+            }
+            let searched = match first {
+                Some((begin, end, name)) if name == mapping.name && !mapping.writable => {
+                    read_object(begin, end, mapping.begin).is_some_and(|object| {
+                        let caught = self.catch_in(&object, mapping);
+                        self.remember(object);
+                        caught
+                    })
+                }
+                _ => false,
+            };
+            if searched {
+                self.searched.push((mapping.begin, mapping.end));
+            }
+            all &= searched;
+        }
+        all
+    }
+
+    fn catch_in(&mut self, object: &Object, mapping: &Mapping) -> bool {
+        let Some(found) = find(object, mapping) else { return false };
+        let pieces: Vec<_> =
+            found.iter().map(|(address, _)| Piece { address: *address, bytes: &UNDEFINED }).collect();
+        // SAFETY: the first bytes of instructions of at least this length; the program is stopped here.
+        let written = pieces.is_empty() || unsafe { Calls.write(&pieces) } == 0;
+        if written {
+            self.caught.extend(found);
+        }
+        written
+    }
+}
+
+/// The instructions in the object's code; `None` if that cannot be told.
+fn find(object: &Object, mapping: &Mapping) -> Option<Vec<(u64, Trapped)>> {
+    let searches = &process::control().searches;
+    let key = key(object, mapping);
+    if let Some(known) = key.and_then(|key| searches.find(key)) {
+        let Searched::Places(offsets) = known else { return None };
+        let there = offsets.iter().map(|offset| {
+            let address = object.code.start + u64::from(offset.load(Ordering::Relaxed));
+            Some((address, trapped_at(object, address)?))
+        });
+        // If something is not there, the program has written to the session's memory.
+        if let Some(found) = there.collect() {
+            return Some(found);
+        }
+    }
+    let mut found = Vec::new();
+    // SAFETY: it is loaded, and the program, which could unload it, is stopped here.
+    let all = unsafe { unpredictable::for_each(object, |address, trapped| found.push((address, trapped))) };
+    let offset = |(address, _): &(u64, Trapped)| u32::try_from(address - object.code.start).ok();
+    let offsets: Option<Vec<u32>> = found.iter().map(offset).collect();
+    if let (Some(key), Some(offsets)) = (key, offsets) {
+        searches.add(key, all.then_some(&offsets));
+    }
+    all.then_some(found)
+}
+
+/// The instruction at an address in the object's code, if it is one of those.
+fn trapped_at(object: &Object, address: u64) -> Option<Trapped> {
+    let bytes = [0, 1, 2].map(|offset| {
+        let here = address + offset;
+        // SAFETY: it is in the object's code, which is loaded and readable.
+        if object.code.contains(&here) { unsafe { *(here as *const u8) } } else { 0 }
+    });
+    Trapped::decode(bytes)
+}
+
+/// Tells the code of a mapped file from all other: its name and identity, and when it was last changed. `None` if that
+/// cannot be asked, as for a file that has been deleted.
+fn key(object: &Object, mapping: &Mapping) -> Option<u128> {
+    let mut path = Vec::with_capacity(mapping.name.len() + 1);
+    path.extend_from_slice(mapping.name);
+    path.push(0);
+    let path = core::ffi::CStr::from_bytes_with_nul(&path).ok()?;
+    let status = kernel::status_of(path).ok()?;
+    let names = [b"searched", mapping.name, mapping.file[0], mapping.file[1]];
+    let code = &object.code;
+    let place = [mapping.offset, code.start - object.mapped.start, code.end - code.start];
+    Some(file_key(&names, &status, &place))
+}

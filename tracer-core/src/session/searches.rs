@@ -1,0 +1,155 @@
+//! What was found in executable segments, for the processes that map the same files later: looking through a
+//! compiler's code takes ten milliseconds, and `make` starts a compiler for each file.
+//!
+//! A table that only grows, in the session's memory. Writers claim an entry, fill it in and publish it; a writer
+//! that is killed in between leaves an entry that nobody uses. Readers take every number as possibly overwritten
+//! by the program: they check what they find before they use it.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Segments that can be remembered.
+const SEGMENTS: usize = 1024;
+/// How many entries a key may be away from its own.
+const REACH: usize = 16;
+/// Places that can be remembered, in all segments together.
+const PLACES: usize = 16384;
+
+const FREE: u32 = 0;
+const CLAIMED: u32 = 1;
+const COMPLETE: u32 = 2;
+
+/// `count` of a segment of which not all places can be told.
+const UNDECIDED: u32 = u32::MAX;
+
+/// Executable segments that were looked through.
+#[repr(C)]
+pub struct Searches {
+    /// How many of `places` are given out.
+    used: AtomicU32,
+    segments: [Segment; SEGMENTS],
+    places: [AtomicU32; PLACES],
+}
+
+#[repr(C)]
+struct Segment {
+    state: AtomicU32,
+    /// Where in `places`.
+    first: AtomicU32,
+    count: AtomicU32,
+    key: [AtomicU64; 2],
+}
+
+/// What is known of a segment.
+pub enum Searched<'a> {
+    /// Its places, as offsets.
+    Places(&'a [AtomicU32]),
+    /// It has places of which nobody can tell what they are.
+    Undecided,
+}
+
+/// Both halves of a key.
+fn halves(key: u128) -> [u64; 2] {
+    [key as u64, (key >> 64) as u64]
+}
+
+impl Searches {
+    /// The entries that a key may have.
+    fn candidates(&self, key: u128) -> impl Iterator<Item = &Segment> {
+        let own = key as usize % SEGMENTS;
+        (own..own + REACH).filter_map(|index| self.segments.get(index % SEGMENTS))
+    }
+
+    /// What is known of the segment with this key, which says all that the result depends on.
+    pub fn find(&self, key: u128) -> Option<Searched<'_>> {
+        let segment = self.candidates(key).find(|segment| {
+            segment.state.load(Ordering::Acquire) == COMPLETE
+                && segment.key.each_ref().map(|half| half.load(Ordering::Relaxed)) == halves(key)
+        })?;
+        match segment.count.load(Ordering::Relaxed) {
+            UNDECIDED => Some(Searched::Undecided),
+            count => {
+                let first = segment.first.load(Ordering::Relaxed) as usize;
+                self.places.get(first..first.checked_add(count as usize)?).map(Searched::Places)
+            }
+        }
+    }
+
+    /// Remembers the places in a segment, or that they cannot be told (`None`). Does nothing if there is no room.
+    pub fn add(&self, key: u128, places: Option<&[u32]>) {
+        let claim = |segment: &&Segment| {
+            segment.state.compare_exchange(FREE, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
+        let length = places.map_or(0, <[u32]>::len);
+        let first = self.used.fetch_add(length as u32, Ordering::Relaxed) as usize;
+        let Some(room) = first.checked_add(length).and_then(|end| self.places.get(first..end)) else {
+            return;
+        };
+        let Some(segment) = self.candidates(key).find(claim) else { return };
+        for (to, from) in room.iter().zip(places.unwrap_or_default()) {
+            to.store(*from, Ordering::Relaxed);
+        }
+        segment.first.store(first as u32, Ordering::Relaxed);
+        segment.count.store(places.map_or(UNDECIDED, |places| places.len() as u32), Ordering::Relaxed);
+        for (to, from) in segment.key.iter().zip(halves(key)) {
+            to.store(from, Ordering::Relaxed);
+        }
+        segment.state.store(COMPLETE, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty() -> Box<Searches> {
+        // SAFETY: all-zero is a valid table: it is all atomics.
+        unsafe { Box::<Searches>::new_zeroed().assume_init() }
+    }
+
+    fn places(searches: &Searches, key: u128) -> Option<Vec<u32>> {
+        match searches.find(key) {
+            Some(Searched::Places(places)) => {
+                Some(places.iter().map(|place| place.load(Ordering::Relaxed)).collect())
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_was_added_is_found() {
+        let searches = empty();
+        let keys = (0..3u128).map(|number| (number << 64) + 7);
+        for (key, number) in keys.clone().zip(1..) {
+            assert!(searches.find(key).is_none());
+            searches.add(key, Some(&vec![number; number as usize]));
+        }
+        for (key, number) in keys.zip(1..) {
+            assert_eq!(places(&searches, key), Some(vec![number; number as usize]));
+        }
+        searches.add(9, None);
+        assert!(matches!(searches.find(9), Some(Searched::Undecided)));
+    }
+
+    #[test]
+    fn a_full_table_takes_no_more() {
+        let searches = empty();
+        for number in 0..=REACH as u128 {
+            searches.add(number << 64, Some(&[number as u32]));
+        }
+        assert_eq!(places(&searches, 0), Some(vec![0]));
+        assert!(searches.find((REACH as u128) << 64).is_none());
+        searches.add(500, Some(&vec![1; PLACES]));
+        assert!(searches.find(500).is_none());
+        searches.add(600, Some(&[]));
+        assert!(searches.find(600).is_none());
+    }
+
+    #[test]
+    fn overwritten_numbers_are_not_believed() {
+        let searches = empty();
+        searches.add(1, Some(&[5]));
+        let Some(segment) = searches.candidates(1).next() else { return };
+        segment.first.store(u32::MAX, Ordering::Relaxed);
+        assert!(searches.find(1).is_none());
+    }
+}
