@@ -1,6 +1,8 @@
 //! The command line, as data: parsing, `--help`, man pages and completions all come from here.
 
+use crate::analysis::Topic;
 use crate::notes::{self, ENVIRONMENT, EXIT_STATUS};
+use crate::place::Place;
 use crate::run::Condition;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -41,8 +43,21 @@ pub enum Command {
     Rm(Remove),
     /// Print the events of a trace, in the manner of strace
     Dump(Dump),
-    /// Count what a trace holds, by system call
+    /// Count what a trace holds, by system call, thread, or object (file, socket, pipe...)
     Stats(Stats),
+    /// Rebuild files and streams (sockets, pipes...) as the program read and wrote them
+    Extract(Extract),
+    /// List what matters to security: programs, files, peers, privileges, executable memory
+    Audit(Audit),
+    /// Look for a pattern in what the program read and wrote
+    Grep(Grep),
+    /// Find where two traces of a program first differ: in results, data, or who ran
+    #[command(after_help = notes::text(&[&EXIT_STATUS]))]
+    Diff(Diff),
+    /// Write traces as Parquet tables, for DuckDB, DataFusion, Spark and others
+    Export(Export),
+    /// Draw threads, hand-overs, system calls and signals, as a web page or for Perfetto
+    Timeline(Timeline),
     /// Show the processes and threads of a trace as a tree, and how each ended
     Ps(Processes),
     /// Record a program once, replay it several times, and compare
@@ -189,14 +204,152 @@ pub struct Dump {
     pub interleave: bool,
 }
 
+/// What `imitate stats` sums up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// System call, or other kind of event
+    Call,
+    /// Thread
+    Thread,
+    /// File, socket, pipe or other object that calls were about
+    Object,
+}
+
 /// `imitate stats`
 #[derive(Args)]
 pub struct Stats {
     #[command(flatten)]
     pub which: Which,
+    /// What to sum up by; JSON has all of them
+    #[arg(long, value_enum, default_value_t = By::Call)]
+    pub by: By,
+    /// Print only the first N rows
+    #[arg(short = 'n', long, value_name = "N")]
+    pub top: Option<usize>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// `imitate extract`
+#[derive(Args)]
+pub struct Extract {
+    #[command(flatten)]
+    pub which: Which,
+    /// Put them into this directory, which must not exist, with an index.json [default: only list what there is]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+    /// Write the one that is selected to stdout
+    #[arg(long, conflicts_with = "output")]
+    pub stdout: bool,
+    /// Only those with this number, or with this in their name
+    #[arg(short, long, value_name = "WHAT")]
+    pub select: Vec<String>,
+    /// Only what the program read
+    #[arg(long, conflicts_with = "written")]
+    pub read: bool,
+    /// Only what the program wrote
+    #[arg(long)]
+    pub written: bool,
+    /// As of this event, which is the last that counts
+    #[arg(long, value_name = "STREAM:EVENT")]
+    pub until: Option<Place>,
+    /// Replay the program to get what it wrote: of that a trace has only hashes and the first 32 bytes of each call
+    #[arg(long)]
+    pub replay: bool,
+    /// List as one JSON object a line
+    #[arg(long, conflicts_with_all = ["output", "stdout"])]
+    pub json: bool,
+}
+
+/// `imitate audit`
+#[derive(Args)]
+pub struct Audit {
+    #[command(flatten)]
+    pub which: Which,
+    /// Only these [default: all but reads]
+    #[arg(long, value_enum, value_name = "TOPIC", value_delimiter = ',')]
+    pub only: Vec<Topic>,
+    /// Also what was tried in vain
+    #[arg(long)]
+    pub failed: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate grep`
+#[derive(Args)]
+pub struct Grep {
+    /// A regular expression, for bytes: `.` is any byte but a line's end, `(?s-u)\xff` the byte 255
+    pub pattern: String,
+    #[command(flatten)]
+    pub which: Which,
+    /// The pattern is text, not an expression
+    #[arg(short = 'F', long)]
+    pub fixed: bool,
+    /// Capital letters are like small ones
+    #[arg(short, long)]
+    pub ignore_case: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate diff`
+#[derive(Args)]
+pub struct Diff {
+    /// One trace: its directory, or its name in the storage directory
+    #[arg(value_name = "TRACE", value_hint = ValueHint::DirPath)]
+    pub first: PathBuf,
+    /// The other
+    #[arg(value_name = "OTHER", value_hint = ValueHint::DirPath)]
+    pub second: PathBuf,
+    /// Show the first difference of every thread, not only the first of all
+    #[arg(short, long)]
+    pub all: bool,
+    /// How many events of the thread to show before
+    #[arg(short = 'C', long, value_name = "N", default_value_t = 5)]
+    pub context: usize,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate export`
+#[derive(Args)]
+pub struct Export {
+    /// Trace directories, or their names in the storage directory [default: the latest]
+    #[arg(value_name = "TRACE", value_hint = ValueHint::DirPath)]
+    pub traces: Vec<PathBuf>,
+    /// The directory of the tables, to which traces can be added
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub parquet: PathBuf,
+    /// What the trace is called in the tables, for traces of several machines [default: its directory's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// What a picture is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PictureFormat {
+    /// One web page that needs nothing else
+    Html,
+    /// Chrome's trace format, for Perfetto and others
+    Json,
+}
+
+/// `imitate timeline`
+#[derive(Args)]
+pub struct Timeline {
+    #[command(flatten)]
+    pub which: Which,
+    /// The file; it is replaced if it is there
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "timeline.html")]
+    pub output: PathBuf,
+    /// What to write [default: json if the file is called so, else html]
+    #[arg(long, value_enum)]
+    pub format: Option<PictureFormat>,
 }
 
 /// `imitate ps`

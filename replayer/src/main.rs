@@ -1,5 +1,6 @@
 //! `imitate`: record, replay, inspect and manage recordings of Linux programs.
 
+mod analysis;
 mod arguments;
 mod debugger;
 mod divergence;
@@ -8,6 +9,7 @@ mod documents;
 mod inspect;
 mod manage;
 mod notes;
+mod place;
 mod run;
 mod status;
 
@@ -50,10 +52,13 @@ fn run(command: Command) -> Result<i32> {
         Command::Ls(options) => manage::list(options.json).map(|()| 0),
         Command::Rm(options) => manage::remove(&options).map(|()| 0),
         Command::Dump(options) => inspect::dump(&options).map(|()| 0),
-        Command::Stats(options) => {
-            let trace = manage::locate(options.which.trace.as_deref())?;
-            inspect::print_stats(&trace, options.json).map(|()| 0)
-        }
+        Command::Stats(options) => analysis::print_stats(&options).map(|()| 0),
+        Command::Extract(options) => analysis::extract(&options).map(|()| 0),
+        Command::Audit(options) => analysis::audit(&options).map(|()| 0),
+        Command::Grep(options) => Ok(if analysis::grep(&options)? { 0 } else { status::NO }),
+        Command::Timeline(options) => analysis::timeline(&options).map(|()| 0),
+        Command::Diff(options) => Ok(if analysis::diff(&options)? { status::NO } else { 0 }),
+        Command::Export(options) => analysis::export(&options).map(|()| 0),
         Command::Ps(options) => {
             let trace = manage::locate(options.which.trace.as_deref())?;
             inspect::print_processes(&trace, options.json).map(|()| 0)

@@ -25,7 +25,11 @@ pub const EXIT_STATUS: Section = Section {
              mistaken for a successful one",
         ),
         ("126, 127", "record, hunt: the program cannot be executed, was not found"),
-        ("1", "verify: a replay differed; hunt: nothing was found; doctor: recording does not work here"),
+        (
+            "1",
+            "verify: a replay differed; hunt, grep: nothing was found; diff: the traces differ; doctor: recording does \
+             not work here",
+        ),
     ],
 };
 

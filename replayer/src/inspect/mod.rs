@@ -1,11 +1,7 @@
 //! Looking into a trace without running it.
 
 mod dump;
-mod family;
 mod ps;
-mod recording;
-mod stats;
 
-pub use dump::dump;
+pub use dump::{call_name, dump, event_name, event_text};
 pub use ps::print_processes;
-pub use stats::print_stats;

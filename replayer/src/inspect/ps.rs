@@ -1,7 +1,6 @@
 //! `imitate ps`: the processes and threads of a trace as a tree.
 
-use super::family::{Family, Image, Member, text};
-use super::recording::Recording;
+use crate::analysis::{Family, Image, Member, Recording, text};
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanCount;

@@ -5,8 +5,20 @@ use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use tempfile::TempDir;
 
-const SUBCOMMANDS: [&str; 11] =
-    ["record", "replay", "ls", "rm", "dump", "stats", "ps", "verify", "hunt", "doctor", "completions"];
+const SUBCOMMANDS: [&str; 12] = [
+    "record",
+    "replay",
+    "ls",
+    "rm",
+    "dump",
+    "stats",
+    "ps",
+    "extract",
+    "verify",
+    "hunt",
+    "doctor",
+    "completions",
+];
 
 /// imitate itself failed.
 const FAILED: i32 = 125;
@@ -53,13 +65,13 @@ fn bad_usage_is_the_tools_failure_and_not_a_programs_status() {
 #[test]
 fn a_trace_that_is_not_there_is_named() {
     let tool = Tool::new();
-    for subcommand in ["replay", "dump", "stats", "rm"] {
+    for subcommand in ["replay", "dump", "stats", "extract", "rm"] {
         let failed = tool.run(&[subcommand, "date-7"]).assert().code(FAILED).stdout(is_empty());
         failed.stderr(contains("date-7").and(contains("imitate ls")));
         let failed = tool.run(&[subcommand, "./no/where"]).assert().code(FAILED).stdout(is_empty());
         failed.stderr(contains("./no/where"));
     }
-    for subcommand in ["replay", "dump", "stats"] {
+    for subcommand in ["replay", "dump", "stats", "extract"] {
         tool.run(&[subcommand]).assert().code(FAILED).stderr(contains("no trace"));
     }
 }

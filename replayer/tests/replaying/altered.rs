@@ -5,12 +5,20 @@ use tracer_core::event::{Header, Kind};
 use tracer_core::trace::chunk::{Index, Writer};
 use tracer_core::trace::directory::events_path;
 
+/// The streams of a trace, with their bytes.
+pub fn streams(trace: &Path) -> Vec<(u32, Vec<u8>)> {
+    let index = Index::open(&events_path(trace)).unwrap();
+    let read = |stream: u32| {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut index.stream(stream).unwrap(), &mut bytes).unwrap();
+        (stream, bytes)
+    };
+    index.streams().map(|summary| read(summary.stream)).collect()
+}
+
 /// The bytes of the events of stream 0.
 fn events(trace: &Path) -> Vec<Vec<u8>> {
-    let index = Index::open(&events_path(trace)).unwrap();
-    let mut stream = index.stream(0).unwrap();
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut stream, &mut bytes).unwrap();
+    let (_, bytes) = streams(trace).remove(0);
     let mut events = Vec::new();
     let mut rest = &bytes[..];
     while let Some(header) = rest.first_chunk() {
@@ -23,10 +31,17 @@ fn events(trace: &Path) -> Vec<Vec<u8>> {
 }
 
 fn write(trace: &Path, events: &[Vec<u8>], complete: bool) {
+    rewrite(trace, &[(0, events.concat())], complete);
+}
+
+/// Gives a trace other streams.
+pub fn rewrite(trace: &Path, streams: &[(u32, Vec<u8>)], complete: bool) {
     let path = events_path(trace);
     std::fs::remove_file(&path).unwrap();
     let mut writer = Writer::create(&path).unwrap();
-    writer.append(0, &events.concat(), complete).unwrap();
+    for (stream, bytes) in streams {
+        writer.append(*stream, bytes, complete).unwrap();
+    }
     if complete {
         writer.finish().unwrap();
     }

@@ -1,9 +1,10 @@
-//! What the tool does with real recordings when all is not well: divergences, traces that end early, changed
-//! programs, fatal signals, gdb, hunts. That replays are identical is proven by the end-to-end tests of `examples`.
+//! What the tool does with real recordings: what it finds in them, and what it does when all is not well (divergences,
+//! traces that end early, changed programs, fatal signals), gdb, hunts. That replays are identical is proven by the end-to-end tests of `examples`.
 //!
 //! The library comes from the release build, which `cargo xtask test` makes first.
 
 mod altered;
+mod analysis;
 mod debugger;
 mod divergence;
 mod endings;

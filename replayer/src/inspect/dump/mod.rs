@@ -1,16 +1,17 @@
 //! `imitate dump`.
 
-mod interleave;
 mod json;
 mod text;
 
-use super::family::{Family, Member};
-use super::recording::Recording;
+pub use text::event as event_text;
+
+use crate::analysis::{Family, Member, ProcessEvents, Recording, processes};
 use crate::arguments::Dump;
 use crate::manage::locate;
+use crate::status::signal_name;
 use anyhow::{Context, Result, bail};
 use std::io::{BufWriter, Write};
-use tracer_core::event::Instruction;
+use tracer_core::event::{Instruction, Kind};
 use tracer_core::syscalls;
 use tracer_core::trace::reader::Event;
 
@@ -28,7 +29,12 @@ pub fn dump(options: &Dump) -> Result<()> {
     }
     let mut print = |stream: u32, event: &Event| print(&family, stream, event, options.json, &mut out);
     let printed = if options.interleave {
-        interleave::each_event(&recording, &family, &mut print)
+        processes(&recording, &family).values().try_for_each(|streams| {
+            ProcessEvents::new(&recording, streams).try_for_each(|event| {
+                let (stream, event) = event?;
+                print(stream, &event)
+            })
+        })
     } else {
         let wanted = |stream: &u32| options.stream.is_none_or(|only| only == *stream);
         recording.streams().filter(wanted).try_for_each(|stream| {
@@ -75,15 +81,25 @@ impl std::fmt::Display for Place {
 }
 
 /// The name of a system call, or its number if no name is known.
-pub(super) fn call_name(number: u16) -> String {
+pub fn call_name(number: u16) -> String {
     match syscalls::lookup(number.into()) {
         Some(call) => call.name.to_owned(),
         None => format!("syscall_{number}"),
     }
 }
 
+/// In a word what an event is: a call, an instruction, a signal by its name, others by their kind.
+pub fn event_name(event: &Event) -> String {
+    match event.kind {
+        Kind::Call | Kind::Entry | Kind::Clock => call_name(event.number),
+        Kind::Instruction => instruction_name(event.number),
+        Kind::Signal => signal_name(event.number.into()),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
 /// `rdtsc` and so on.
-pub(super) fn instruction_name(number: u16) -> String {
+fn instruction_name(number: u16) -> String {
     let known = [Instruction::Rdtsc, Instruction::Rdtscp, Instruction::Cpuid];
     match known.into_iter().find(|instruction| *instruction as u16 == number) {
         Some(instruction) => format!("{instruction:?}").to_lowercase(),

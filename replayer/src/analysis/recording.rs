@@ -32,6 +32,16 @@ impl Recording {
         self.index.streams().map(|summary| summary.bytes).sum()
     }
 
+    /// The bytes of `stream`; `None` if the trace has no such stream.
+    pub fn bytes(&self, stream: u32) -> Option<StreamReader> {
+        self.index.stream(stream)
+    }
+
+    /// Why the trace does not reach to the end of the program, `None` if it does.
+    pub fn ends_early(&self) -> Option<&str> {
+        self.index.ends_early()
+    }
+
     /// The events of `stream`; `None` if the trace has no such stream.
     pub fn events(&self, stream: u32) -> Option<Events<StreamReader>> {
         Some(Events::new(stream, self.index.stream(stream)?))

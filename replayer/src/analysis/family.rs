@@ -34,6 +34,19 @@ pub struct Member {
     pub end: End,
 }
 
+impl Member {
+    /// The name of the thread or of what it ran last, for where there is little room.
+    pub fn short_name(&self) -> String {
+        let image = self.images.last().map(|image| image.executable.rsplit('/').next().unwrap_or_default());
+        match (&self.name, image) {
+            (Some(name), _) => text(name),
+            (None, Some(image)) if !self.is_thread => image.to_owned(),
+            (None, Some(image)) => format!("{image} thread"),
+            (None, None) => "?".to_owned(),
+        }
+    }
+}
+
 /// A program that ran.
 #[derive(Clone, Default, serde::Serialize)]
 pub struct Image {
@@ -160,18 +173,16 @@ impl Family {
 
     fn created(&mut self, creator: u32, created: u32, id: u32, is_thread: bool) {
         let own = self.member(creator);
-        let (process, images) = (own.process, own.images.clone());
+        let (process, image) = (own.process, own.images.last().cloned());
         let known = self.members.get(&created).is_some_and(|member| member.creator.is_some());
         if created <= creator || known {
             return;
         }
+        // A child runs what its parent runs, not what that ran before.
         let member = self.member(created);
         (member.creator, member.is_thread, member.thread) = (Some(creator), is_thread, id);
-        if is_thread {
-            member.process = process;
-        } else {
-            (member.process, member.images) = (id, images);
-        }
+        member.process = if is_thread { process } else { id };
+        member.images = image.into_iter().collect();
     }
 
     /// A thread of the process of `stream` gets a name: the one with this id, or `stream` itself.

@@ -1,0 +1,81 @@
+//! Writing one Parquet file, a group of rows at a time, beside whoever makes the rows: encoding takes longer than that.
+
+use anyhow::{Context, Result, anyhow};
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::record::RecordWriter;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+/// Rows of a group: enough for good columns, few enough for memory.
+const GROUP: usize = 1 << 16;
+
+/// A table of one trace.
+pub struct TableFile<Row> {
+    rows: Vec<Row>,
+    groups: SyncSender<Vec<Row>>,
+    writer: JoinHandle<Result<()>>,
+}
+
+impl<Row: Send + 'static> TableFile<Row>
+where
+    for<'a> &'a [Row]: RecordWriter<Row>,
+{
+    /// Begins `DIR/TABLE/TRACE.parquet`, which must not exist; for its owner only, since what programs read is in it.
+    pub fn create(directory: &Path, table: &str, trace: &str) -> Result<TableFile<Row>> {
+        let directory = directory.join(table);
+        DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(&directory)
+            .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+        let path = directory.join(format!("{trace}.parquet"));
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.with_context(|| format!("cannot create {}", path.display()))?;
+        let (groups, received) = sync_channel(1);
+        let writer = std::thread::spawn(move || write(file, &path, &received));
+        Ok(TableFile { rows: Vec::new(), groups, writer })
+    }
+
+    /// Appends a row.
+    pub fn push(&mut self, row: Row) -> Result<()> {
+        self.rows.push(row);
+        if self.rows.len() < GROUP {
+            return Ok(());
+        }
+        let group = std::mem::take(&mut self.rows);
+        self.groups.send(group).map_err(|_| anyhow!("a table cannot be written any more"))
+    }
+
+    /// Writes what is left, and the end.
+    pub fn finish(self) -> Result<()> {
+        let TableFile { rows, groups, writer } = self;
+        // If nobody takes them, the writer says why.
+        let _ = groups.send(rows);
+        drop(groups);
+        writer.join().map_err(|_| anyhow!("the writer of a table has failed"))?
+    }
+}
+
+fn write<Row>(file: File, path: &Path, groups: &Receiver<Vec<Row>>) -> Result<()>
+where
+    for<'a> &'a [Row]: RecordWriter<Row>,
+{
+    let work = || -> parquet::errors::Result<()> {
+        let schema = (&[][..] as &[Row]).schema()?;
+        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
+        for rows in groups.iter().filter(|rows| !rows.is_empty()) {
+            let mut group = writer.next_row_group()?;
+            rows.as_slice().write_to_row_group(&mut group)?;
+            group.close()?;
+        }
+        writer.close().map(drop)
+    };
+    work().with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,187 @@
+//! `imitate export`: traces as tables, for DuckDB, DataFusion, Spark and others.
+
+mod file;
+mod rows;
+
+use super::family::{End, Family, Member, text};
+use super::objects::Objects;
+use super::recording::Recording;
+use super::transfer::Direction;
+use super::walk::{Seen, walk};
+use crate::arguments::Export;
+use crate::inspect::{event_name, event_text};
+use crate::manage::{command_line, locate};
+use crate::status::{Ending, signal_name};
+use anyhow::{Context, Result, bail};
+use file::TableFile;
+use rows::VERSION;
+use std::collections::HashMap;
+use std::path::Path;
+use tracer_core::event::Kind;
+use tracer_core::syscalls::print::errno_name;
+use tracer_core::trace::manifest::{Ended, Manifest};
+
+/// Writes the tables of traces.
+pub fn export(options: &Export) -> Result<()> {
+    let traces = match options.traces.as_slice() {
+        [] => vec![locate(None)?],
+        named => named.iter().map(|name| locate(Some(name))).collect::<Result<_>>()?,
+    };
+    if options.name.is_some() && traces.len() > 1 {
+        bail!("--name is for one trace, here are {}", traces.len())
+    }
+    for trace in traces {
+        let own = || trace.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name =
+            options.name.clone().or_else(own).context("the trace has no name: give it one with --name")?;
+        if name.contains('/') {
+            bail!("{name} cannot be the name of a file")
+        }
+        one(&trace, &name, &options.parquet).with_context(|| format!("cannot export {}", trace.display()))?;
+    }
+    Ok(())
+}
+
+/// The files of one trace.
+struct Tables<'a> {
+    trace: &'a str,
+    events: TableFile<rows::Event>,
+    syscalls: TableFile<rows::Syscall>,
+    hand_overs: TableFile<rows::HandOver>,
+    /// Events so far.
+    position: u64,
+    /// Which stream of each process ran last, and its last event.
+    ran: HashMap<u32, (u32, u64)>,
+}
+
+fn one(directory: &Path, trace: &str, target: &Path) -> Result<()> {
+    let recording = Recording::open(directory)?;
+    let family = Family::of(&recording);
+    let mut tables = Tables {
+        trace,
+        events: TableFile::create(target, "events", trace)?,
+        syscalls: TableFile::create(target, "syscalls", trace)?,
+        hand_overs: TableFile::create(target, "hand_overs", trace)?,
+        position: 0,
+        ran: HashMap::new(),
+    };
+    walk(&recording, &family, |seen, objects| tables.take(&family, seen, objects).map(|()| true))?;
+    let Tables { events, syscalls, hand_overs, position, .. } = tables;
+    events.finish()?;
+    syscalls.finish()?;
+    hand_overs.finish()?;
+    let mut streams = TableFile::create(target, "streams", trace)?;
+    for (stream, member) in &family.members {
+        streams.push(stream_row(trace, &family, *stream, member))?;
+    }
+    streams.finish()?;
+    // Last: a trace that is there is there as a whole.
+    let mut traces = TableFile::create(target, "traces", trace)?;
+    traces.push(trace_row(trace, &recording, position))?;
+    traces.finish()?;
+    recording.warn_if_it_ends_early();
+    Ok(())
+}
+
+impl Tables<'_> {
+    fn take(&mut self, family: &Family, seen: &Seen, objects: &Objects) -> Result<()> {
+        let (trace, position) = (self.trace.to_owned(), self.position);
+        let (stream, event) = (seen.stream, seen.event.index);
+        let leader = family.leader(stream);
+        // That a thread has got the right to run says what the table says.
+        let counts = !matches!(seen.event.kind, Kind::Turn | Kind::Check);
+        let before = if counts { self.ran.insert(leader, (stream, event)) } else { None };
+        if let Some((from_stream, from_event)) = before.filter(|(before, _)| *before != stream) {
+            let (to_stream, to_event) = (stream, event);
+            let trace = trace.clone();
+            self.hand_overs.push(rows::HandOver {
+                trace,
+                leader,
+                from_stream,
+                from_event,
+                to_stream,
+                to_event,
+                position,
+            })?;
+        }
+        if let Some(call) = &seen.call {
+            let object = seen.object.and_then(|object| objects.get(object));
+            let bytes = |direction| {
+                let moved = seen.moved.iter().filter(|moved| moved.transfer.direction == direction);
+                let lengths =
+                    moved.filter(|moved| !moved.transfer.mapped).map(|moved| moved.transfer.length());
+                lengths.fold(0, u64::saturating_add)
+            };
+            self.syscalls.push(rows::Syscall {
+                trace: trace.clone(),
+                stream,
+                event,
+                position,
+                name: event_name(seen.event),
+                result: (!call.entered).then_some(call.result),
+                error: call.failed().then(|| errno_name((-call.result) as i32).into_owned()),
+                object_sort: object.map(|object| object.sort.to_string()),
+                object: object.map(|object| text(&object.name)),
+                read_bytes: bytes(Direction::Read),
+                written_bytes: bytes(Direction::Written),
+                text: text(event_text(seen.event).as_bytes()),
+            })?;
+        }
+        let kind = format!("{:?}", seen.event.kind).to_lowercase();
+        let name = event_name(seen.event);
+        self.position += 1;
+        self.events.push(rows::Event { trace, stream, event, position, kind, name })
+    }
+}
+
+fn stream_row(trace: &str, family: &Family, stream: u32, member: &Member) -> rows::Stream {
+    let image = member.images.last();
+    let (exit_status, signal) = match member.end {
+        End::Ended(Ending::Exited(status)) => (Some(status), None),
+        End::Ended(Ending::Killed(signal)) => (None, Some(signal_name(signal))),
+        _ => (None, None),
+    };
+    rows::Stream {
+        trace: trace.to_owned(),
+        stream,
+        leader: family.leader(stream),
+        creator: member.creator,
+        process: member.process,
+        thread: member.thread,
+        is_thread: member.is_thread,
+        name: member.short_name(),
+        executable: image.map(|image| image.executable.clone()),
+        arguments: image.map(|image| image.arguments.join(" ")),
+        ended: member.end.to_string(),
+        exit_status,
+        signal,
+        events: member.events,
+        turns: member.turns,
+    }
+}
+
+fn trace_row(trace: &str, recording: &Recording, events: u64) -> rows::Trace {
+    let manifest: &Manifest = &recording.manifest;
+    let said = match &manifest.ended {
+        Ended::Early(reason) => Some(reason.clone()),
+        Ended::Recording | Ended::Complete => None,
+    };
+    let ended_early = said.or_else(|| recording.ends_early().map(str::to_owned));
+    rows::Trace {
+        schema_version: VERSION,
+        trace: trace.to_owned(),
+        command: command_line(manifest),
+        directory: manifest.directory.to_text().into_owned(),
+        kernel: manifest.host.kernel.clone(),
+        machine: manifest.host.machine.clone(),
+        processor: manifest.host.processor.clone(),
+        recorder: manifest.recorder.version.clone(),
+        order: manifest.order.clone(),
+        chaos_seed: manifest.chaos(),
+        began_ns: manifest.began,
+        finished_ns: (manifest.finished > 0).then_some(manifest.finished),
+        complete: ended_early.is_none() && manifest.ended == Ended::Complete,
+        ended_early,
+        events,
+    }
+}

@@ -1,0 +1,156 @@
+//! What descriptors stand for: files, pipes, sockets and so on, followed through open, dup, fork, exec and close.
+
+mod effects;
+mod names;
+mod table;
+
+pub use effects::Change;
+pub use names::address;
+
+use std::collections::HashMap;
+use table::{Descriptor, Table};
+
+/// What sort of thing is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sort {
+    /// Opened by its path.
+    File,
+    /// A pipe without a name.
+    Pipe,
+    /// A socket.
+    Socket,
+    /// A file in memory without a path.
+    Memory,
+    /// What the kernel tells of: eventfd, epoll, inotify and so on.
+    Kernel,
+    /// Open since before the recording began: standard input, output, error.
+    Standard,
+    /// How it came to be is not in the trace.
+    Unknown,
+}
+
+impl std::fmt::Display for Sort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Sort::File => "file",
+            Sort::Pipe => "pipe",
+            Sort::Socket => "socket",
+            Sort::Memory => "memory",
+            Sort::Kernel => "kernel",
+            Sort::Standard => "standard",
+            Sort::Unknown => "unknown",
+        })
+    }
+}
+
+/// Something that a program had open, or named.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// What it is.
+    pub sort: Sort,
+    /// A path, addresses, or what else tells it from others.
+    pub name: Vec<u8>,
+    /// How often it was opened.
+    pub opened: u64,
+    /// Bytes that it has, as far as the program has shown: of files only.
+    pub size: u64,
+    /// Bytes that went each way (from the program, to the program): of all but files.
+    moved: [u64; 2],
+}
+
+impl Object {
+    /// Whether its bytes have places. Others are streams.
+    pub fn is_file(&self) -> bool {
+        matches!(self.sort, Sort::File | Sort::Memory)
+    }
+}
+
+/// What `open` gives: a place in an object.
+#[derive(Clone, Debug)]
+struct Open {
+    object: usize,
+    position: u64,
+    appends: bool,
+}
+
+/// All objects of a trace, and which descriptors of which process they are now.
+#[derive(Default)]
+pub struct Objects {
+    list: Vec<Object>,
+    opens: Vec<Open>,
+    /// Files by their path now.
+    paths: HashMap<Vec<u8>, usize>,
+    /// By the first stream of a process.
+    tables: HashMap<u32, Table>,
+    pipes: u64,
+}
+
+impl Objects {
+    /// The object with this number.
+    pub fn get(&self, object: usize) -> Option<&Object> {
+        self.list.get(object)
+    }
+
+    /// All, in the order in which they were met.
+    pub fn list(&self) -> &[Object] {
+        &self.list
+    }
+
+    /// What `descriptor` is in the process of `leader`. One whose beginning the trace does not show is taken in.
+    pub fn object(&mut self, leader: u32, descriptor: i32) -> usize {
+        let open = self.open(leader, descriptor);
+        self.opens[open].object
+    }
+
+    /// Where in the object `length` bytes are that are moved next through `descriptor`, which thereby moves on: the
+    /// offset in a file, else how many bytes went the same way before.
+    pub fn advance(&mut self, leader: u32, descriptor: i32, writes: bool, length: u64) -> u64 {
+        let open = self.open(leader, descriptor);
+        let open = &mut self.opens[open];
+        let object = &mut self.list[open.object];
+        if !object.is_file() {
+            let moved = &mut object.moved[usize::from(writes)];
+            return std::mem::replace(moved, moved.saturating_add(length));
+        }
+        let at = if writes && open.appends { object.size } else { open.position };
+        open.position = at.saturating_add(length);
+        object.size = object.size.max(open.position);
+        at
+    }
+
+    fn open(&mut self, leader: u32, descriptor: i32) -> usize {
+        if let Some(known) = self.table(leader).get(descriptor) {
+            return known.open;
+        }
+        let name = format!("descriptor {descriptor} of the process of stream {leader}").into_bytes();
+        let open = self.make(Sort::Unknown, name);
+        self.table(leader).set(descriptor, Descriptor { open, closes_on_exec: false });
+        open
+    }
+
+    fn table(&mut self, leader: u32) -> &mut Table {
+        self.tables.entry(leader).or_default()
+    }
+
+    /// A new object, open.
+    fn make(&mut self, sort: Sort, name: Vec<u8>) -> usize {
+        self.list.push(Object { sort, name, opened: 1, size: 0, moved: [0; 2] });
+        self.open_object(self.list.len() - 1, false)
+    }
+
+    fn open_object(&mut self, object: usize, appends: bool) -> usize {
+        self.opens.push(Open { object, position: 0, appends });
+        self.opens.len() - 1
+    }
+
+    /// The file at `path`, which need not have been met before.
+    fn file(&mut self, path: Vec<u8>) -> usize {
+        let next = self.list.len();
+        let object = *self.paths.entry(path.clone()).or_insert(next);
+        if object == next {
+            self.list.push(Object { sort: Sort::File, name: path, opened: 0, size: 0, moved: [0; 2] });
+        }
+        object
+    }
+}

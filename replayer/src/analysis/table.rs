@@ -1,0 +1,30 @@
+//! Tables for people.
+
+use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
+use indicatif::{HumanBytes, HumanCount};
+
+/// A table without lines. The first column and those whose name has a `<` before it are to the left, others, which have
+/// numbers, to the right.
+pub fn table(columns: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    // On a terminal only.
+    let title = |name: &&str| Cell::new(name.trim_start_matches('<')).add_attribute(Attribute::Bold);
+    table.set_header(columns.iter().map(title));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index > 0 && !columns[index].starts_with('<') {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// `1,234`.
+pub fn count(number: u64) -> String {
+    HumanCount(number).to_string()
+}
+
+/// `1.21 KiB`.
+pub fn bytes(number: u64) -> String {
+    HumanBytes(number).to_string()
+}

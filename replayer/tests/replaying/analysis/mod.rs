@@ -1,0 +1,34 @@
+//! What traces of real programs tell.
+
+mod difference;
+mod export;
+mod extract;
+mod hostile;
+mod questions;
+mod stats;
+mod timeline;
+
+use crate::{Place, imitate, text};
+use serde_json::Value;
+
+/// Records a Python script, which is started in `place` and must succeed.
+fn record_script(place: &Place, script: &str) {
+    std::fs::create_dir(place.path("work")).unwrap();
+    std::fs::write(place.path("script.py"), script).unwrap();
+    let mut command = imitate();
+    command.arg("record").arg("--output").arg(place.trace()).args(["--", "/usr/bin/python3"]);
+    let output = command.arg(place.path("script.py")).current_dir(place.path("work")).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// What a subcommand says about the trace in `place`: stdout and stderr. It must succeed.
+fn ask(place: &Place, arguments: &[&str]) -> (String, String) {
+    let output = imitate().args(arguments).arg(place.trace()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// The lines of JSON that it prints.
+fn rows(place: &Place, arguments: &[&str]) -> Vec<Value> {
+    ask(place, arguments).0.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
