@@ -29,8 +29,10 @@ const AGAIN: u64 = 100;
 const RETURNS: usize = 8;
 /// The longest such pause. Each is twice the one before.
 const LONGEST_PAUSE: u64 = 50_000;
-/// How long, in milliseconds, a thread that computes keeps others waiting, at least.
-const TENURE: u64 = 10;
+/// How long, in milliseconds, a thread that computes keeps others waiting at first. After each stop it is twice as long,
+/// up to the second number: to find a stop again takes replay longer than it takes to record one (an interpreter comes to
+/// the same instruction with the same registers thousands of times), and what computes for long does not wait for others.
+const TENURE: [u64; 2] = [10, 100];
 /// A stop takes time in proportion to the program's memory. It comes at most as often as keeps it to this part of all
 /// time.
 const RARITY: u64 = 40;
@@ -150,7 +152,7 @@ pub fn requested(thread: &mut Thread, machine: &MachineContext, request: Request
     }
     let here = Surroundings::read(&code::read, machine.rip);
     let spin = here.pause(&code::read).map(|address| (address, Purpose::Spin));
-    let patience = u64::from(order::patience().load(Ordering::Relaxed)).clamp(TENURE, u64::from(u16::MAX));
+    let patience = u64::from(order::patience().load(Ordering::Relaxed)).clamp(TENURE[0], u64::from(u16::MAX));
     let is_due = u64::from(request.waited) >= patience;
     // Without a `pause` it may spin all the same.
     let probe = || here.loop_exit().and_then(|_| here.inside(&code::read)).map(|at| (at, Purpose::Probe));
@@ -376,8 +378,9 @@ fn stop(thread: &mut Thread, machine: &mut MachineContext, spins: bool) -> bool 
     timer::set(thread, 0);
     recorder.cost = kernel::microseconds().saturating_sub(began);
     if core::mem::take(&mut recorder.asked) {
-        let patience = (recorder.cost * RARITY / 1000) as u32;
-        order::patience().store(patience, Ordering::Relaxed);
+        let before = u64::from(order::patience().load(Ordering::Relaxed)).max(TENURE[0]);
+        let patience = (recorder.cost * RARITY / 1000).max((2 * before).min(TENURE[1]));
+        order::patience().store(patience as u32, Ordering::Relaxed);
         thread.items.clear();
         thread.items.push_copy(Tag::State, 0, machine.rip, recorder.snapshot.bytes());
         log::items_only(thread, Kind::Stop, 0, u16::from(spins));
