@@ -15,6 +15,8 @@ const CONTENDED: u32 = 1 << 31;
 /// How long, in milliseconds, a thread waits before it asks for a hand-over at the next safepoint, and between two
 /// requests to stop.
 const SLICE: u64 = 5;
+/// How often the lock is looked at before the thread sleeps for it.
+const SPINS: usize = 200;
 /// Waits after which a waiter looks whether the holder still exists.
 const LOOK_FOR_HOLDER: u64 = 5;
 
@@ -41,9 +43,7 @@ pub fn give_back(domain: &Domain) {
 
 /// Gets it, however long that takes.
 pub fn take(domain: &Domain, thread: &Thread) {
-    if !may_have(domain, thread.slot)
-        || domain.lock.compare_exchange(FREE, thread.real, Ordering::Acquire, Ordering::Relaxed).is_err()
-    {
+    if !may_have(domain, thread.slot) || !try_for_a_moment(domain, thread) {
         wait_for_lock(domain, thread);
     }
     while ENDING.load(Ordering::Relaxed) {
@@ -53,6 +53,24 @@ pub fn take(domain: &Domain, thread: &Thread) {
         wait_for_lock(domain, thread);
     }
     domain.preferred.store(0, Ordering::Relaxed);
+}
+
+/// Gets it if it is free now or in a moment: a server's threads have it for a few microseconds between two calls, and to
+/// be woken takes longer.
+fn try_for_a_moment(domain: &Domain, thread: &Thread) -> bool {
+    for _ in 0..SPINS {
+        let seen = domain.lock.load(Ordering::Relaxed);
+        if seen == FREE
+            && domain.lock.compare_exchange(FREE, thread.real, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        {
+            return true;
+        }
+        if seen & CONTENDED != 0 {
+            return false;
+        }
+        core::hint::spin_loop();
+    }
+    false
 }
 
 /// Whether the thread in this slot may take the lock: another one may be preferred.
@@ -109,11 +127,13 @@ fn wait_for_lock(domain: &Domain, thread: &Thread) {
     }
 }
 
-/// Takes the lock as one that others may wait for, too; or marks it and tells what it is then.
+/// Takes the lock, as one that others sleep for if there are any; or marks it and tells what it is then.
 fn try_lock(domain: &Domain, thread: &Thread) -> Option<u32> {
     let mut seen = domain.lock.load(Ordering::Relaxed);
     loop {
-        let wanted = if seen == FREE { thread.real } else { seen } | CONTENDED;
+        // Who comes to wait after this look marks the lock itself.
+        let others = if domain.waiting.load(Ordering::Relaxed) > 1 { CONTENDED } else { 0 };
+        let wanted = if seen == FREE { thread.real | others } else { seen | CONTENDED };
         if seen == wanted {
             return Some(seen);
         }
