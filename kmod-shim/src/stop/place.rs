@@ -3,6 +3,7 @@
 //! Code is decoded forwards from where the thread is, which needs no unwind tables, so it works for generated
 //! code too. The first branch backwards to or before that place closes the innermost loop around it.
 
+use super::trampoline::can_be_pun;
 use crate::patch::decode::{Flow, Instruction, decode};
 
 /// How far forwards code is read, in bytes.
@@ -166,15 +167,18 @@ impl Surroundings {
         spacious.or_else(|| all().filter(can_be).nth(pick(all().filter(can_be).count())))
     }
 
-    /// Prefers instructions that a jump fits into to those that it fits into with others that follow them.
+    /// Prefers instructions that a jump fits into to those that it fits into with others that follow them; and of
+    /// those, where the others can stay as they are ([`can_be_pun`]), since branches that are not read here
+    /// may lead to them.
     fn with_jump(&self, read: ReadCode, reach: usize) -> Option<u64> {
         let all = &self.placed[..reach];
         let room = |address: u64| Room::at(read, address).filter(Room::has_jump);
         let single = all
             .iter()
             .find(|(address, instruction)| instruction.length >= JUMP_LENGTH && room(*address).is_some());
+        let pun = || all.iter().find(|(address, _)| room(*address).is_some_and(|room| can_be_pun(&room)));
         let run = || all.iter().find(|(address, _)| room(*address).is_some_and(|room| !self.enters(&room)));
-        single.or_else(run).map(|(address, _)| *address)
+        single.or_else(pun).or_else(run).map(|(address, _)| *address)
     }
 
     /// Whether a branch that was read goes to an instruction of `room` other than the first.

@@ -19,7 +19,9 @@
 //!
 //! The program's instruction becomes a jump to it. If it is shorter than a jump, those that follow it are
 //! overwritten too, and a branch to one of them would execute bytes of the jump's displacement. So the
-//! trampoline is put where those bytes are instructions that trap: the handler then continues in `moved`.
+//! trampoline is put where those bytes are what they were (the jump is a pun: Bauman, Lin and Chen's E9Patch, PLDI 2020,
+//! calls it that); or, if nothing can be there, where they are instructions that trap: the handler then continues in
+//! `moved`. Interpreters jump to such instructions all the time, by tables, and a trap takes two microseconds.
 
 use super::place::{JUMP_LENGTH, Room};
 use crate::patch::Refusal;
@@ -92,8 +94,54 @@ impl Trampoline {
     }
 }
 
+/// Where no trampoline may be: the first stack grows there without a system call.
+const STACK: u64 = 0x7fff_f800_0000;
+
 /// The addresses where a trampoline for `room` may begin, best first.
 pub fn candidates(room: &Room) -> impl Iterator<Item = u64> {
+    let room_address = room.address;
+    puns(room).chain(with_traps(room)).filter_map(move |displacement| landing(room_address, displacement))
+}
+
+/// Whether the jump can leave what is behind the room's first instruction as it is.
+pub fn can_be_pun(room: &Room) -> bool {
+    room.inner().next().is_none()
+        || puns(room).any(|displacement| landing(room.address, displacement).is_some())
+}
+
+/// Where a jump at `address` goes, if a trampoline may be there.
+fn landing(address: u64, displacement: i32) -> Option<u64> {
+    let target = (address + JUMP_LENGTH as u64).checked_add_signed(i64::from(displacement))?;
+    (16 * PAGE..STACK).contains(&target).then_some(target)
+}
+
+/// Displacements whose bytes behind the first instruction are what is there.
+fn puns(room: &Room) -> impl Iterator<Item = i32> {
+    const VARIANTS: u8 = 16;
+    let first = room.inner().next().map_or(JUMP_LENGTH, |inner| (inner - room.address) as usize);
+    let mut bytes: [u8; 4] = core::array::from_fn(|index| room.bytes[index + 1]);
+    // The last of the bytes that can be chosen, if there is one.
+    let free = first.min(JUMP_LENGTH).checked_sub(2);
+    bytes[..free.map_or(0, |last| last + 1)].fill(0);
+    let short = first < JUMP_LENGTH;
+    (0..if !short {
+        0
+    } else if free.is_some() {
+        VARIANTS
+    } else {
+        1
+    })
+        .map(move |variant| {
+            let mut bytes = bytes;
+            if let Some(last) = free {
+                bytes[last] = variant * (u8::MAX / VARIANTS + 1);
+            }
+            i32::from_le_bytes(bytes)
+        })
+}
+
+/// Displacements whose bytes, where instructions begin, trap.
+fn with_traps(room: &Room) -> impl Iterator<Item = i32> {
     let mut traps = [false; 4];
     for inner in room.inner() {
         if let Some(byte) = traps.get_mut((inner - room.address) as usize - 1) {
@@ -101,15 +149,12 @@ pub fn candidates(room: &Room) -> impl Iterator<Item = u64> {
         }
     }
     let low = core::array::from_fn::<u8, 3, _>(|index| if traps[index] { BREAKPOINT } else { 0 });
-    let next = room.address + JUMP_LENGTH as u64;
     let variants = if traps[2] { 1 } else { 8 };
     let highest = if traps[3] { TRAPPING } else { ANY };
     highest.into_iter().flat_map(move |high| {
-        (0..variants).filter_map(move |variant: u8| {
+        (0..variants).map(move |variant: u8| {
             let middle = low[2].wrapping_add(variant << 4);
-            let displacement = i32::from_le_bytes([low[0], low[1], middle, high]);
-            let address = next.checked_add_signed(i64::from(displacement))?;
-            (16 * PAGE..0x7fff_ffff_0000).contains(&address).then_some(address)
+            i32::from_le_bytes([low[0], low[1], middle, high])
         })
     })
 }

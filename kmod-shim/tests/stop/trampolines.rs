@@ -54,6 +54,11 @@ struct Watched {
 
 impl Watched {
     fn new(offset: usize, conditions: &[Condition]) -> Watched {
+        Watched::by(offset, conditions, |_| true)
+    }
+
+    /// By a jump whose bytes are as wanted.
+    fn by(offset: usize, conditions: &[Condition], wanted: impl Fn([u8; 5]) -> bool) -> Watched {
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         // SAFETY: the handler only counts.
         unsafe { libc::signal(libc::SIGTRAP, count as *const () as usize) };
@@ -62,6 +67,7 @@ impl Watched {
         let room = Room::at(&read, start + offset as u64).expect("room");
         assert!(room.has_jump());
         let address = candidates(&room)
+            .filter(|address| wanted(entry(&room, *address).expect("a jump")))
             .find(|address| map(mapping_start(*address), MAPPING_LENGTH).is_some())
             .expect("memory near the function");
         let trampoline = compose(&room, address, conditions).expect("a trampoline");
@@ -135,9 +141,20 @@ fn every_place_of_the_function_can_be_watched() {
 }
 
 #[test]
-fn instructions_that_are_overwritten_trap_and_have_a_copy() {
-    // The second instruction begins inside the jump.
+fn what_is_behind_a_short_instruction_stays_as_it_is() {
+    // The second instruction begins inside the jump, whose last two bytes are its.
     let watched = Watched::new(0, &[register(7, 0, 77)]);
+    let mut bytes = [0; FUNCTION.len()];
+    read(watched.start, &mut bytes);
+    assert_ne!(bytes[..3], FUNCTION[..3]);
+    assert_eq!(bytes[3..], FUNCTION[3..]);
+    assert_eq!(watched.call(2, 1), (expected(2, 1), false));
+    assert_eq!(watched.call(77, 1), (expected(77, 1), true));
+}
+
+#[test]
+fn instructions_that_are_overwritten_trap_and_have_a_copy() {
+    let watched = Watched::by(0, &[register(7, 0, 77)], |jump| jump[3] == 0xcc);
     let second = watched.start + 3;
     let mut byte = [0];
     read(second, &mut byte);

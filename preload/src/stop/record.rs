@@ -25,14 +25,15 @@ const PATIENCE: u64 = 300;
 const REACH: [u64; 2] = [200, 500];
 /// How long until another look at a thread that is where it cannot be stopped.
 const AGAIN: u64 = 100;
+/// How often the thread is given time to come to where a jump fits, if none does where it is: an interpreter may be
+/// about to jump by a table. In replay, a breakpoint costs two microseconds at each of perhaps a million passages.
+const CRAMPED: usize = 20;
 /// How many returns are followed.
 const RETURNS: usize = 8;
 /// The longest such pause. Each is twice the one before.
 const LONGEST_PAUSE: u64 = 50_000;
-/// How long, in milliseconds, a thread that computes keeps others waiting at first. After each stop it is twice as long,
-/// up to the second number: to find a stop again takes replay longer than it takes to record one (an interpreter comes to
-/// the same instruction with the same registers thousands of times), and what computes for long does not wait for others.
-const TENURE: [u64; 2] = [10, 100];
+/// How long, in milliseconds, a thread that computes keeps others waiting, at least.
+const TENURE: u64 = 10;
 /// A stop takes time in proportion to the program's memory. It comes at most as often as keeps it to this part of all
 /// time.
 const RARITY: u64 = 40;
@@ -82,6 +83,8 @@ struct Recorder {
     attempts: usize,
     /// Returns followed since then.
     returns: usize,
+    /// Times that it was where no jump fits.
+    cramped: usize,
     /// Memory was looked at since then.
     looked: bool,
     /// Until the next look, in microseconds.
@@ -105,6 +108,7 @@ static RECORDER: Holder = Holder(UnsafeCell::new(Recorder {
     stage: Stage::Idle,
     attempts: 0,
     returns: 0,
+    cramped: 0,
     looked: false,
     pause: AGAIN,
     asked: false,
@@ -132,6 +136,7 @@ fn begin(thread: &mut Thread, patience: u64) {
     let recorder = recorder();
     recorder.attempts = 0;
     recorder.returns = 0;
+    recorder.cramped = 0;
     recorder.looked = false;
     recorder.pause = AGAIN;
     // Before the timer is set: it may expire before this function returns.
@@ -152,7 +157,7 @@ pub fn requested(thread: &mut Thread, machine: &MachineContext, request: Request
     }
     let here = Surroundings::read(&code::read, machine.rip);
     let spin = here.pause(&code::read).map(|address| (address, Purpose::Spin));
-    let patience = u64::from(order::patience().load(Ordering::Relaxed)).clamp(TENURE[0], u64::from(u16::MAX));
+    let patience = u64::from(order::patience().load(Ordering::Relaxed)).clamp(TENURE, u64::from(u16::MAX));
     let is_due = u64::from(request.waited) >= patience;
     // Without a `pause` it may spin all the same.
     let probe = || here.loop_exit().and_then(|_| here.inside(&code::read)).map(|at| (at, Purpose::Probe));
@@ -236,14 +241,14 @@ pub fn expired(thread: &mut Thread, machine: &MachineContext) {
         recorder.asked = false;
         return;
     }
-    let patience = match place(machine, recorder.attempts) {
+    recorder.attempts += 1;
+    let patience = match place(machine, recorder.attempts - 1) {
         Some(patience) => patience,
         None => {
             recorder.pause = (recorder.pause * 2).min(LONGEST_PAUSE);
             recorder.pause
         }
     };
-    recorder.attempts += 1;
     timer::set(thread, patience);
 }
 
@@ -265,6 +270,11 @@ fn place(machine: &MachineContext, attempts: usize) -> Option<u64> {
         2 => (next().or_else(around), REACH[1]),
         _ => (next().or_else(|| here.first(&code::read)), REACH[1]),
     };
+    if address.is_none() && recorder().cramped < CRAMPED {
+        recorder().cramped += 1;
+        recorder().attempts -= 1;
+        return Some(AGAIN);
+    }
     let address = address.or_else(|| here.first(&code::read))?;
     put(address, first_purpose()).then_some(patience)
 }
@@ -378,9 +388,8 @@ fn stop(thread: &mut Thread, machine: &mut MachineContext, spins: bool) -> bool 
     timer::set(thread, 0);
     recorder.cost = kernel::microseconds().saturating_sub(began);
     if core::mem::take(&mut recorder.asked) {
-        let before = u64::from(order::patience().load(Ordering::Relaxed)).max(TENURE[0]);
-        let patience = (recorder.cost * RARITY / 1000).max((2 * before).min(TENURE[1]));
-        order::patience().store(patience as u32, Ordering::Relaxed);
+        let patience = (recorder.cost * RARITY / 1000) as u32;
+        order::patience().store(patience, Ordering::Relaxed);
         thread.items.clear();
         thread.items.push_copy(Tag::State, 0, machine.rip, recorder.snapshot.bytes());
         log::items_only(thread, Kind::Stop, 0, u16::from(spins));

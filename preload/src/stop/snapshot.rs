@@ -166,7 +166,8 @@ impl Snapshot {
                 return differs(source, then >> (32 * half));
             }
         }
-        self.other_word(changed)
+        // Words that were seen to change first: a counter tells more moments apart than a variable on the stack.
+        self.other_word(&changed, true).or_else(|| self.other_word(&changed, false))
     }
 
     /// Whether all of the state in `machine` is the same. `hidden` is a mapping of ours; the program's code is as
@@ -177,11 +178,15 @@ impl Snapshot {
             && memory::hash(machine.rsp, hidden) == Some(self.words[MEMORY])
     }
 
-    /// A word in a window that is not what it was.
-    fn other_word(&self, changed: Range<u64>) -> Option<Condition> {
+    /// A word in a window that is not what it was; among the windows of one word, or among the larger ones.
+    fn other_word(&self, changed: &Range<u64>, single: bool) -> Option<Condition> {
         let mut rest = &self.words[WINDOWS..self.length];
         while let [address, length, data @ ..] = rest {
             let (then, behind) = data.split_at_checked((length / 8) as usize)?;
+            rest = behind;
+            if (then.len() == 1) != single {
+                continue;
+            }
             for (index, then) in then.iter().enumerate() {
                 let address = address + 8 * index as u64;
                 let now = crate::log::read_value::<u64>(address)?;
@@ -192,7 +197,6 @@ impl Snapshot {
                     return Some(Condition { source: Source::Memory { address: address + 4 * half }, value });
                 }
             }
-            rest = behind;
         }
         None
     }
