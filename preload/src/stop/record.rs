@@ -93,8 +93,9 @@ struct Recorder {
     asked: bool,
     /// Registers at a probe.
     probed: [u64; REGISTERS],
-    /// What the last stop took, in microseconds.
+    /// What the last stop took, in microseconds, and what the look at memory before the next one took.
     cost: u64,
+    look_cost: u64,
     snapshot: Snapshot,
 }
 
@@ -114,6 +115,7 @@ static RECORDER: Holder = Holder(UnsafeCell::new(Recorder {
     asked: false,
     probed: [0; REGISTERS],
     cost: 0,
+    look_cost: 0,
     snapshot: Snapshot::EMPTY,
 }));
 
@@ -353,8 +355,10 @@ pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
 /// Looks at memory, and lets the thread go on to be stopped when it comes here again. False if it must be stopped
 /// now, because where it goes on is not certain.
 fn look(thread: &mut Thread, machine: &MachineContext) -> bool {
+    let began = kernel::microseconds();
     recorder().looked = true;
     recorder().snapshot.prepare(machine);
+    recorder().look_cost = kernel::microseconds().saturating_sub(began);
     timer::set(thread, REACH[1]);
     go_once_more(machine, false)
 }
@@ -379,6 +383,7 @@ fn stop(thread: &mut Thread, machine: &mut MachineContext, spins: bool) -> bool 
         return false;
     }
     let began = kernel::microseconds();
+    let looked = core::mem::take(&mut recorder.look_cost);
     as_interrupted(machine);
     let here = Surroundings::read(&code::read, machine.rip);
     if !recorder.snapshot.take(machine, here.relative_operands(&code::read)) {
@@ -386,7 +391,7 @@ fn stop(thread: &mut Thread, machine: &mut MachineContext, spins: bool) -> bool 
     }
     recorder.stage = Stage::Idle;
     timer::set(thread, 0);
-    recorder.cost = kernel::microseconds().saturating_sub(began);
+    recorder.cost = looked + kernel::microseconds().saturating_sub(began);
     if core::mem::take(&mut recorder.asked) {
         let patience = (recorder.cost * RARITY / 1000) as u32;
         order::patience().store(patience, Ordering::Relaxed);
