@@ -106,6 +106,20 @@ pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) -> bool {
     result == Err(libc::ETIMEDOUT)
 }
 
+/// As [`futex_wait`], and woken only by those who wake one of the sleepers in this set.
+pub fn futex_wait_for(word: &AtomicU32, expected: u32, milliseconds: u64, set: u32) -> bool {
+    // This operation takes a moment, not a time.
+    let until = microseconds() + milliseconds * 1000;
+    let until =
+        libc::timespec { tv_sec: (until / 1_000_000) as i64, tv_nsec: (until % 1_000_000 * 1000) as i64 };
+    let place = word.as_ptr() as u64;
+    let operation = libc::FUTEX_WAIT_BITSET as u64;
+    let arguments = [place, operation, expected as u64, &raw const until as u64, 0, set as u64];
+    // SAFETY: the word and the time are valid.
+    let result = unsafe { call(libc::SYS_futex, arguments) };
+    result == Err(libc::ETIMEDOUT)
+}
+
 /// Whether the thread (a process's first one has its id) has not ended yet, whether or not somebody has waited for
 /// it. It opens no descriptor, which would change the numbers that the program's own get.
 pub fn is_alive(thread: u32) -> bool {
@@ -159,6 +173,14 @@ pub fn yield_processor() {
 /// Wakes all sleepers on `word`.
 pub fn futex_wake(word: &AtomicU32) {
     wake(word, i32::MAX as u64);
+}
+
+/// Wakes the sleepers on `word` that are in this set ([`futex_wait_for`]).
+pub fn futex_wake_for(word: &AtomicU32, set: u32) {
+    let operation = libc::FUTEX_WAKE_BITSET as u64;
+    let arguments = [word.as_ptr() as u64, operation, i32::MAX as u64, 0, 0, set as u64];
+    // SAFETY: the word is valid.
+    let _ = unsafe { call(libc::SYS_futex, arguments) };
 }
 
 fn wake(word: &AtomicU32, count: u64) {

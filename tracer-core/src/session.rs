@@ -131,7 +131,7 @@ pub mod seal {
 pub struct Domain {
     /// Record: futex: 0 = free, else the real id of the thread that has it, with the highest bit if threads sleep here.
     pub lock: AtomicU32,
-    /// Record: threads that wait for the lock.
+    /// Record: threads that wait for the lock. Replay: threads that sleep until their turn.
     pub waiting: AtomicU32,
     /// Record: not 0: the holder is to hand over at its next safepoint.
     pub wanted: AtomicU32,

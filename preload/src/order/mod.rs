@@ -29,6 +29,8 @@ use tracer_core::session::{Domain, Mode};
 const QUANTUM: u64 = 64;
 /// How often the holder of a lock that was just given up looks whether somebody has taken it.
 const LOOKS: usize = 200;
+/// Replay: how often a thread whose turn is next looks for it before it sleeps.
+const SPINS: usize = 1000;
 /// How often a thread looks for what another one is about to do: to interrupt it, or to begin.
 const LAST_LOOKS: usize = 1000;
 
@@ -407,12 +409,24 @@ pub fn follow(thread: &mut Thread, place: u8) {
 }
 
 fn wait_for_turn(domain: &Domain, number: u64) {
+    let mut looks = SPINS;
     loop {
-        let bell = domain.bell.load(Ordering::Acquire);
-        if domain.tenures.load(Ordering::Acquire) == number {
+        let bell = domain.bell.load(Ordering::SeqCst);
+        let tenure = domain.tenures.load(Ordering::Acquire);
+        if tenure == number {
             return;
         }
-        if kernel::futex_wait(&domain.bell, bell, 1000) {
+        // Whose turn is next need not sleep if it comes at once: to be woken takes longer than most tenures.
+        if tenure + 1 == number && looks > 0 {
+            looks -= 1;
+            core::hint::spin_loop();
+            continue;
+        }
+        domain.waiting.fetch_add(1, Ordering::SeqCst);
+        let ran_out = kernel::futex_wait_for(&domain.bell, bell, 1000, sleepers_of(number));
+        domain.waiting.fetch_sub(1, Ordering::Relaxed);
+        looks = SPINS;
+        if ran_out {
             if kernel::hung_up(process::get().socket) {
                 // Who would have the next turn was killed with the companion.
                 kernel::exit(125);
@@ -434,9 +448,21 @@ fn end_who_was_killed(domain: &Domain) {
         kernel::kill(holder);
         let next = tenure + 1;
         if domain.tenures.compare_exchange(tenure, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            domain.bell.fetch_add(1, Ordering::Release);
-            kernel::futex_wake(&domain.bell);
+            call_for(domain, next);
         }
+    }
+}
+
+/// Replay: the sleepers, as the kernel's futexes can tell them apart, among whom is who waits for this tenure.
+fn sleepers_of(number: u64) -> u32 {
+    1 << (number % 32)
+}
+
+/// Replay: this tenure may begin.
+fn call_for(domain: &Domain, number: u64) {
+    domain.bell.fetch_add(1, Ordering::SeqCst);
+    if domain.waiting.load(Ordering::SeqCst) != 0 {
+        kernel::futex_wake_for(&domain.bell, sleepers_of(number));
     }
 }
 
@@ -445,8 +471,7 @@ fn finish_tenure(thread: &mut Thread) {
     if core::mem::take(&mut thread.holds_tenure) {
         let domain = domain_for(thread.tenure_is_shared);
         domain.tenures.store(thread.tenure + 1, Ordering::Release);
-        domain.bell.fetch_add(1, Ordering::Release);
-        kernel::futex_wake(&domain.bell);
+        call_for(domain, thread.tenure + 1);
     }
 }
 

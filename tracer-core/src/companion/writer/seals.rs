@@ -4,7 +4,7 @@
 //! for writing (which a shared mapping that can be written counts as), and lets nobody open it for writing or truncate it
 //! before the lease is given back: whoever tries sleeps, and we get a signal. By then the trace must have a copy.
 //!
-//! The program reads, and then looks whether the seal holds ([`Control::seals`]); so all that it logs by reference was
+//! The program reads, and then looks whether the seal holds ([`Control::seals`](crate::session::Control::seals)); so all that it logs by reference was
 //! read under the lease, and is in the copy. Where there is no lease (another user's file, a file system without them, a
 //! file that is being written) it logs the bytes.
 
