@@ -360,7 +360,8 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     if attached.is_err() {
         process::end_recording(b"cannot map the ring of a child");
     }
-    crate::order::reset(thread);
+    order::scatter();
+    order::reset(thread);
     announce(slot, real, real_thread);
     arm();
 }
@@ -453,6 +454,9 @@ fn start_sharing(
         process.threads += 1;
         if process.threads == 2 && !order::shares() {
             thread.holds_tenure = true;
+            if process.mode == Mode::Replay {
+                order::gather();
+            }
         }
     }
     // The child finds its state by what is below its frame's end; it cannot get it in a register, since all

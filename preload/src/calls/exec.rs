@@ -367,6 +367,7 @@ fn enter(thread: &Thread, image: &Image, envp: Vec<Text>) -> i64 {
         _ => image.path.clone(),
     };
     trap::trap_time_stamps(false);
+    crate::order::scatter();
     // The new image inherits the mask; a SIGSYS handler, in which we may be, has everything blocked.
     let mask = kernel_side::current_mask();
     kernel_side::block(thread.blocked);

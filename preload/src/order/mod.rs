@@ -16,12 +16,14 @@
 mod adversary;
 mod chaos;
 mod lock;
+mod placement;
 pub mod points;
 
 use crate::thread::Thread;
 use crate::{kernel, log, playback, process, stop};
 use adversary::Place;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+pub use placement::{gather, scatter};
 use tracer_core::event::{Kind, turn};
 use tracer_core::session::{Domain, Mode};
 
@@ -416,8 +418,9 @@ fn wait_for_turn(domain: &Domain, number: u64) {
         if tenure == number {
             return;
         }
-        // Whose turn is next need not sleep if it comes at once: to be woken takes longer than most tenures.
-        if tenure + 1 == number && looks > 0 {
+        // Whose turn is next need not sleep if it comes at once: to be woken takes longer than most tenures. Threads of
+        // one process are on one processor (`gather`), and would wait for themselves.
+        if tenure + 1 == number && looks > 0 && !core::ptr::eq(domain, &OWN) {
             looks -= 1;
             core::hint::spin_loop();
             continue;
