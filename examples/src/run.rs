@@ -102,7 +102,7 @@ impl Running {
             }
         };
         let (has_terminal, without_network) = (terminal.is_some(), launch.without_network);
-        // SAFETY: the closure runs in the forked child; it makes three system calls and neither allocates nor locks.
+        // SAFETY: the closure runs in the forked child; it makes a few system calls and neither allocates nor locks.
         unsafe { command.pre_exec(move || enter_session(has_terminal, without_network)) };
         let mut child =
             command.spawn().with_context(|| format!("cannot run {}", launch.words[0].to_string_lossy()))?;
@@ -199,6 +199,12 @@ fn collect(pipe: Option<impl Read + Send + 'static>, into: Arc<Mutex<Vec<u8>>>, 
 /// In the child, before exec: a session of its own (so that all of it can be killed at once), with the terminal
 /// if there is one, and without the network if that is asked for and allowed.
 fn enter_session(has_terminal: bool, without_network: bool) -> std::io::Result<()> {
+    // A shell without job control starts background commands, such as this test, with these ignored, and Python does
+    // not let itself be interrupted then.
+    for signal in [libc::SIGINT, libc::SIGQUIT] {
+        // SAFETY: sets a signal's default disposition.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     setsid()?;
     if has_terminal {
         // SAFETY: descriptor 0 is open: it is the terminal.

@@ -175,12 +175,17 @@ struct Preamble {
 }
 
 impl Manifest {
-    /// Whether `path` is that of a program whose content the trace keeps.
-    pub fn keeps_program(&self, path: &ByteString) -> bool {
-        let is_kept = |file: &ReferencedFile| {
-            file.path == *path && matches!(file.kept, Kept::Copied(_) | Kept::Reflinked(_))
+    /// Whether this is a program whose content the trace keeps. One that was deleted before the writer came to it has
+    /// another path among the files.
+    pub fn keeps_program(&self, object: &MappedObject) -> bool {
+        let is_it = |file: &ReferencedFile| {
+            let identity = (file.identity.device, file.identity.inode);
+            file.path == object.path || identity == (object.device, object.inode)
         };
-        self.processes.iter().any(|process| process.executable == *path) && self.files.iter().any(is_kept)
+        let is_kept =
+            |file: &ReferencedFile| is_it(file) && matches!(file.kept, Kept::Copied(_) | Kept::Reflinked(_));
+        self.processes.iter().any(|process| process.executable == object.path)
+            && self.files.iter().any(is_kept)
     }
 
     /// The file that events refer to by `id`.

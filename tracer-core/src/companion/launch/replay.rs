@@ -78,7 +78,7 @@ pub fn recorded_start(directory: &Path) -> Result<RecordedStart> {
 ///
 /// Programs whose content the trace keeps are left out: they can be other ones, or gone.
 pub fn changed_objects(manifest: &Manifest) -> Vec<String> {
-    let needed = manifest.objects.iter().filter(|object| !manifest.keeps_program(&object.path));
+    let needed = manifest.objects.iter().filter(|object| !manifest.keeps_program(object));
     needed.filter_map(|object| objects::verify(object).err()).collect()
 }
 
