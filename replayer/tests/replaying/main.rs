@@ -12,6 +12,7 @@ mod hunting;
 mod threads;
 mod verification;
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -59,7 +60,18 @@ fn imitate() -> Command {
     );
     let mut command = Command::new(tool);
     command.env("IMITATE_LIBRARY", library);
+    // SAFETY: the closure runs in the forked child, and only makes system calls.
+    unsafe { command.pre_exec(heed_signals) };
     command
+}
+
+/// Lets signals end the program, as in a terminal: this test may have been started by nohup, or in the background.
+fn heed_signals() -> std::io::Result<()> {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: sets a signal's default disposition.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    Ok(())
 }
 
 fn text(bytes: &[u8]) -> String {
