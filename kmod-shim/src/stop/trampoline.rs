@@ -95,7 +95,7 @@ impl Trampoline {
 }
 
 /// Where no trampoline may be: the first stack grows there without a system call.
-const STACK: u64 = 0x7fff_f800_0000;
+const STACK: u64 = 0x7fff_ff00_0000;
 
 /// The addresses where a trampoline for `room` may begin, best first.
 pub fn candidates(room: &Room) -> impl Iterator<Item = u64> {

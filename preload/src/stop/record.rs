@@ -209,8 +209,11 @@ pub fn cancel() {
 fn withdraw() {
     let recorder = recorder();
     if let Stage::Placed { address, original, .. } = recorder.stage {
+        let mut present = [0];
+        // A compiler may have put other code there since.
+        let is_ours = code::read(address, &mut present) == 1 && present == [BREAKPOINT];
         // SAFETY: the program is stopped, and the byte is the one that was there.
-        if !unsafe { code::write(address, &[original]) } {
+        if is_ours && !unsafe { code::write(address, &[original]) } {
             // It could be written a moment ago. The program would run into it.
             process::end_recording(b"a breakpoint cannot be removed");
         }
@@ -289,6 +292,10 @@ fn first_purpose() -> Purpose {
 
 /// Puts a breakpoint into the program's code; false if it cannot be there.
 fn put(address: u64, purpose: Purpose) -> bool {
+    // Where it is met only to be left again, nothing is watched.
+    if !matches!(purpose, Purpose::Return { .. }) && !super::replay::can_be_watched(address) {
+        return false;
+    }
     let mut original = [0];
     let readable = code::read(address, &mut original) == 1;
     // SAFETY: the program is stopped; a breakpoint at the start of an instruction changes no other.

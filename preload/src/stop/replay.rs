@@ -188,6 +188,15 @@ fn map(room: &Room) -> Option<Trampoline> {
     None
 }
 
+/// Recording: whether replay, which has the same address space, will be able to watch the instruction at `address`.
+pub fn can_be_watched(address: u64) -> bool {
+    let Some(trampoline) = Room::at(&code::read, address).and_then(|room| map(&room)) else { return false };
+    let start = mapping_start(trampoline.code.address());
+    // SAFETY: the mapping was just made, by us, and nothing leads to it.
+    unsafe { raw::call(libc::SYS_munmap, [start, MAPPING_LENGTH, 0, 0, 0, 0]) };
+    true
+}
+
 /// An instruction of the program, or of a trampoline, has raised SIGTRAP or SIGILL. True if that was our doing.
 pub fn trapped(thread: &mut Thread, signal: i32, context: &mut UserContext) -> bool {
     let Some(watch) = &mut player().watch else { return false };
