@@ -15,7 +15,7 @@ const DT_SYMTAB: u64 = 6;
 const DT_HASH: u64 = 4;
 const DT_GNU_HASH: u64 = 0x6fff_fef5;
 
-/// The symbol table of a loaded vDSO.
+/// The symbol table of a loaded vDSO, or of another shared object.
 pub struct Functions {
     bias: u64,
     symbols: u64,
@@ -31,20 +31,11 @@ unsafe fn load<T: Copy>(address: u64) -> T {
 }
 
 impl Functions {
-    /// Reads the headers of the vDSO at `base`.
+    /// Reads the headers of the vDSO, or of an object that ld.so has loaded.
     ///
     /// # Safety
-    /// `base` is the address in AT_SYSINFO_EHDR.
+    /// It is mapped at `base` (for the vDSO, the address in AT_SYSINFO_EHDR), is well-formed, and stays.
     pub unsafe fn at(base: u64) -> Functions {
-        // SAFETY: the kernel's own image is well-formed.
-        unsafe { Functions::of_loaded(base) }
-    }
-
-    /// Reads the headers of any loaded shared object.
-    ///
-    /// # Safety
-    /// It is mapped at `base`, is well-formed, and stays.
-    pub unsafe fn of_loaded(base: u64) -> Functions {
         let mut functions = Functions { bias: base, symbols: 0, strings: 0, count: 0 };
         // SAFETY: the object is well-formed: every address below is inside it.
         unsafe {

@@ -198,9 +198,7 @@ impl Files {
         }
         if let Some(index) = self.register(thread, descriptor, &status) {
             let range = FileRange { file: self.number(index), offset: 0, length: status.st_size as u64 };
-            // SAFETY: FileRange is three u64, without padding.
-            let bytes = unsafe { core::mem::transmute::<FileRange, [u8; size_of::<FileRange>()]>(range) };
-            thread.items.push_copy(Tag::MapFile, 0, range.file, &bytes);
+            thread.items.push_copy(Tag::MapFile, 0, range.file, &range.to_bytes());
         }
         false
     }

@@ -106,6 +106,9 @@ pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) -> bool {
     result == Err(libc::ETIMEDOUT)
 }
 
+/// Sleepers of any kind.
+const ALL: u32 = !0;
+
 /// As [`futex_wait`], and woken only by those who wake one of the sleepers in this set.
 pub fn futex_wait_for(word: &AtomicU32, expected: u32, milliseconds: u64, set: u32) -> bool {
     // This operation takes a moment, not a time.
@@ -135,7 +138,7 @@ pub fn is_alive(thread: u32) -> bool {
 
 /// Wakes one sleeper on `word`.
 pub fn futex_wake_one(word: &AtomicU32) {
-    wake(word, 1);
+    wake(word, 1, ALL);
 }
 
 /// The monotonic clock, in microseconds.
@@ -172,20 +175,18 @@ pub fn yield_processor() {
 
 /// Wakes all sleepers on `word`.
 pub fn futex_wake(word: &AtomicU32) {
-    wake(word, i32::MAX as u64);
+    wake(word, i32::MAX as u64, ALL);
 }
 
 /// Wakes the sleepers on `word` that are in this set ([`futex_wait_for`]).
 pub fn futex_wake_for(word: &AtomicU32, set: u32) {
-    let operation = libc::FUTEX_WAKE_BITSET as u64;
-    let arguments = [word.as_ptr() as u64, operation, i32::MAX as u64, 0, 0, set as u64];
-    // SAFETY: the word is valid.
-    let _ = unsafe { call(libc::SYS_futex, arguments) };
+    wake(word, i32::MAX as u64, set);
 }
 
-fn wake(word: &AtomicU32, count: u64) {
+fn wake(word: &AtomicU32, count: u64, set: u32) {
+    let operation = libc::FUTEX_WAKE_BITSET as u64;
     // SAFETY: the word is valid.
-    let _ = unsafe { call(libc::SYS_futex, [word.as_ptr() as u64, libc::FUTEX_WAKE as u64, count, 0, 0, 0]) };
+    let _ = unsafe { call(libc::SYS_futex, [word.as_ptr() as u64, operation, count, 0, 0, set as u64]) };
 }
 
 /// Opens `path` (NUL-terminated) for reading, close-on-exec.

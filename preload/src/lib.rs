@@ -34,6 +34,7 @@ mod order;
 mod output;
 mod playback;
 mod process;
+mod registers;
 mod signals;
 mod sites;
 mod start;

@@ -286,6 +286,14 @@ pub struct FileRange {
     pub length: u64,
 }
 
+impl FileRange {
+    /// The range as it is stored.
+    pub fn to_bytes(self) -> [u8; size_of::<FileRange>()] {
+        // SAFETY: three u64, without padding.
+        unsafe { core::mem::transmute(self) }
+    }
+}
+
 /// Data of [`Tag::FileChange`]: the file's size after the call, and what in it was replaced.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,8 +99,8 @@ const STACK: u64 = 0x7fff_ff00_0000;
 
 /// The addresses where a trampoline for `room` may begin, best first.
 pub fn candidates(room: &Room) -> impl Iterator<Item = u64> {
-    let room_address = room.address;
-    puns(room).chain(with_traps(room)).filter_map(move |displacement| landing(room_address, displacement))
+    let address = room.address;
+    puns(room).chain(with_traps(room)).filter_map(move |displacement| landing(address, displacement))
 }
 
 /// Whether the jump can leave what is behind the room's first instruction as it is.
@@ -118,26 +118,20 @@ fn landing(address: u64, displacement: i32) -> Option<u64> {
 /// Displacements whose bytes behind the first instruction are what is there.
 fn puns(room: &Room) -> impl Iterator<Item = i32> {
     const VARIANTS: u8 = 16;
-    let first = room.inner().next().map_or(JUMP_LENGTH, |inner| (inner - room.address) as usize);
-    let mut bytes: [u8; 4] = core::array::from_fn(|index| room.bytes[index + 1]);
-    // The last of the bytes that can be chosen, if there is one.
-    let free = first.min(JUMP_LENGTH).checked_sub(2);
-    bytes[..free.map_or(0, |last| last + 1)].fill(0);
-    let short = first < JUMP_LENGTH;
-    (0..if !short {
-        0
-    } else if free.is_some() {
-        VARIANTS
-    } else {
-        1
-    })
-        .map(move |variant| {
-            let mut bytes = bytes;
-            if let Some(last) = free {
-                bytes[last] = variant * (u8::MAX / VARIANTS + 1);
+    let present: [u8; 4] = core::array::from_fn(|index| room.bytes[index + 1]);
+    let address = room.address;
+    room.inner().next().into_iter().flat_map(move |second| {
+        // Bytes of the displacement that are the first instruction's.
+        let free = (second - address) as usize - 1;
+        (0..if free == 0 { 1 } else { VARIANTS }).map(move |variant| {
+            let mut bytes = present;
+            bytes[..free].fill(0);
+            if let Some(highest) = bytes[..free].last_mut() {
+                *highest = variant << 4;
             }
             i32::from_le_bytes(bytes)
         })
+    })
 }
 
 /// Displacements whose bytes, where instructions begin, trap.

@@ -58,8 +58,6 @@ impl Opened {
     }
 }
 
-/// A signal came before the kernel had begun: the new image must not take it along, put aside in the memory of the old.
-const INTERRUPTED: i64 = -libc::EINTR as i64;
 const DEEPEST_SCRIPT: usize = 4;
 const LONGEST_PATH: usize = 4096;
 const MOST_STRINGS: usize = 1 << 20;
@@ -87,8 +85,9 @@ pub fn exec(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
             if let Some(text) = read_string(path, LONGEST_PATH) {
                 thread.items.push_copy(Tag::Text, at as u8, path, &text[..text.len() - 1]);
             }
-            if result == INTERRUPTED {
-                // After the signal it is made again, which programs do not see of an exec.
+            if result == generic::INTERRUPTED {
+                // A signal came before the kernel had begun: the new image must not take it along, put aside in the memory
+                // of the old. After the signal it is made again, which programs do not see of an exec.
                 log::call(thread, Kind::Call, syscall, &arguments, result, flags::RESTART);
                 return generic::finish(frame, result, true);
             }
@@ -372,14 +371,7 @@ fn enter(thread: &Thread, image: &Image, envp: Vec<Text>) -> i64 {
     let mask = kernel_side::current_mask();
     kernel_side::block(thread.blocked);
     let arguments = [path.as_ptr() as u64, argv.as_ptr() as u64, environment.as_ptr() as u64, 0, 0, 0];
-    let result = loop {
-        // SAFETY: path and both arrays are valid and terminated; gs is set.
-        let result = unsafe { raw::call_interruptible(libc::SYS_execve, arguments) };
-        // Else by a request to hand over.
-        if result != INTERRUPTED || thread.register.signals_pending != 0 {
-            break result;
-        }
-    };
+    let result = generic::call(thread, libc::SYS_execve, arguments);
     kernel_side::set_mask(mask);
     crate::time_stamps::look_again();
     trap::trap_time_stamps(true);

@@ -117,7 +117,7 @@ pub fn write_out(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
 }
 
 /// Makes a call that signals of the program interrupt, but nothing of ours.
-fn call(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
+pub fn call(thread: &Thread, number: i64, arguments: [u64; 6]) -> i64 {
     loop {
         // SAFETY: it is the program's own call, or one made for it, on valid memory; gs is set.
         let result = unsafe { raw::call_interruptible(number, arguments) };

@@ -31,9 +31,7 @@ pub fn read(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
         // What was read before the seal was seen to hold is what the writer keeps.
         Some(offset) if result > 0 && seal.holds() => {
             let range = FileRange { file, offset, length: result as u64 };
-            // SAFETY: FileRange is three u64, without padding.
-            let bytes = unsafe { core::mem::transmute::<FileRange, [u8; size_of::<FileRange>()]>(range) };
-            thread.items.push_copy(Tag::OutputFile, 1, arguments[1], &bytes);
+            thread.items.push_copy(Tag::OutputFile, 1, arguments[1], &range.to_bytes());
         }
         _ => log::push_outputs(thread, syscall, &arguments, &before, result),
     }

@@ -195,9 +195,14 @@ fn hand_over_if_due(thread: &mut Thread) {
 
 /// A `pause` that is a safepoint: the thread waits for another one.
 pub fn at_spin(thread: &mut Thread) {
+    pass(thread, Place::Yield);
+}
+
+/// A place that is no event, where the thread may hand over: its passages are counted.
+fn pass(thread: &mut Thread, place: Place) {
     thread.spins += 1;
     match process::get().mode {
-        Mode::Record => hand_over_if(thread, Place::Yield, turn::SPIN),
+        Mode::Record => hand_over_if(thread, place, turn::SPIN),
         Mode::Replay => follow(thread, turn::SPIN),
     }
 }

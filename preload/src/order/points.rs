@@ -7,13 +7,11 @@
 
 use super::adversary::{self, Place};
 use crate::start::maps::Mapping;
-use crate::thread::{self, Thread};
+use crate::thread;
 use crate::{process, stop};
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 use kmod_shim::vdso::Functions;
-use tracer_core::event::turn;
-use tracer_core::session::Mode;
 
 /// How libc's file is called.
 const LIBRARY: &[u8] = b"/libc.so.6";
@@ -90,22 +88,7 @@ global_asm!(
     "pop rdi",
     "xor eax, eax",
     "xor r10d, r10d",
-    "pxor xmm0, xmm0",
-    "pxor xmm1, xmm1",
-    "pxor xmm2, xmm2",
-    "pxor xmm3, xmm3",
-    "pxor xmm4, xmm4",
-    "pxor xmm5, xmm5",
-    "pxor xmm6, xmm6",
-    "pxor xmm7, xmm7",
-    "pxor xmm8, xmm8",
-    "pxor xmm9, xmm9",
-    "pxor xmm10, xmm10",
-    "pxor xmm11, xmm11",
-    "pxor xmm12, xmm12",
-    "pxor xmm13, xmm13",
-    "pxor xmm14, xmm14",
-    "pxor xmm15, xmm15",
+    crate::registers::clear_vectors!(),
     "push r10",
     "lea r10, [rip + {originals}]",
     "mov r11, [r10 + 8 * r11]",
@@ -126,7 +109,7 @@ pub fn install(mappings: &[Mapping]) {
     let library = mappings.iter().find(|mapping| mapping.offset == 0 && mapping.name.ends_with(LIBRARY));
     let Some(library) = library else { return };
     // SAFETY: ld.so has loaded it, and it stays for as long as the process lives.
-    let functions = unsafe { Functions::of_loaded(library.begin) };
+    let functions = unsafe { Functions::at(library.begin) };
     let mut known = [0u64; ENTRIES];
     let mut count = 0;
     for address in NAMES.iter().flat_map(|name| functions.all(name)) {
@@ -145,14 +128,6 @@ pub fn install(mappings: &[Mapping]) {
 /// A thread calls one of the functions.
 extern "C" fn passed(_: u64, _: u64, _: u64) {
     let thread = thread::current();
-    at_point(thread);
+    super::pass(thread, Place::Safepoint);
     stop::look(thread);
-}
-
-fn at_point(thread: &mut Thread) {
-    thread.spins += 1;
-    match process::get().mode {
-        Mode::Record => super::hand_over_if(thread, Place::Safepoint, turn::SPIN),
-        Mode::Replay => super::follow(thread, turn::SPIN),
-    }
 }

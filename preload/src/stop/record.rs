@@ -223,10 +223,9 @@ fn withdraw() {
 
 /// The timer has expired.
 pub fn expired(thread: &mut Thread, machine: &MachineContext) {
-    let recorder = recorder();
-    if recorder.stage == Stage::Idle {
+    if recorder().stage == Stage::Idle {
         if is_stoppable(thread) && is_in_program(machine) && order::slice_is_over(thread) {
-            recorder.asked = true;
+            recorder().asked = true;
             begin(thread, 1);
         }
         return;
@@ -236,29 +235,25 @@ pub fn expired(thread: &mut Thread, machine: &MachineContext) {
         timer::set(thread, AGAIN);
         return;
     }
-    if matches!(recorder.stage, Stage::Placed { purpose, .. } if purpose.is_about_spins()) {
+    if matches!(recorder().stage, Stage::Placed { purpose, .. } if purpose.is_about_spins()) {
         // It has left the loop.
         return cancel();
     }
     withdraw();
     if !is_stoppable(thread) || !is_wanted(thread) {
-        recorder.stage = Stage::Idle;
-        recorder.asked = false;
+        recorder().stage = Stage::Idle;
+        recorder().asked = false;
         return;
     }
-    recorder.attempts += 1;
-    let patience = match place(machine, recorder.attempts - 1) {
-        Some(patience) => patience,
-        None => {
-            recorder.pause = (recorder.pause * 2).min(LONGEST_PAUSE);
-            recorder.pause
-        }
-    };
+    let patience = place(machine).unwrap_or_else(|| {
+        recorder().pause = (recorder().pause * 2).min(LONGEST_PAUSE);
+        recorder().pause
+    });
     timer::set(thread, patience);
 }
 
 /// Puts a breakpoint where the thread will soon be; gives the time in which it should come there.
-fn place(machine: &MachineContext, attempts: usize) -> Option<u64> {
+fn place(machine: &MachineContext) -> Option<u64> {
     let here = Surroundings::read(&code::read, machine.rip);
     if order::is_chaotic() {
         // Between any two: the exit of a loop is the least harmful moment.
@@ -269,7 +264,7 @@ fn place(machine: &MachineContext, attempts: usize) -> Option<u64> {
     let inside = || here.inside(&code::read);
     let around = || here.around(&code::read);
     let next = || here.next(&code::read);
-    let (address, patience) = match attempts {
+    let (address, patience) = match recorder().attempts {
         0 => (outside().or_else(inside).or_else(around), REACH[0]),
         1 => (inside().or_else(around), REACH[1]),
         2 => (next().or_else(around), REACH[1]),
@@ -277,9 +272,9 @@ fn place(machine: &MachineContext, attempts: usize) -> Option<u64> {
     };
     if address.is_none() && recorder().cramped < CRAMPED {
         recorder().cramped += 1;
-        recorder().attempts -= 1;
         return Some(AGAIN);
     }
+    recorder().attempts += 1;
     let address = address.or_else(|| here.first(&code::read))?;
     put(address, first_purpose()).then_some(patience)
 }
@@ -290,12 +285,13 @@ fn first_purpose() -> Purpose {
     if recorder().looked || order::is_chaotic() { Purpose::Stop } else { Purpose::Look }
 }
 
-/// Puts a breakpoint into the program's code; false if it cannot be there.
+/// Puts a breakpoint where the thread may be stopped; false if it cannot be there, or a stop could not be found again.
 fn put(address: u64, purpose: Purpose) -> bool {
-    // Where it is met only to be left again, nothing is watched.
-    if !matches!(purpose, Purpose::Return { .. }) && !super::replay::can_be_watched(address) {
-        return false;
-    }
+    super::replay::can_be_watched(address) && put_again(address, purpose)
+}
+
+/// The same where a stop was found possible, or where there will be none.
+fn put_again(address: u64, purpose: Purpose) -> bool {
     let mut original = [0];
     let readable = code::read(address, &mut original) == 1;
     // SAFETY: the program is stopped; a breakpoint at the start of an instruction changes no other.
@@ -334,8 +330,8 @@ pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
     withdraw();
     let goes_on = match purpose {
         Purpose::Look => follow_return(machine) || look(thread, machine),
-        Purpose::Return { place, probes: false } => put(place, Purpose::Stop),
-        Purpose::Return { place, probes: true } => put(place, Purpose::Compare),
+        Purpose::Return { place, probes: false } => put_again(place, Purpose::Stop),
+        Purpose::Return { place, probes: true } => put_again(place, Purpose::Compare),
         Purpose::Probe => {
             recorder().probed = registers(machine);
             go_once_more(machine, true) || leave_alone()
@@ -373,7 +369,7 @@ fn look(thread: &mut Thread, machine: &MachineContext) -> bool {
 /// Lets the thread execute the instruction where it is, to be met again when it comes there the next time.
 fn go_once_more(machine: &MachineContext, probes: bool) -> bool {
     let behind = Room::at(&code::read, machine.rip).and_then(|room| room.behind_first());
-    behind.is_some_and(|behind| put(behind, Purpose::Return { place: machine.rip, probes }))
+    behind.is_some_and(|behind| put_again(behind, Purpose::Return { place: machine.rip, probes }))
 }
 
 /// The thread does not spin: it may compute for a while.

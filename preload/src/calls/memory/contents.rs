@@ -154,9 +154,7 @@ fn push_reference(
     let file = process::get().files.number(index);
     let there = (status.st_size as u64).saturating_sub(offset).min(range.end - range.start);
     let reference = FileRange { file, offset, length: there };
-    // SAFETY: FileRange is three u64, without padding.
-    let bytes = unsafe { core::mem::transmute::<FileRange, [u8; size_of::<FileRange>()]>(reference) };
-    thread.items.push_copy(Tag::MapFile, 0, file, &bytes);
+    thread.items.push_copy(Tag::MapFile, 0, file, &reference.to_bytes());
     if !is_installed(descriptor) {
         let identity = Identity::Inode { device: status.st_dev, inode: status.st_ino };
         let file = mapped::get().number_of(identity, status.st_size as u64, true);

@@ -143,11 +143,7 @@ pub fn of(seen: &Seen, objects: &Objects, images: &mut Images) -> Option<Finding
             finding(Topic::Exec, "exec", shown(call.text(0).or(call.text(1))?), String::new())
         }
         libc::SYS_sendto if call.arguments[4] != 0 => {
-            let to = call.items.iter().find_map(|item| match item {
-                Item::Input { argument: 4, prefix, .. } => address(prefix),
-                _ => None,
-            });
-            finding(Network, "send to", to?, named())
+            finding(Network, "send to", call.input(4).and_then(address)?, named())
         }
         libc::SYS_mmap if is_executable(call.arguments[2]) => {
             let [_, length, protection, flags, _, offset] = call.arguments;
