@@ -21,6 +21,7 @@
 
 extern crate alloc;
 
+pub mod allocator;
 mod arena;
 mod calls;
 mod check;
