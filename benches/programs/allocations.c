@@ -107,13 +107,37 @@ static long handed_over(int me) {
     return (long)PHASES * SLOTS;
 }
 
+// The sizes in use change, and a tenth of the blocks stays from each phase: memory for one size is needed for another.
+static long shifting(int me) {
+    enum { PHASES = 40, BYTES = 8 << 20 };
+    uint64_t state = me + 1;
+    void **mine = slots[me];
+    long operations = 0;
+    for (int phase = 0; phase < PHASES; phase++) {
+        size_t least = (size_t)16 << phase * 5 % 9;
+        for (size_t filling = 0; filling < BYTES; operations++) {
+            int slot = next(&state) % SLOTS;
+            size_t size = least + next(&state) % least;
+            free(mine[slot]);
+            mine[slot] = filled(size);
+            filling += size;
+        }
+        for (int slot = 0; slot < SLOTS; slot++) {
+            if (next(&state) % 10 == 0) continue;
+            free(mine[slot]);
+            mine[slot] = NULL;
+        }
+    }
+    return operations;
+}
+
 static const struct {
     const char *name;
     long (*work)(int);
 } sorts[] = {
     {"pairs", pairs},           {"stacks", stacks},           {"small-churn", small_churn},
     {"wide-churn", wide_churn}, {"large-churn", large_churn}, {"growth", growth},
-    {"handed-over", handed_over},
+    {"handed-over", handed_over}, {"shifting", shifting},
 };
 static long (*work)(int);
 

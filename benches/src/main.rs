@@ -4,6 +4,7 @@
 //! table goes to stdout as Markdown; the same as JSON and a plot go to the directory `benches` in Cargo's target
 //! directory. Targets are printed beside the figures and never asserted: a benchmark does not fail.
 
+mod allocator;
 mod measure;
 mod memory;
 mod place;
@@ -15,6 +16,7 @@ use anyhow::{Context, Error, Result, ensure};
 use clap::Parser;
 use examples::recorder::Recorder;
 use examples::settings::target_directory;
+use report::Report;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,19 +84,23 @@ fn run(options: Options) -> Result<Vec<Error>> {
         failures.push(error.context(memory::NAME));
         None
     });
-    ensure!(
-        !results.is_empty() || memory.is_some() || !failures.is_empty(),
-        "no workload has that in its name"
-    );
-    print!("{}", report::markdown(&results, memory.as_ref()));
+    let library = target_directory()?.join("release/examples/liballocator.so");
+    let allocator = wanted(allocator::NAME).then(|| allocator::measure(&library, options.repetitions));
+    let allocator = allocator.unwrap_or_else(|| Ok(Vec::new())).unwrap_or_else(|error| {
+        failures.push(error.context(allocator::NAME));
+        Vec::new()
+    });
+    let report = Report { workloads: results, memory, allocator };
+    ensure!(!report.is_empty() || !failures.is_empty(), "no workload has that in its name");
+    print!("{}", report.markdown());
     let output = match options.output {
         Some(output) => output,
         None => target_directory()?.join("benches"),
     };
     fs::create_dir_all(&output).with_context(|| format!("cannot make {}", output.display()))?;
-    report::write_json(&output.join("results.json"), &results, memory.as_ref())?;
-    if !results.is_empty() {
-        report::plot::write(&output.join("results.svg"), &results)?;
+    report.write_json(&output.join("results.json"))?;
+    if !report.workloads.is_empty() {
+        report::plot::write(&output.join("results.svg"), &report.workloads)?;
     }
     eprintln!("results.json and results.svg are in {}", output.display());
     Ok(failures)

@@ -2,6 +2,7 @@
 
 pub mod plot;
 
+use crate::allocator::{self, Compared};
 use crate::measure::Measured;
 use crate::memory::{Memory, TARGET_BYTES};
 use crate::statistics::Summary;
@@ -22,66 +23,112 @@ pub fn summary(measured: &Measured) -> String {
     )
 }
 
-/// All figures as Markdown.
-pub fn markdown(results: &[Measured], memory: Option<&Memory>) -> String {
-    let mut text = String::new();
-    if !results.is_empty() {
+/// All figures.
+#[derive(Serialize)]
+pub struct Report {
+    /// Of the workloads.
+    pub workloads: Vec<Measured>,
+    /// Of a process's memory.
+    pub memory: Option<Memory>,
+    /// Of the allocator.
+    pub allocator: Vec<Compared>,
+}
+
+impl Report {
+    /// Nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        self.workloads.is_empty() && self.memory.is_none() && self.allocator.is_empty()
+    }
+
+    /// As Markdown.
+    pub fn markdown(&self) -> String {
+        let tables = [self.workloads_table(), self.memory_line(), self.allocator_table()];
+        tables.into_iter().filter(|table| !table.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// As JSON.
+    pub fn write_json(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn workloads_table(&self) -> String {
+        let mut text = String::new();
+        if self.workloads.is_empty() {
+            return text;
+        }
         text += "Median (least..most). Ratios are to the native run of the same round.\n\n";
         text +=
             "| workload | native s | recorded | target | replayed | target | strace -f | trace | target |\n";
         text += "|---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+        for result in &self.workloads {
+            let (cost, limit) = match &result.cost {
+                Some(cost) if cost.unit != "times" => (
+                    format!("{}, {}", ratio(result.recorded_ratio), difference(cost.measured, cost.unit)),
+                    format!("{} {}", cost.limit, cost.unit),
+                ),
+                Some(cost) => (ratio(result.recorded_ratio), format!("{:.2}x", cost.limit)),
+                None => (ratio(result.recorded_ratio), String::new()),
+            };
+            let (cost, limit) = match (result.one_processor_ratio, result.one_processor_limit) {
+                (Some(measured), Some(least)) => (
+                    format!("{cost}; {} of one core", ratio(measured)),
+                    format!("{limit}; {least:.2}x of one core"),
+                ),
+                _ => (cost, limit),
+            };
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "| {} | {:.3} | {cost} | {limit} | {} | {REPLAY_TARGET:.1}x | {} | {} | {} |",
+                result.name,
+                result.native_seconds.median,
+                ratio(result.replayed_ratio),
+                result.strace_ratio.map(ratio).unwrap_or_default(),
+                trace(result),
+                result.trace_limit_bytes.map(bytes).unwrap_or_default(),
+            );
+        }
+        text
     }
-    for result in results {
-        let (cost, limit) = match &result.cost {
-            Some(cost) if cost.unit != "times" => (
-                format!("{}, {}", ratio(result.recorded_ratio), difference(cost.measured, cost.unit)),
-                format!("{} {}", cost.limit, cost.unit),
-            ),
-            Some(cost) => (ratio(result.recorded_ratio), format!("{:.2}x", cost.limit)),
-            None => (ratio(result.recorded_ratio), String::new()),
-        };
-        let (cost, limit) = match (result.one_processor_ratio, result.one_processor_limit) {
-            (Some(measured), Some(least)) => (
-                format!("{cost}; {} of one core", ratio(measured)),
-                format!("{limit}; {least:.2}x of one core"),
-            ),
-            _ => (cost, limit),
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "| {} | {:.3} | {cost} | {limit} | {} | {REPLAY_TARGET:.1}x | {} | {} | {} |",
-            result.name,
-            result.native_seconds.median,
-            ratio(result.replayed_ratio),
-            result.strace_ratio.map(ratio).unwrap_or_default(),
-            trace(result),
-            result.trace_limit_bytes.map(bytes).unwrap_or_default(),
-        );
-    }
-    if let Some(memory) = memory {
-        let _ = writeln!(
-            text,
-            "\nMemory of a process: {} natively, {} recorded ({} more; target {}); {} with the recorder beside it.",
+
+    fn memory_line(&self) -> String {
+        let Some(memory) = &self.memory else { return String::new() };
+        format!(
+            "Memory of a process: {} natively, {} recorded ({} more; target {}); {} with the recorder beside it.\n",
             bytes(memory.native_bytes),
             bytes(memory.recorded_bytes),
             bytes(memory.recorded_bytes.saturating_sub(memory.native_bytes)),
             bytes(TARGET_BYTES),
             bytes(memory.recorded_with_companions_bytes),
-        );
+        )
     }
-    text
-}
 
-/// All figures as JSON.
-pub fn write_json(path: &Path, results: &[Measured], memory: Option<&Memory>) -> Result<()> {
-    #[derive(Serialize)]
-    struct Results<'a> {
-        workloads: &'a [Measured],
-        memory: Option<&'a Memory>,
+    fn allocator_table(&self) -> String {
+        let mut text = String::new();
+        if self.allocator.is_empty() {
+            return text;
+        }
+        text +=
+            "The allocator of sync order. Median (least..most), in ratio to glibc's in the same round.\n\n";
+        text += "| work | threads | glibc ns | time | target | most memory | target |\n";
+        text += "|---|--:|--:|--:|--:|--:|--:|\n";
+        for row in &self.allocator {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "| {} | {} | {:.1} | {} | {:.1}x | {} | {:.1}x |",
+                row.sort,
+                row.threads,
+                row.glibc_nanoseconds.median,
+                ratio(row.time_ratio),
+                allocator::TIME_TARGET,
+                ratio(row.memory_ratio),
+                allocator::MEMORY_TARGET,
+            );
+        }
+        text
     }
-    let text = serde_json::to_string_pretty(&Results { workloads: results, memory })?;
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn ratio(summary: Summary) -> String {

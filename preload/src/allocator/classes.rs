@@ -63,8 +63,8 @@ pub fn number_for(size: usize) -> usize {
 impl Class {
     const fn of(number: usize) -> Class {
         let size = scale::value(number) * GRAIN;
-        // At least eight blocks, and little left over at the end.
-        let mut units = (8 * size).div_ceil(UNIT);
+        // At least four blocks, and little left over at the end.
+        let mut units = (4 * size).div_ceil(UNIT);
         while units * UNIT % size > units * UNIT / 32 {
             units += 1;
         }

@@ -11,7 +11,7 @@ const FIRST_HUGE: usize = 128 << 10;
 /// The most that this limit becomes (glibc's DEFAULT_MMAP_THRESHOLD_MAX).
 const LAST_HUGE: usize = 32 << 20;
 /// Bytes of free memory that are kept however small the heap is.
-const KEPT: usize = 4 << 20;
+const KEPT: usize = 16 << 20;
 /// The share of the heap that is kept when it is larger.
 const KEPT_SHARE: usize = 2;
 

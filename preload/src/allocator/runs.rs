@@ -7,6 +7,9 @@ use super::table::{NONE, Spans, State};
 /// Lists of free spans: one for each step of [`scale`] up to 2^27 units.
 const LISTS: usize = scale::at_most(1 << 27) + 1;
 const WORDS: usize = LISTS.div_ceil(64);
+/// How many spans the system may refuse to empty before the rest is left alone. It does so for memory that is locked,
+/// which after mlockall is all.
+const REFUSALS: usize = 8;
 
 /// The units of one part of the address range. All of it belongs to [`Section::PAGES`](super::Section::PAGES).
 pub struct Runs {
@@ -136,19 +139,22 @@ impl Runs {
     /// Empties free spans, the longest first, until at most `keep` units of them contain something. `discard` gets a first
     /// unit and a length, and says whether the units are zero now. True if there was something to empty.
     pub fn clean(&mut self, keep: usize, mut discard: impl FnMut(u32, u32) -> bool) -> bool {
-        let mut any = false;
+        let (mut any, mut refused) = (false, 0);
         for list in (0..LISTS).rev() {
             let mut first = self.lists[list];
             while first != NONE {
-                if self.dirty <= keep {
+                if self.dirty <= keep || refused == REFUSALS {
                     return any;
                 }
                 let span = self.spans.at(first);
-                let dirty = span.dirty.get();
-                if dirty > 0 && discard(first, span.units.get()) {
-                    span.dirty.set(0);
-                    self.dirty -= dirty as usize;
-                    any = true;
+                match span.dirty.get() {
+                    0 => {}
+                    dirty if discard(first, span.units.get()) => {
+                        span.dirty.set(0);
+                        self.dirty -= dirty as usize;
+                        any = true;
+                    }
+                    _ => refused += 1,
                 }
                 first = span.next.get();
             }

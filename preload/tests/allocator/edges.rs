@@ -159,7 +159,7 @@ fn trim_gives_memory_back() {
     let place = Host::<8>::heap(None);
     let heap = &place.0;
     let mut cache = place.cache();
-    let blocks: Vec<_> = (0..40_000)
+    let blocks: Vec<_> = (0..100_000)
         .map(|index| {
             let block = heap.allocate(&mut cache, 100 + index % 2000).unwrap();
             // SAFETY: the block is that long.
@@ -168,7 +168,7 @@ fn trim_gives_memory_back() {
         })
         .collect();
     let full = place.resident();
-    assert!(full > 40 << 20, "{full}");
+    assert!(full > 100 << 20, "{full}");
     blocks.into_iter().for_each(|block| free(&place, &mut cache, block));
     let kept = place.resident();
     assert!(kept < full / 4, "{kept} of {full}");
@@ -178,6 +178,30 @@ fn trim_gives_memory_back() {
     heap.trim(&mut cache, 0);
     assert_eq!(place.resident(), 0);
     assert!(!heap.trim(&mut cache, 0));
+}
+
+#[test]
+fn locked_memory_is_kept_and_zeroed_by_hand() {
+    let place = Host::<13>::heap(None);
+    let (heap, host) = (&place.0, place.0.system());
+    let mut cache = place.cache();
+    host.is_locked.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        let blocks: Vec<_> =
+            (0..1000).map(|_| heap.allocate_zeroed(&mut cache, 1, 100_000).unwrap()).collect();
+        for block in blocks {
+            for at in (0..100_000).step_by(4096) {
+                // SAFETY: the block has that many bytes.
+                assert_eq!(unsafe { block.add(at).replace(1) }, 0);
+            }
+            free(&place, &mut cache, block);
+        }
+        assert!(!heap.trim(&mut cache, 0));
+    }
+    assert!(place.resident() >= 100_000_000);
+    host.is_locked.store(false, Ordering::Relaxed);
+    assert!(heap.trim(&mut cache, 0));
+    assert_eq!(place.resident(), 0);
 }
 
 #[test]

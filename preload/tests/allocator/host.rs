@@ -3,7 +3,7 @@
 use crate::allocator::{Cache, Corruption, Heap, Section, System};
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 
 /// The distance between the address ranges of tests that run at the same time.
@@ -31,6 +31,8 @@ pub struct Host<const PLACE: usize> {
     left: Condvar,
     /// Bytes that may still be mapped.
     pub available: AtomicUsize,
+    /// Discarding memory is refused, as it is for locked memory.
+    pub is_locked: AtomicBool,
     /// Bytes that were mapped, less those that were taken away.
     pub mapped: AtomicUsize,
 }
@@ -42,6 +44,7 @@ impl<const PLACE: usize> Host<PLACE> {
             sections: Mutex::new(Sections { wanted, ..Sections::default() }),
             left: Condvar::new(),
             available: AtomicUsize::new(usize::MAX),
+            is_locked: AtomicBool::new(false),
             mapped: AtomicUsize::new(0),
         };
         Place(Heap::new(host))
@@ -160,6 +163,9 @@ impl<const PLACE: usize> System for Host<PLACE> {
 
     fn discard(&self, address: usize, size: usize) -> bool {
         Self::pages(address, size);
+        if self.is_locked.load(Ordering::Relaxed) {
+            return false;
+        }
         // SAFETY: as above.
         unsafe { libc::madvise(address as *mut libc::c_void, size, libc::MADV_DONTNEED) == 0 }
     }
