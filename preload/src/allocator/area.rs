@@ -10,19 +10,20 @@ const TABLE_STEP: usize = 64 << 10;
 /// One part of the address range.
 pub struct Area {
     begin: usize,
+    limit: usize,
     mapped: usize,
     step: usize,
 }
 
 impl Area {
-    /// A part for blocks.
-    pub const fn blocks(begin: usize) -> Area {
-        Area { begin, mapped: 0, step: STEP }
+    /// A part for blocks, of `limit` bytes.
+    pub const fn blocks(begin: usize, limit: usize) -> Area {
+        Area { begin, limit, mapped: 0, step: STEP }
     }
 
-    /// A part for a table.
-    pub const fn table(begin: usize) -> Area {
-        Area { begin, mapped: 0, step: TABLE_STEP }
+    /// A part for a table, of `limit` bytes.
+    pub const fn table(begin: usize, limit: usize) -> Area {
+        Area { begin, limit, mapped: 0, step: TABLE_STEP }
     }
 
     /// How many bytes are mapped.
@@ -38,8 +39,8 @@ impl Area {
         // A sixteenth more than there is, so that a large heap does not take many calls.
         let generous = size.max(self.mapped + self.mapped / 16).next_multiple_of(self.step);
         let exact = size.next_multiple_of(TABLE_STEP);
-        for end in [generous, exact] {
-            if system.map(self.begin + self.mapped, end - self.mapped) {
+        for end in [generous.min(self.limit), exact] {
+            if end >= size && system.map(self.begin + self.mapped, end - self.mapped) {
                 self.mapped = end;
                 return true;
             }

@@ -5,12 +5,18 @@ use super::classes::{CLASSES, Class};
 /// What a thread begins with exchanging, in blocks; it doubles with each exchange up to [`Class::batch`].
 const FIRST_BATCH: u32 = 4;
 
+/// After so many exchanges, lists that took no part in them are given back: a program that uses other sizes now does not
+/// need what it has at hand of the old ones.
+const EPOCH: u32 = 256;
+
 /// A thread's lists. All bytes zero is an empty cache.
 ///
 /// No other thread looks at it, whatever happens, and what is in it follows from what its thread has done.
 #[repr(C)]
 pub struct Cache {
     bins: [Bin; CLASSES + 1],
+    /// Exchanges since the epoch began.
+    exchanges: u32,
 }
 
 const _: () = assert!(size_of::<Cache>() <= 32 << 10);
@@ -24,7 +30,9 @@ pub struct Bin {
     /// How many more blocks it takes.
     room: u32,
     /// How many blocks are exchanged at once. The list takes twice as many.
-    batch: u32,
+    batch: u16,
+    /// There was an exchange in this epoch.
+    is_active: bool,
 }
 
 /// The first words of a free block.
@@ -46,7 +54,20 @@ pub fn mark_of(address: usize) -> usize {
 impl Cache {
     /// An empty cache.
     pub const fn new() -> Cache {
-        Cache { bins: [Bin { head: 0, room: 0, batch: 0 }; CLASSES + 1] }
+        Cache { bins: [Bin::EMPTY; CLASSES + 1], exchanges: 0 }
+    }
+
+    /// The thread has made an exchange for a class. True if an epoch is over.
+    pub fn note_exchange(&mut self, number: usize) -> bool {
+        self.bin(number).is_active = true;
+        self.exchanges += 1;
+        self.exchanges >= EPOCH
+    }
+
+    /// Begins an epoch.
+    pub fn begin_epoch(&mut self) {
+        self.exchanges = 0;
+        self.bins.iter_mut().for_each(|bin| bin.is_active = false);
     }
 
     /// The list of class `number`, which is at most [`CLASSES`].
@@ -65,6 +86,8 @@ impl Default for Cache {
 }
 
 impl Bin {
+    const EMPTY: Bin = Bin { head: 0, room: 0, batch: 0, is_active: false };
+
     /// Takes a block.
     #[inline]
     pub fn pop(&mut self) -> Option<*mut u8> {
@@ -100,23 +123,28 @@ impl Bin {
 
     /// Makes the next exchange twice as large as the last one, if that is not too much.
     pub fn widen(&mut self, class: &Class) {
-        let batch = match self.batch {
+        let batch = match self.batch() {
             0 => FIRST_BATCH,
             batch => batch * 2,
         };
         let batch = batch.min(class.batch);
-        self.room += 2 * (batch - self.batch);
-        self.batch = batch;
+        self.room += 2 * (batch - self.batch());
+        self.batch = batch as u16;
     }
 
     /// How many blocks are exchanged at once.
     pub fn batch(&self) -> u32 {
-        self.batch
+        u32::from(self.batch)
     }
 
     /// How many blocks there are.
     pub fn count(&self) -> u32 {
-        2 * self.batch - self.room
+        2 * self.batch() - self.room
+    }
+
+    /// There are blocks that no exchange was made for in this epoch.
+    pub fn is_idle(&self) -> bool {
+        !self.is_active && self.count() > 0
     }
 
     /// Whether a block is in the list.
@@ -136,6 +164,13 @@ impl Bin {
     pub fn fill(&mut self, head: usize, count: u32) {
         self.head = head;
         self.room -= count;
+    }
+
+    /// Takes all blocks, which stay linked: the first one, and how many there are. The list is as that of a new cache then.
+    pub fn take_all(&mut self) -> (usize, u32) {
+        let all = (self.head, self.count());
+        *self = Bin::EMPTY;
+        all
     }
 
     /// Takes the first `count` blocks, which stay linked: the first one.

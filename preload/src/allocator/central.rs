@@ -1,7 +1,7 @@
 //! The central lists: for each class the spans that have free blocks, and the exchange of batches with threads.
 
-use super::cache::{Bin, FreeBlock};
-use super::classes::{self, Class};
+use super::cache::{Bin, Cache, FreeBlock};
+use super::classes::{self, CLASSES, Class};
 use super::table::{NONE, Owner, UNIT};
 use super::{Corruption, Failure, Heap, Section, System};
 
@@ -66,11 +66,7 @@ impl<S: System> Heap<S> {
     pub(super) fn refill(&self, bin: &mut Bin, number: usize) -> Result<*mut u8, Failure> {
         let class = &classes::TABLE[number];
         bin.widen(class);
-        let batch = self.within(Section::of_class(number), || {
-            // SAFETY: this is the section of the class.
-            let central = unsafe { self.central(number) };
-            self.take_blocks(central, number, bin.batch())
-        });
+        let batch = self.within(Section::of_class(number), || self.take_blocks(number, bin.batch()));
         let (head, count) = batch.link(class);
         bin.fill(head, count);
         bin.pop().ok_or(Failure::NoMemory)
@@ -86,30 +82,51 @@ impl<S: System> Heap<S> {
         if unsafe { bin.push(address) } {
             return;
         }
-        self.give_blocks(bin, number, bin.batch());
+        let count = bin.batch();
+        let head = bin.split(count);
+        self.within(Section::of_class(number), || self.put_blocks(number, head, count));
         // SAFETY: the caller's; there is room for a batch now.
         unsafe { bin.push(address) };
     }
 
-    /// Gives the first `count` blocks of a thread's list to the central one.
-    fn give_blocks(&self, bin: &mut Bin, number: usize, count: u32) {
-        let head = bin.split(count);
-        self.within(Section::of_class(number), || {
-            // SAFETY: this is the section of the class.
-            let central = unsafe { self.central(number) };
-            self.put_blocks(central, number, head, count);
-        });
+    /// Gives a thread's blocks to the others, at its end. The cache is a new one afterwards.
+    pub fn give_back(&self, cache: &mut Cache) {
+        self.give_lists(cache, |bin| bin.count() > 0);
+        *cache = Cache::new();
     }
 
-    /// Gives all blocks of a thread's list of the class to the central one.
-    pub(super) fn give_all(&self, bin: &mut Bin, number: usize) {
-        if bin.count() > 0 {
-            self.give_blocks(bin, number, bin.count());
+    /// A thread has made an exchange for a class. At the end of an epoch it gives back what it has at hand of others.
+    pub(super) fn exchanged(&self, cache: &mut Cache, number: usize) {
+        if cache.note_exchange(number) {
+            self.give_lists(cache, Bin::is_idle);
+            cache.begin_epoch();
         }
     }
 
-    fn take_blocks(&self, central: &mut Central, number: usize, wanted: u32) -> Batch {
+    /// Gives back the lists that are chosen, with one visit to each section.
+    fn give_lists(&self, cache: &mut Cache, is_chosen: impl Fn(&Bin) -> bool) {
+        for section in Section::of_classes() {
+            let numbers = (1..=CLASSES).filter(|number| Section::of_class(*number) == section);
+            if !numbers.clone().any(|number| is_chosen(cache.bin(number))) {
+                continue;
+            }
+            self.within(section, || {
+                for number in numbers {
+                    let bin = cache.bin(number);
+                    if is_chosen(bin) {
+                        let (head, count) = bin.take_all();
+                        self.put_blocks(number, head, count);
+                    }
+                }
+            });
+        }
+    }
+
+    /// Takes up to `wanted` blocks, none if there is no memory. The thread is in the section of the class.
+    fn take_blocks(&self, number: usize, wanted: u32) -> Batch {
         let (class, spans) = (&classes::TABLE[number], Self::HEAP_SPANS);
+        // SAFETY: callers are in the section, and have no reference.
+        let central = unsafe { self.central(number) };
         let mut batch = Batch::default();
         while batch.count() < wanted && batch.in_row == 0 {
             if central.partial == NONE {
@@ -156,8 +173,11 @@ impl<S: System> Heap<S> {
         offset as u32 + 1
     }
 
-    fn put_blocks(&self, central: &mut Central, number: usize, head: usize, count: u32) {
+    /// Puts `count` blocks that are linked into the spans that they are from. The thread is in the section of the class.
+    fn put_blocks(&self, number: usize, head: usize, count: u32) {
         let (class, spans) = (&classes::TABLE[number], Self::HEAP_SPANS);
+        // SAFETY: callers are in the section, and have no reference.
+        let central = unsafe { self.central(number) };
         let mut next = head;
         for _ in 0..count {
             let address = next;

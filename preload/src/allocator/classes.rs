@@ -2,6 +2,7 @@
 
 use super::scale;
 use super::table::UNIT;
+use core::ops::RangeInclusive;
 
 /// Every block is aligned to this, and every small block's size is a multiple of it, as glibc's MALLOC_ALIGNMENT.
 pub const GRAIN: usize = 16;
@@ -12,8 +13,10 @@ pub const CLASSES: usize = scale::at_least(SMALL / GRAIN);
 
 /// The most that a thread takes from, or gives back to, the central lists at once, in bytes and in blocks. It keeps up to
 /// twice as much of each class.
-const BATCH_BYTES: usize = 16 << 10;
-const BATCH_BLOCKS: usize = 64;
+///
+/// With fewer than four blocks, random use of a class exchanges at every third call.
+const BATCH_BYTES: usize = 32 << 10;
+const BATCH_BLOCKS: RangeInclusive<usize> = 4..=64;
 
 /// One class.
 #[derive(Clone, Copy)]
@@ -69,12 +72,10 @@ impl Class {
             units += 1;
         }
         let fitting = BATCH_BYTES / size;
-        let batch = if fitting > BATCH_BLOCKS {
-            BATCH_BLOCKS
-        } else if fitting == 0 {
-            1
-        } else {
-            fitting
+        let batch = match fitting {
+            _ if fitting < *BATCH_BLOCKS.start() => *BATCH_BLOCKS.start(),
+            _ if fitting > *BATCH_BLOCKS.end() => *BATCH_BLOCKS.end(),
+            _ => fitting,
         };
         Class {
             size: size as u32,

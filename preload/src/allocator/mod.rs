@@ -29,10 +29,20 @@
 //!
 //! # How it works
 //!
-//! A block of up to 32 KiB belongs to one of some seventy classes ([`classes`]). Threads get and
-//! give back blocks in batches ([`central`]), which are cut from spans of pages ([`runs`]); spans that are empty go back
-//! to these. Larger blocks are spans of their own, and even larger ones mappings of their own ([`pages`]). What is free
+//! A block of up to 32 KiB belongs to one of 72 classes ([`classes`]). Threads get and give back blocks in batches, which
+//! are cut from spans of pages ([`central`]); what a thread has at hand and has not exchanged for long it gives back too,
+//! because one block keeps a span from being used for another class. Empty spans are joined with their neighbours
+//! ([`runs`]). Larger blocks are spans of their own, and even larger ones mappings of their own ([`pages`]). What is free
 //! and was used stays with the process up to a limit, then the system gets it back.
+//!
+//! # What the caller has to see to
+//!
+//! - [`System`]: the order of sections is logged and repeated, and so are the answers about memory;
+//! - a thread begins with [`Cache::new`] (all zeros), and its end is [`Heap::give_back`], after its last call;
+//! - a child of vfork goes on with its parent's cache, which waits meanwhile; around a fork that copies memory are
+//!   [`Heap::before_fork`] and [`Heap::after_fork`];
+//! - blocks of libc's or ld.so's own malloc are told by [`Failure::Foreign`], before anything is done;
+//! - a handler that interrupts one of these functions must not call another one, as with glibc's.
 
 mod aligned;
 mod area;
@@ -70,6 +80,11 @@ impl Section {
     pub const COUNT: usize = 9;
     /// The last one: free memory by the page.
     pub const PAGES: Section = Section(Section::COUNT - 1);
+
+    /// Those of classes.
+    fn of_classes() -> impl Iterator<Item = Section> {
+        (0..Section::PAGES.0).map(Section)
+    }
 
     /// The one of a class. Several share one, because each fork enters all.
     fn of_class(number: usize) -> Section {
@@ -209,7 +224,9 @@ impl<S: System> Heap<S> {
             return self.allocate_large(size, GRAIN).map(|(block, _)| block);
         }
         let number = classes::number_for(size);
-        self.refill(cache.bin(number), number)
+        let block = self.refill(cache.bin(number), number)?;
+        self.exchanged(cache, number);
+        Ok(block)
     }
 
     /// calloc: a block of `count` times `size` bytes, all zero.
@@ -286,6 +303,7 @@ impl<S: System> Heap<S> {
         if !unsafe { bin.push(address) } {
             // SAFETY: the caller's.
             unsafe { self.overflow(bin, number, address) };
+            self.exchanged(cache, number);
         }
         Ok(())
     }
@@ -301,14 +319,6 @@ impl<S: System> Heap<S> {
             None if Self::is_foreign(address) => Err(Failure::Foreign),
             None => Ok(self.size_of_large(address)),
         }
-    }
-
-    /// Gives a thread's blocks to the others, at its end.
-    pub fn give_back(&self, cache: &mut Cache) {
-        for number in 1..=CLASSES {
-            self.give_all(cache.bin(number), number);
-        }
-        *cache = Cache::new();
     }
 
     /// Whether an address is not the allocator's.

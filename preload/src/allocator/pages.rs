@@ -66,10 +66,10 @@ impl Pages {
             heap: Runs::new(heap_spans, layout::HEAP_SIZE / UNIT),
             huge: Runs::new(huge_spans, layout::HUGE_SIZE / HUGE_UNIT),
             areas: Areas {
-                heap: Area::blocks(base),
-                owners: Area::table(base + layout::OWNERS),
-                heap_spans: Area::table(heap_spans),
-                huge_spans: Area::table(huge_spans),
+                heap: Area::blocks(base, layout::HEAP_SIZE),
+                owners: Area::table(base + layout::OWNERS, layout::OWNERS_SIZE),
+                heap_spans: Area::table(heap_spans, layout::HEAP_SPANS_SIZE),
+                huge_spans: Area::table(huge_spans, layout::HUGE_SPANS_SIZE),
             },
             limit: FIRST_HUGE,
             huge_blocks: 0,
@@ -296,19 +296,19 @@ impl<S: System> Heap<S> {
     /// The block that is not small at `address`.
     fn large_at(&self, pages: &Pages, address: usize, corruption: Corruption) -> Large {
         let offset = address.wrapping_sub(S::BASE);
-        let first = match offset {
-            _ if offset < pages.mapped() => {
-                let is_large = offset.is_multiple_of(UNIT) && Self::OWNERS.get(offset / UNIT) == Owner::LARGE;
+        let first = match self.owner_of(address) {
+            Some((owner, _)) => {
+                let is_large = offset.is_multiple_of(UNIT) && owner == Owner::LARGE;
                 is_large.then_some(Large { first: (offset / UNIT) as u32, is_huge: false })
             }
-            _ if (layout::HUGE..layout::OWNERS).contains(&offset) => {
+            None if (layout::HUGE..layout::OWNERS).contains(&offset) => {
                 let first = (offset - layout::HUGE) / HUGE_UNIT;
                 let is_first = offset.is_multiple_of(HUGE_UNIT)
                     && pages.areas.huge_spans.mapped() > first * size_of::<super::table::Span>()
                     && pages.huge.spans.at(first as u32).used.get() != 0;
                 is_first.then_some(Large { first: first as u32, is_huge: true })
             }
-            _ => None,
+            None => None,
         };
         first.unwrap_or_else(|| self.system.corrupted(corruption))
     }

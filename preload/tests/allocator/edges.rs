@@ -181,6 +181,28 @@ fn trim_gives_memory_back() {
 }
 
 #[test]
+fn a_thread_gives_back_what_it_has_of_sizes_that_it_uses_no_more() {
+    let place = Host::<14>::heap(None);
+    let heap = &place.0;
+    let mut cache = place.cache();
+    let mut at_hand = |count: usize, size: usize, kept: &mut Vec<*mut u8>| {
+        let blocks: Vec<_> = (0..count).map(|_| heap.allocate(&mut cache, size).unwrap()).collect();
+        if size > 64 {
+            blocks.into_iter().for_each(|block| free(&place, &mut cache, block));
+        } else {
+            kept.extend(blocks);
+        }
+        heap.statistics().uordblks - kept.len() * 64
+    };
+    let mut kept = Vec::new();
+    let before = at_hand(8, 5120, &mut kept);
+    assert!(before >= 8 * 5120, "{before}");
+    // Two epochs of exchanges of another size: in the first one there were exchanges of the large ones.
+    let after = at_hand(2 * 256 * 64, 64, &mut kept);
+    assert!(after <= 64 * 64, "{after}");
+}
+
+#[test]
 fn locked_memory_is_kept_and_zeroed_by_hand() {
     let place = Host::<13>::heap(None);
     let (heap, host) = (&place.0, place.0.system());
@@ -285,11 +307,10 @@ fn wrong_frees_are_noticed() {
 fn a_second_free_by_another_thread_is_noticed_when_it_is_given_back() {
     let place = Host::<11>::heap(None);
     let (mut mine, mut other) = (place.cache(), place.cache());
-    // All blocks of a span, so that the count of those that are out is exact.
     let block = place.0.allocate(&mut mine, 32 << 10).unwrap();
     free(&place, &mut mine, block);
+    // The other's list has it too now, and has overwritten the link in it.
     free(&place, &mut other, block);
-    place.0.give_back(&mut mine);
-    let said = complaint(|| place.0.give_back(&mut other));
+    let said = complaint(|| [&mut mine, &mut other].into_iter().for_each(|cache| place.0.give_back(cache)));
     assert!([Corruption::FreedTwice, Corruption::Link].map(Corruption::message).contains(&said.as_str()));
 }

@@ -105,7 +105,7 @@ impl<const PLACE: usize> Drop for Place<PLACE> {
 }
 
 impl<const PLACE: usize> System for Host<PLACE> {
-    const BASE: usize = 0x1000_0000_0000 + PLACE * DISTANCE;
+    const BASE: usize = 0x0800_0000_0000 + PLACE * DISTANCE;
 
     fn enter(&self, section: Section) {
         let (number, me) = (section.number(), THREAD.get());
