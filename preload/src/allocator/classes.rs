@@ -14,7 +14,7 @@ pub const CLASSES: usize = scale::at_least(SMALL / GRAIN);
 /// The most that a thread takes from, or gives back to, the central lists at once, in bytes and in blocks. It keeps up to
 /// twice as much of each class.
 ///
-/// With fewer than four blocks, random use of a class exchanges at every third call.
+/// With one block instead of at least four, random use of a class took an exchange for every second block.
 const BATCH_BYTES: usize = 32 << 10;
 const BATCH_BLOCKS: RangeInclusive<usize> = 4..=64;
 
