@@ -200,6 +200,7 @@ impl Writer {
             // Read before draining: what the last process published is then seen by it.
             let gone = self.heard.program_gone();
             if self.drain() && !gone {
+                self.expect_more();
                 continue;
             }
             if gone && !self.heard.awaits_root_status() {
@@ -208,6 +209,9 @@ impl Writer {
             self.tell_launcher_of_background();
             self.mapped.describe(self.slots.facts.objects());
             let control = self.control.clone();
+            if control.live_processes.load(Ordering::Acquire) == 0 {
+                self.expect_end();
+            }
             let bell = Bell::of_companion(&control);
             let armed = bell.arm();
             if !self.drain() && self.heard.program_gone() == gone {
@@ -215,6 +219,22 @@ impl Writer {
             }
             let dead = self.slots.dead();
             self.cut_short(&dead);
+        }
+    }
+
+    /// The last process has said that it is about to end. While the kernel takes it down, there is time for what takes
+    /// a tenth of a millisecond, and several where the disk is busy.
+    fn expect_end(&mut self) {
+        // What fails now is tried again when the end is written.
+        let _ = self.directory.release_reserve();
+    }
+
+    /// There was something to write: if the end was near, it is not.
+    fn expect_more(&mut self) {
+        if self.events.is_some()
+            && let Err(error) = self.directory.reserve()
+        {
+            self.stop(&error);
         }
     }
 
