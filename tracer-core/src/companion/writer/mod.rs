@@ -23,7 +23,7 @@ use super::futex::SystemFutex;
 use super::link::{FromCompanion, Link, Outcome, Summary};
 use super::memory::ControlMapping;
 use super::peers::{self, Heard, News, Peers};
-use super::wake::Bell;
+use super::wake::{self, Bell};
 use crate::session::file_use;
 use crate::trace::byte_string::ByteString;
 use crate::trace::directory::{self, TraceDirectory};
@@ -107,6 +107,8 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
                 _ => inbox.keep(message, file),
             },
         })?;
+        // The program may be on its way already, and needs longer than the launcher, which only wants to know.
+        wake::trace_is_open(&control, &SystemFutex::new(IDLE, None));
         link.send(&FromCompanion::Ready(directory.path().to_owned()))?;
         Ok((directory, events, manifest, (files, outsiders), heard))
     });
