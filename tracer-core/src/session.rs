@@ -16,7 +16,7 @@ mod searches;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 pub use published::Published;
-pub use searches::{Searched, Searches};
+pub use searches::{Searched, Searches, code_key, file_key};
 
 /// Identifies a [`Control`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"imitate2");

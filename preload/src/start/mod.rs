@@ -2,7 +2,6 @@
 
 pub mod environment;
 pub mod layout;
-pub mod maps;
 mod normalise;
 mod standalone;
 
@@ -19,6 +18,7 @@ use kmod_shim::arch::native::{
     entry::{self, call_on_stack},
     extended_state,
 };
+pub use kmod_shim::maps;
 use layout::InitialStack;
 use tracer_core::companion::wake;
 use tracer_core::session::{self, CONTROL_SIZE, MAGIC, Mode, slot_state};

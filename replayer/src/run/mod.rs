@@ -1,5 +1,6 @@
 //! Running programs: recording, once or until it fails, replaying, and both to compare.
 
+mod ahead;
 mod chaos;
 mod foreground;
 mod hunt;

@@ -1,6 +1,6 @@
 //! Starting the program in a child process and waiting for it.
 
-use super::foreground;
+use super::{ahead, foreground};
 use anyhow::{Context, Result, bail};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 use std::fs::File;
@@ -50,7 +50,7 @@ impl Running {
         outputs: Option<&Outputs>,
     ) -> Result<(Started, Result<Running>)> {
         let starting = Running::fork(launch, directory, outputs)?;
-        match opening.start() {
+        match opening.start(ahead::search) {
             Ok(started) => Ok((started, starting.finish())),
             Err(error) => {
                 starting.cancel();

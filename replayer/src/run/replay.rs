@@ -97,7 +97,7 @@ fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
 pub fn replay_in_place(options: &ReplayExec) -> Result<Infallible> {
     let prepared = prepare(&options.trace, options.check.level(), Audience::StandardError)?;
     // Its end is the program's.
-    let _started = prepared.opening.start()?;
+    let _started = prepared.opening.start(|_| ())?;
     // As in `become_program`.
     let _ = std::env::set_current_dir(&prepared.working_directory);
     Err(exec_program(&prepared.launch).into())

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 
 pub use link::{Outcome, ReplayEnd, Summary};
 
-use crate::session::Mode;
+use crate::session::{Control, Mode};
 use daemon::Daemon;
 use link::{FromCompanion, Link, ToCompanion};
 use session::{ProgramDescriptors, Session};
@@ -93,13 +93,13 @@ impl Opening {
         &self.session.program
     }
 
-    /// Starts the companion. When this returns, the trace is open.
+    /// Starts the companion, and does something `meanwhile`. When this returns, the trace is open.
     ///
     /// To be called while this process has one thread: it forks.
     ///
     /// Errors: no process could be made, or the companion refused; the message says on what, and why. A program that was
     /// started already does not begin, and ends.
-    pub fn start(self) -> io::Result<Started> {
+    pub fn start(self, meanwhile: impl FnOnce(&Control)) -> io::Result<Started> {
         let Opening { role, audience, session: Session { memory, socket, control, program } } = self;
         let (mut ours, theirs) = Link::pair()?;
         let keep = [memory.as_raw_fd(), socket.as_raw_fd(), theirs.descriptor()];
@@ -120,6 +120,7 @@ impl Opening {
             Role::Record(recording) => writer::run(&recording, connections),
             Role::Replay(replaying) => feeder::run(replaying, connections),
         })?;
+        meanwhile(&shared);
         match ours.receive()? {
             Some(FromCompanion::Ready(directory)) => {
                 Ok(Started { program: Some(program), directory, link: ours })
@@ -138,7 +139,7 @@ impl Opening {
 ///
 /// Errors: those of [`Opening::new`] and [`Opening::start`].
 pub fn start(role: Role, audience: Audience) -> io::Result<Started> {
-    Opening::new(role, audience)?.start()
+    Opening::new(role, audience)?.start(|_| ())
 }
 
 impl Started {
