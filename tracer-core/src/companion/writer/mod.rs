@@ -112,7 +112,7 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
         link.send(&FromCompanion::Ready(directory.path().to_owned()))?;
         Ok((directory, events, manifest, (files, outsiders), heard))
     });
-    let (directory, events, manifest, (files, outsiders), heard) = match result {
+    let (directory, mut events, manifest, (files, outsiders), heard) = match result {
         Ok(parts) => parts,
         Err(error) => {
             // Fails only if there is nobody to tell.
@@ -120,6 +120,8 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
             return;
         }
     };
+    // The program needs longer for its way here.
+    events.warm_up();
     let mut writer = Writer {
         slots: Slots::new(memory, control.clone()),
         control,
