@@ -10,9 +10,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use tracer_core::event::{FileRange, Tag};
 use tracer_core::ring::Wait;
-use tracer_core::session::{FileMessage, file_use, seal};
+use tracer_core::session::{FileMessage, file_key, file_use, seal};
 use tracer_core::trace::files::is_installed;
-use xxhash_rust::xxh3::xxh3_128;
 
 /// Descriptors whose state is remembered; beyond, everything is logged as data.
 const DESCRIPTORS: usize = 4096;
@@ -237,26 +236,6 @@ fn message(thread: &Thread, status: &libc::stat, mapped: u64) -> FileMessage {
         modified: (status.st_mtime as u64).wrapping_mul(1_000_000_000) + status.st_mtime_nsec as u64,
         mapped,
     }
-}
-
-/// A number for a file as it is now, which no other file and no changed one has, for what is remembered of it.
-pub fn file_key(names: &[&[u8]], status: &libc::stat, more: &[u64]) -> u128 {
-    let mut identity = Vec::with_capacity(512);
-    for name in names {
-        identity.extend_from_slice(name);
-        identity.push(0);
-    }
-    let words = [
-        status.st_dev,
-        status.st_ino,
-        status.st_size as u64,
-        status.st_mtime as u64,
-        status.st_mtime_nsec as u64,
-        status.st_ctime as u64,
-        status.st_ctime_nsec as u64,
-    ];
-    words.iter().chain(more).for_each(|word| identity.extend_from_slice(&word.to_le_bytes()));
-    xxh3_128(&identity)
 }
 
 /// Gives the companion a descriptor of the file.

@@ -27,8 +27,9 @@ pub struct CommandLine {
     pub command: Command,
 }
 
-/// The subcommands.
+/// The subcommands. The arguments of one are described only when it is named.
 #[derive(Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Run a program and record everything that it cannot compute by itself
     #[command(after_help = notes::text(&[&EXIT_STATUS]))]

@@ -16,7 +16,7 @@ mod searches;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 pub use published::Published;
-pub use searches::{Searched, Searches};
+pub use searches::{Searched, Searches, code_key, file_key};
 
 /// Identifies a [`Control`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"imitate2");
@@ -212,6 +212,8 @@ pub struct Control {
     pub companion_wake: Line<AtomicU32>,
     /// The companion is about to sleep on `companion_wake`.
     pub companion_waits: AtomicU32,
+    /// Record: futex: 1 as soon as the trace is open, before which the program must not have its first instruction.
+    pub trace_is_open: AtomicU32,
     /// Not 0: nothing more is logged (disk full, writer gone...). The program goes on unrecorded.
     pub stopped: AtomicU32,
     /// The number of streams that there have been, and so, in recording, the one that the next stream gets (0 is the

@@ -40,6 +40,23 @@ struct ProgramHeader {
 }
 
 impl Object {
+    /// As [`Object::read`], of an object whose first mapping is `first`.
+    ///
+    /// # Safety
+    /// The range is mapped and readable, and stays so during the call.
+    pub unsafe fn at(first: Range<u64>, address: u64) -> Option<Object> {
+        let length = (first.end - first.start) as usize;
+        // SAFETY: as the contract says.
+        let bytes = unsafe { core::slice::from_raw_parts(first.start as *const u8, length) };
+        Object::read(&Segment { address: first.start, bytes }, address)
+    }
+
+    /// Where its code is, for what is remembered of it: `offset` of the code's mapping in the file, distance from the object's
+    /// first address, length.
+    pub fn place(&self, offset: u64) -> [u64; 3] {
+        [offset, self.code.start - self.mapped.start, self.code.end - self.code.start]
+    }
+
     /// Reads the headers of the object whose mapping begins with `start`, and finds the executable segment that
     /// contains `address`. `None`: it is no 64-bit ELF object, the address is not in its code or that is
     /// writable, or it has no unwind tables.

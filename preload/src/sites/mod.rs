@@ -11,7 +11,6 @@ use core::ops::Range;
 use kmod_shim::arch::native::{entry, lazy_binding, trap::Trapped};
 use kmod_shim::patch::{
     Others, Rewriter,
-    eh_frame::Segment,
     kernel::{Kernel, Piece},
     object::Object,
 };
@@ -166,6 +165,5 @@ impl Sites {
 fn read_object(begin: u64, end: u64, address: u64) -> Option<Object> {
     // SAFETY: the mapping was just found in /proc/self/maps and only the program, which is stopped here, could
     // remove it.
-    let bytes = unsafe { core::slice::from_raw_parts(begin as *const u8, (end - begin) as usize) };
-    Object::read(&Segment { address: begin, bytes }, address)
+    unsafe { Object::at(begin..end, address) }
 }

@@ -3,7 +3,6 @@
 //! What is found in a file's code is remembered in the session, for all processes that map the same file.
 
 use super::{Calls, Sites, UNDEFINED, read_object};
-use crate::files::file_key;
 use crate::start::{self, maps::Mapping};
 use crate::{kernel, process};
 use alloc::vec::Vec;
@@ -14,7 +13,7 @@ use kmod_shim::patch::{
     object::Object,
     unpredictable,
 };
-use tracer_core::session::Searched;
+use tracer_core::session::{Searched, code_key};
 
 impl Sites {
     /// Replaces every rdtsc, rdtscp and cpuid of the program, whose mappings these are. False if there may be
@@ -108,8 +107,5 @@ fn key(object: &Object, mapping: &Mapping) -> Option<u128> {
     path.push(0);
     let path = core::ffi::CStr::from_bytes_with_nul(&path).ok()?;
     let status = kernel::status_of(path).ok()?;
-    let names = [b"searched", mapping.name, mapping.file[0], mapping.file[1]];
-    let code = &object.code;
-    let place = [mapping.offset, code.start - object.mapped.start, code.end - code.start];
-    Some(file_key(&names, &status, &place))
+    Some(code_key(mapping.name, mapping.file, &status, object.place(mapping.offset)))
 }

@@ -2,13 +2,12 @@
 
 pub mod environment;
 pub mod layout;
-pub mod maps;
 mod normalise;
 mod standalone;
 
 use crate::process::{self, Process};
 use crate::signals::{Action, SYNCHRONOUS, bit, kernel_side};
-use crate::thread::{self, Thread};
+use crate::thread::{self, RawFutex, Thread};
 use crate::{arena, clock, files, kernel, order, sites, stop, time_stamps};
 use alloc::vec::Vec;
 use core::arch::global_asm;
@@ -19,7 +18,9 @@ use kmod_shim::arch::native::{
     entry::{self, call_on_stack},
     extended_state,
 };
+pub use kmod_shim::maps;
 use layout::InitialStack;
+use tracer_core::companion::wake;
 use tracer_core::session::{self, CONTROL_SIZE, MAGIC, Mode, slot_state};
 
 /// `-z initfirst` makes the loader call this before the constructors of all other objects.
@@ -209,14 +210,15 @@ unsafe fn take_control(request: &Request) {
     crate::calls::process::others_have_ended(slot);
     // SAFETY: the kernel's arrays.
     let stack = unsafe { InitialStack::read(argv, envp) };
+    let begins_recording = mode == Mode::Record && environment.is_first();
     let identity = match mode {
         Mode::Record => {
-            if environment.is_first() {
+            if begins_recording {
                 process::get().outputs.begin();
             }
             let identity = layout::identity(thread, &stack);
             layout::record(thread, &stack, &identity, &map_text, &mappings);
-            if environment.is_first() {
+            if begins_recording {
                 // It can look at the program's files while that runs, and not when it has ended.
                 thread::wake_companion();
             }
@@ -232,6 +234,11 @@ unsafe fn take_control(request: &Request) {
     normalise::unregister_restartable_sequences();
     environment.hide();
     arm(thread, &stack, &mappings);
+    // As late as can be: the companion opens the trace meanwhile.
+    if begins_recording && !wake::await_trace(process::control(), &RawFutex) {
+        // Whoever started us knows why.
+        kernel::exit(125);
+    }
 }
 
 /// Clears what the loader left on the stack below us, whose frames are at `here`: it depends on the mode.

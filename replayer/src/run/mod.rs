@@ -1,5 +1,6 @@
 //! Running programs: recording, once or until it fails, replaying, and both to compare.
 
+mod ahead;
 mod chaos;
 mod foreground;
 mod hunt;
@@ -14,12 +15,3 @@ pub use program::library;
 pub use record::{Recorded, record};
 pub use replay::{replay, replay_in_place};
 pub use verify::verify;
-
-use anyhow::{Context, Result};
-use tracer_core::companion::Started;
-
-/// What tells the first process of a session where its stream is.
-fn session_value(started: &Started) -> Result<String> {
-    let descriptors = started.program.as_ref().context("the session's descriptors are already closed")?;
-    Ok(descriptors.value(0))
-}

@@ -1,6 +1,6 @@
 //! Starting the program in a child process and waiting for it.
 
-use super::foreground;
+use super::{ahead, foreground};
 use anyhow::{Context, Result, bail};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 use std::fs::File;
@@ -9,10 +9,18 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use tracer_core::companion::launch::{Launch, exec_program, find_library};
+use tracer_core::companion::{Opening, Started};
 
 /// The program, running.
 pub struct Running {
     process: libc::pid_t,
+}
+
+/// The program, on its way.
+pub struct Starting {
+    program: Running,
+    /// Gives the reason if the kernel does not execute it.
+    reason: PipeReader,
 }
 
 /// Files that a program writes to instead of this process's outputs.
@@ -30,9 +38,28 @@ pub fn library() -> Result<PathBuf> {
 }
 
 impl Running {
-    /// Starts the program, in `directory` if that is given and there, with other `outputs` if they are given. Fails if
-    /// the kernel does not execute it.
-    pub fn start(launch: &Launch, directory: Option<&Path>, outputs: Option<&Outputs>) -> Result<Running> {
+    /// Starts the program, in `directory` if that is given and there, with other `outputs` if they are given, and then
+    /// its companion, for which the program waits.
+    ///
+    /// Errors: the companion cannot do its work, and the program has not begun. What came of the program by itself is
+    /// the second result: an error if the kernel does not execute it.
+    pub fn start(
+        opening: Opening,
+        launch: &Launch,
+        directory: Option<&Path>,
+        outputs: Option<&Outputs>,
+    ) -> Result<(Started, Result<Running>)> {
+        let starting = Running::fork(launch, directory, outputs)?;
+        match opening.start(ahead::search) {
+            Ok(started) => Ok((started, starting.finish())),
+            Err(error) => {
+                starting.cancel();
+                Err(error.into())
+            }
+        }
+    }
+
+    fn fork(launch: &Launch, directory: Option<&Path>, outputs: Option<&Outputs>) -> Result<Starting> {
         // The writing end is closed by exec: then there is nothing to read, else the reason.
         let (reader, writer) = pipe().context("cannot make a pipe")?;
         foreground::take_over_signals();
@@ -43,21 +70,9 @@ impl Running {
             process => {
                 foreground::forward_to(process);
                 drop(writer);
-                let program = Running { process };
-                program.check_started(reader)?;
-                Ok(program)
+                Ok(Starting { program: Running { process }, reason: reader })
             }
         }
-    }
-
-    fn check_started(&self, mut reader: PipeReader) -> Result<()> {
-        let mut reason = String::new();
-        reader.read_to_string(&mut reason).context("cannot read why the program did not start")?;
-        if !reason.is_empty() {
-            self.wait()?;
-            bail!("{reason}");
-        }
-        Ok(())
     }
 
     /// Waits until it has ended; gives its status.
@@ -75,6 +90,27 @@ impl Running {
                 return Err(error).context("cannot wait for the program");
             }
         }
+    }
+}
+
+impl Starting {
+    /// Waits until the kernel has executed the program.
+    fn finish(mut self) -> Result<Running> {
+        let mut reason = String::new();
+        self.reason.read_to_string(&mut reason).context("cannot read why the program did not start")?;
+        if !reason.is_empty() {
+            self.program.wait()?;
+            bail!("{reason}");
+        }
+        Ok(self.program)
+    }
+
+    /// Ends the program before it has begun.
+    fn cancel(self) {
+        // SAFETY: a child that has not been waited for, so the id is not another process's.
+        unsafe { libc::kill(self.program.process, libc::SIGKILL) };
+        // Fails only if there is nothing to wait for.
+        let _ = self.program.wait();
     }
 }
 

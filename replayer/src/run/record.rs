@@ -14,7 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use tracer_core::companion::launch::{self, Launch, own_environment, padded_library_path};
 use tracer_core::companion::writer::{Place, Recording};
-use tracer_core::companion::{Audience, Outcome, Role, Started, Summary, objects};
+use tracer_core::companion::{Audience, Opening, Outcome, Role, Started, Summary, objects};
 use tracer_core::session::{Mode, check_level};
 use tracer_core::trace::directory;
 use tracer_core::trace::files::Policy;
@@ -127,7 +127,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         chaos: request.chaos,
     };
     let library = padded_library_path(&library)?;
-    let mut started = tracer_core::companion::start(Role::Record(recording), Audience::Launcher)?;
+    let opening = Opening::new(Role::Record(recording), Audience::Launcher)?;
     let launch = Launch {
         executable: command.executable,
         content: None,
@@ -136,9 +136,10 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         stack_limit: None,
         mode: Mode::Record,
         library,
-        session: super::session_value(&started)?,
+        session: opening.program().value(0),
     };
-    let program = match Running::start(&launch, None, request.outputs) {
+    let (mut started, program) = Running::start(opening, &launch, None, request.outputs)?;
+    let program = match program {
         Ok(program) => program,
         Err(error) => {
             discard(started);

@@ -16,7 +16,7 @@ use tracer_core::companion::launch::{
     Launch, changed_objects, exec_program, own_environment, padded_library_path, recorded_program,
     recorded_start,
 };
-use tracer_core::companion::{Audience, Outcome, ReplayEnd, Role, Started, start};
+use tracer_core::companion::{Audience, Opening, Outcome, ReplayEnd, Role};
 use tracer_core::session::Mode;
 use tracer_core::trace::directory::{is_being_recorded, wait_until_recorded};
 use tracer_core::trace::files::Resolved;
@@ -74,9 +74,10 @@ pub fn replay(options: &Replay) -> Result<Ending> {
 
 fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
     let prepared = prepare(directory, options.check.level(), Audience::Launcher)?;
-    let Prepared { mut started, launch, working_directory, _content } = prepared;
+    let Prepared { opening, launch, working_directory, _content } = prepared;
+    let (mut started, program) = Running::start(opening, &launch, Some(&working_directory), None)?;
+    let program = program?;
     let meter = if options.quiet { None } else { Meter::new(directory, &started) };
-    let program = Running::start(&launch, Some(&working_directory), None)?;
     // Whoever holds these is taken for the program.
     started.program = None;
     let meter = meter.map(Meter::run);
@@ -95,6 +96,8 @@ fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
 /// companion: what it has to say goes to stderr.
 pub fn replay_in_place(options: &ReplayExec) -> Result<Infallible> {
     let prepared = prepare(&options.trace, options.check.level(), Audience::StandardError)?;
+    // Its end is the program's.
+    let _started = prepared.opening.start(|_| ())?;
     // As in `become_program`.
     let _ = std::env::set_current_dir(&prepared.working_directory);
     Err(exec_program(&prepared.launch).into())
@@ -109,7 +112,7 @@ fn check_objects(manifest: &Manifest) -> Result<()> {
 
 /// A replay that is about to begin.
 struct Prepared {
-    started: Started,
+    opening: Opening,
     launch: Launch,
     /// Where the program was started.
     working_directory: PathBuf,
@@ -125,7 +128,7 @@ fn prepare(directory: &Path, check: u32, audience: Audience) -> Result<Prepared>
     let library = padded_library_path(&library()?)?;
     let on_divergence = Box::new(divergence::write_report);
     let replaying = Replaying { directory: directory.to_owned(), check, on_divergence };
-    let started = start(Role::Replay(replaying), audience)?;
+    let opening = Opening::new(Role::Replay(replaying), audience)?;
     let launch = Launch {
         executable: recorded.executable,
         content: content.as_ref().map(|content| content.path.clone()),
@@ -134,7 +137,7 @@ fn prepare(directory: &Path, check: u32, audience: Audience) -> Result<Prepared>
         stack_limit: Some(recorded.stack_limit),
         mode: Mode::Replay,
         library,
-        session: super::session_value(&started)?,
+        session: opening.program().value(0),
     };
-    Ok(Prepared { started, launch, working_directory: recorded.directory, _content: content })
+    Ok(Prepared { opening, launch, working_directory: recorded.directory, _content: content })
 }

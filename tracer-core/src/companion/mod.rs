@@ -2,7 +2,7 @@
 //! the trace on disk. In replay it is the *feeder*: it moves them from disk into the rings. Being a process of
 //! its own, it outlives whatever happens to the program.
 //!
-//! * [`start`] makes a [`session`] and forks the companion ([`writer`], [`feeder`]);
+//! * [`Opening`] makes a [`session`] and forks the companion ([`writer`], [`feeder`]);
 //! * [`launch`] is everything between a command line and the program's first instruction;
 //! * [`wake`] is how the two sides of a ring sleep and wake each other, and the one part of this module that
 //!   also runs inside the program.
@@ -30,7 +30,7 @@ use std::path::PathBuf;
 
 pub use link::{Outcome, ReplayEnd, Summary};
 
-use crate::session::Mode;
+use crate::session::{Control, Mode};
 use daemon::Daemon;
 use link::{FromCompanion, Link, ToCompanion};
 use session::{ProgramDescriptors, Session};
@@ -62,47 +62,84 @@ pub struct Started {
     link: Link,
 }
 
+/// A session whose companion has not been started yet. The program can be started first: its loader and our library in
+/// it run while the companion opens the trace, and the library waits for that ([`wake::await_trace`], or in replay its
+/// first event).
+pub struct Opening {
+    role: Role,
+    audience: Audience,
+    session: Session,
+}
+
+impl Opening {
+    /// Makes the session.
+    ///
+    /// Errors: there is no memory or descriptor for it.
+    pub fn new(role: Role, audience: Audience) -> io::Result<Opening> {
+        let (mode, check, chaos) = match &role {
+            Role::Record(recording) => (Mode::Record, recording.check, recording.chaos),
+            Role::Replay(replaying) => (Mode::Replay, replaying.check, None),
+        };
+        let role = match role {
+            Role::Record(recording) => Role::Record(recording.absolute()?),
+            Role::Replay(replaying) => Role::Replay(replaying.absolute()?),
+        };
+        let seed = chaos.map_or(0, NonZeroU64::get);
+        Ok(Opening { role, audience, session: Session::create(mode, check, seed)? })
+    }
+
+    /// What the program inherits.
+    pub fn program(&self) -> &ProgramDescriptors {
+        &self.session.program
+    }
+
+    /// Starts the companion, and does something `meanwhile`. When this returns, the trace is open.
+    ///
+    /// To be called while this process has one thread: it forks.
+    ///
+    /// Errors: no process could be made, or the companion refused; the message says on what, and why. A program that was
+    /// started already does not begin, and ends.
+    pub fn start(self, meanwhile: impl FnOnce(&Control)) -> io::Result<Started> {
+        let Opening { role, audience, session: Session { memory, socket, control, program } } = self;
+        let (mut ours, theirs) = Link::pair()?;
+        let keep = [memory.as_raw_fd(), socket.as_raw_fd(), theirs.descriptor()];
+        let stderr = audience == Audience::StandardError;
+        // The closure below takes the session's own mapping with it.
+        let shared = memory::ControlMapping::new(memory.as_fd())?;
+        let daemon = Daemon {
+            name: match role {
+                Role::Record(_) => c"imitate-writer",
+                Role::Replay(_) => c"imitate-feeder",
+            },
+            keep: &keep,
+            stderr,
+            process: &shared.companion,
+        };
+        let connections = writer::Connections { memory, socket, link: theirs, control, stderr };
+        daemon::spawn(&daemon, || match role {
+            Role::Record(recording) => writer::run(&recording, connections),
+            Role::Replay(replaying) => feeder::run(replaying, connections),
+        })?;
+        meanwhile(&shared);
+        match ours.receive()? {
+            Some(FromCompanion::Ready(directory)) => {
+                Ok(Started { program: Some(program), directory, link: ours })
+            }
+            Some(FromCompanion::Refused(reason)) => Err(io::Error::other(reason)),
+            Some(FromCompanion::Done(_)) | None => {
+                Err(io::Error::other("the process that keeps the trace ended at once; is memory short?"))
+            }
+        }
+    }
+}
+
 /// Starts a companion. When this returns, the trace is open and the program can be started.
 ///
 /// To be called while this process has one thread: it forks.
 ///
-/// Errors: no session or process could be made, or the companion refused; the message says on what, and why.
+/// Errors: those of [`Opening::new`] and [`Opening::start`].
 pub fn start(role: Role, audience: Audience) -> io::Result<Started> {
-    let (mode, check, chaos) = match &role {
-        Role::Record(recording) => (Mode::Record, recording.check, recording.chaos),
-        Role::Replay(replaying) => (Mode::Replay, replaying.check, None),
-    };
-    let role = match role {
-        Role::Record(recording) => Role::Record(recording.absolute()?),
-        Role::Replay(replaying) => Role::Replay(replaying.absolute()?),
-    };
-    let seed = chaos.map_or(0, NonZeroU64::get);
-    let Session { memory, socket, control, program } = Session::create(mode, check, seed)?;
-    let (mut ours, theirs) = Link::pair()?;
-    let keep = [memory.as_raw_fd(), socket.as_raw_fd(), theirs.descriptor()];
-    let stderr = audience == Audience::StandardError;
-    // The closure below takes the session's own mapping with it.
-    let shared = memory::ControlMapping::new(memory.as_fd())?;
-    let daemon = Daemon {
-        name: if mode == Mode::Record { c"imitate-writer" } else { c"imitate-feeder" },
-        keep: &keep,
-        stderr,
-        process: &shared.companion,
-    };
-    let connections = writer::Connections { memory, socket, link: theirs, control, stderr };
-    daemon::spawn(&daemon, || match role {
-        Role::Record(recording) => writer::run(&recording, connections),
-        Role::Replay(replaying) => feeder::run(replaying, connections),
-    })?;
-    match ours.receive()? {
-        Some(FromCompanion::Ready(directory)) => {
-            Ok(Started { program: Some(program), directory, link: ours })
-        }
-        Some(FromCompanion::Refused(reason)) => Err(io::Error::other(reason)),
-        Some(FromCompanion::Done(_)) | None => {
-            Err(io::Error::other("the process that keeps the trace ended at once; is memory short?"))
-        }
-    }
+    Opening::new(role, audience)?.start(|_| ())
 }
 
 impl Started {

@@ -145,6 +145,29 @@ impl<F: Futex> Wait for ProgramSide<'_, F> {
     }
 }
 
+/// Lets the program begin: its trace is open. (The first process waits with [`await_trace`].)
+pub fn trace_is_open(control: &Control, futex: &impl Futex) {
+    control.trace_is_open.store(1, Ordering::SeqCst);
+    futex.wake(&control.trace_is_open);
+}
+
+/// Waits until the trace is open. False if it will never be.
+///
+/// Nothing is lost by a wake-up between the look and the sleep: the kernel looks at the word again.
+pub fn await_trace(control: &Control, futex: &impl Futex) -> bool {
+    loop {
+        // Asked first: a companion that has gone may have opened it before.
+        let lives = futex.peer_lives();
+        if control.trace_is_open.load(Ordering::Acquire) != 0 {
+            return true;
+        }
+        if !lives {
+            return false;
+        }
+        futex.sleep(&control.trace_is_open, 0);
+    }
+}
+
 /// [`Wait`] for the companion's side of all rings. The companion serves many rings and never sleeps for one.
 pub struct CompanionSide<F> {
     futex: F,

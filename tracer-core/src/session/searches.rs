@@ -7,6 +7,8 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use xxhash_rust::xxh3::xxh3_128;
+
 /// Segments that can be remembered.
 const SEGMENTS: usize = 1024;
 /// How many entries a key may be away from its own.
@@ -45,6 +47,32 @@ pub enum Searched<'a> {
     Places(&'a [AtomicU32]),
     /// It has places of which nobody can tell what they are.
     Undecided,
+}
+
+/// A number for a file as it is now, which no other file and no changed one has, for what is remembered of it.
+pub fn file_key(names: &[&[u8]], status: &libc::stat, more: &[u64]) -> u128 {
+    let mut identity = Vec::with_capacity(512);
+    for name in names {
+        identity.extend_from_slice(name);
+        identity.push(0);
+    }
+    let words = [
+        status.st_dev,
+        status.st_ino,
+        status.st_size as u64,
+        status.st_mtime as u64,
+        status.st_mtime_nsec as u64,
+        status.st_ctime as u64,
+        status.st_ctime_nsec as u64,
+    ];
+    words.iter().chain(more).for_each(|word| identity.extend_from_slice(&word.to_le_bytes()));
+    xxh3_128(&identity)
+}
+
+/// The key of the code of a mapped file: whose name and identity in /proc/self/maps are these, which is in this state, and
+/// where the code is: the mapping's offset in the file, and the code's first address and that behind it, from the object's.
+pub fn code_key(name: &[u8], file: [&[u8]; 2], status: &libc::stat, place: [u64; 3]) -> u128 {
+    file_key(&[b"searched", name, file[0], file[1]], status, &place)
 }
 
 /// Both halves of a key.

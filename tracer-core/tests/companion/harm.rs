@@ -2,16 +2,19 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use tracer_core::companion::Audience;
+use tracer_core::companion::futex::SystemFutex;
 use tracer_core::companion::memory::ControlMapping;
+use tracer_core::companion::wake::await_trace;
+use tracer_core::companion::{Audience, Opening, Role};
 use tracer_core::trace::chunk::Index;
 use tracer_core::trace::directory::events_path;
 use tracer_core::trace::manifest::{Ended, Manifest, ProcessEnded};
 
 use crate::isolation::{fork, in_own_process, kill, wait};
 use crate::producer::{Program, noise, read_call};
-use crate::record::{record, record_with, scratch, stream};
+use crate::record::{record, record_with, recording, scratch, stream};
 
 #[test]
 fn what_was_published_survives_sigkill() {
@@ -170,5 +173,29 @@ fn a_place_that_is_taken_is_refused_before_the_program_starts() {
         std::fs::write(path.join("something"), "").unwrap();
         let error = record_with(&path, Audience::Launcher).err().unwrap().to_string();
         assert!(error.contains("not empty") && error.contains(path.to_str().unwrap()), "{error}");
+    });
+}
+
+#[test]
+fn a_program_that_is_started_first_begins_when_its_trace_is_open_or_never() {
+    in_own_process("harm::a_program_that_is_started_first_begins_when_its_trace_is_open_or_never", || {
+        let (taken, free) = (scratch("taken"), scratch("free"));
+        std::fs::write(taken.join("something"), "").unwrap();
+        for (path, opens) in [(taken.to_path_buf(), false), (free.join("trace"), true)] {
+            let opening = Opening::new(Role::Record(recording(&path)), Audience::Launcher).unwrap();
+            let program = opening.program();
+            let control = ControlMapping::new(program.memory.as_fd()).unwrap();
+            let child = fork(|| {
+                let ours = program.memory.as_raw_fd().min(program.socket.as_raw_fd()) as libc::c_uint;
+                // As exec does: the companion's end of the socket must not be open here.
+                // SAFETY: nothing in this process uses what is closed.
+                unsafe { libc::syscall(libc::SYS_close_range, 3, ours - 1, 0) };
+                let futex = SystemFutex::new(Duration::from_millis(10), Some(program.socket.as_fd()));
+                i32::from(await_trace(&control, &futex))
+            });
+            let started = opening.start(|_| ());
+            assert_eq!(started.is_ok(), opens);
+            assert_eq!(libc::WEXITSTATUS(wait(child)), i32::from(opens));
+        }
     });
 }

@@ -45,7 +45,7 @@ pub fn scratch(name: &str) -> Scratch {
 }
 
 /// A recording of nothing, at `path`.
-fn recording(path: &Path) -> Recording {
+pub fn recording(path: &Path) -> Recording {
     Recording {
         place: Place::At(path.to_owned()),
         executable: "/bin/true".into(),

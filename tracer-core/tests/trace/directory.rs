@@ -21,7 +21,7 @@ fn manifest() -> Manifest {
 
 /// A finished trace of `executable` under `root`, and its path.
 fn record(root: &Path, executable: &str) -> PathBuf {
-    let directory = create_in(root, Path::new(executable)).unwrap();
+    let mut directory = create_in(root, Path::new(executable)).unwrap();
     let mut manifest = manifest();
     manifest.store(directory.path()).unwrap();
     Writer::create(&events_path(directory.path())).unwrap().finish().unwrap();

@@ -23,7 +23,7 @@ use super::futex::SystemFutex;
 use super::link::{FromCompanion, Link, Outcome, Summary};
 use super::memory::ControlMapping;
 use super::peers::{self, Heard, News, Peers};
-use super::wake::Bell;
+use super::wake::{self, Bell};
 use crate::session::file_use;
 use crate::trace::byte_string::ByteString;
 use crate::trace::directory::{self, TraceDirectory};
@@ -107,10 +107,12 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
                 _ => inbox.keep(message, file),
             },
         })?;
+        // The program may be on its way already, and needs longer than the launcher, which only wants to know.
+        wake::trace_is_open(&control, &SystemFutex::new(IDLE, None));
         link.send(&FromCompanion::Ready(directory.path().to_owned()))?;
         Ok((directory, events, manifest, (files, outsiders), heard))
     });
-    let (directory, events, manifest, (files, outsiders), heard) = match result {
+    let (directory, mut events, manifest, (files, outsiders), heard) = match result {
         Ok(parts) => parts,
         Err(error) => {
             // Fails only if there is nobody to tell.
@@ -118,6 +120,8 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
             return;
         }
     };
+    // The program needs longer for its way here.
+    events.warm_up();
     let mut writer = Writer {
         slots: Slots::new(memory, control.clone()),
         control,
@@ -200,6 +204,7 @@ impl Writer {
             // Read before draining: what the last process published is then seen by it.
             let gone = self.heard.program_gone();
             if self.drain() && !gone {
+                self.expect_more();
                 continue;
             }
             if gone && !self.heard.awaits_root_status() {
@@ -208,6 +213,9 @@ impl Writer {
             self.tell_launcher_of_background();
             self.mapped.describe(self.slots.facts.objects());
             let control = self.control.clone();
+            if control.live_processes.load(Ordering::Acquire) == 0 {
+                self.expect_end();
+            }
             let bell = Bell::of_companion(&control);
             let armed = bell.arm();
             if !self.drain() && self.heard.program_gone() == gone {
@@ -215,6 +223,22 @@ impl Writer {
             }
             let dead = self.slots.dead();
             self.cut_short(&dead);
+        }
+    }
+
+    /// The last process has said that it is about to end. While the kernel takes it down, there is time for what takes
+    /// a tenth of a millisecond, and several where the disk is busy.
+    fn expect_end(&mut self) {
+        // What fails now is tried again when the end is written.
+        let _ = self.directory.release_reserve();
+    }
+
+    /// There was something to write: if the end was near, it is not.
+    fn expect_more(&mut self) {
+        if self.events.is_some()
+            && let Err(error) = self.directory.reserve()
+        {
+            self.stop(&error);
         }
     }
 

@@ -25,6 +25,9 @@ const PROBE_FROM: usize = 32 << 10;
 const PROBE_SAMPLE: usize = 2 << 10;
 const PROBE_SAMPLES: usize = 8;
 
+/// Bytes that are compressed for [`Writer::warm_up`].
+const WARM_UP: usize = 31 << 10;
+
 /// Appends chunks to an `events` file.
 ///
 /// Everything that [`Writer::append`] has accepted is in the kernel's hands when it returns and survives
@@ -39,7 +42,9 @@ pub struct Writer {
     chunks: u64,
     bytes_appended: u64,
     streams: HashMap<u32, Progress>,
-    compressor: Compressor<'static>,
+    /// `None` until it is needed: it has a lot of memory.
+    compressor: Option<Compressor<'static>>,
+    level: i32,
     encoder: transform::Encoder,
     rearranged: Vec<u8>,
     compressed: Vec<u8>,
@@ -64,7 +69,8 @@ impl Writer {
             chunks: 0,
             bytes_appended: 0,
             streams: HashMap::new(),
-            compressor: Compressor::new(DEFAULT_LEVEL).context("set up compression for", path)?,
+            compressor: None,
+            level: DEFAULT_LEVEL,
             encoder: transform::Encoder::default(),
             rearranged: Vec::new(),
             compressed: Vec::new(),
@@ -76,7 +82,18 @@ impl Writer {
 
     /// Compresses later chunks at zstd's `level` (negative: faster; up to 22).
     pub fn set_level(&mut self, level: i32) -> Result<()> {
-        self.compressor.set_compression_level(level).context("set the compression level for", &self.path)
+        self.level = level;
+        match &mut self.compressor {
+            Some(compressor) => compressor.set_compression_level(level),
+            None => Ok(()),
+        }
+        .context("set the compression level for", &self.path)
+    }
+
+    /// Does now what the first chunk would else have to wait for: memory is made and touched, by compressing as much as
+    /// a small program's start.
+    pub fn warm_up(&mut self) {
+        self.compress(&[0; WARM_UP]);
     }
 
     /// Appends `bytes` to `stream`; with `last`, the stream is complete. Nothing is written for no bytes,
@@ -149,7 +166,11 @@ impl Writer {
         self.compressed.clear();
         self.compressed.reserve(zstd::zstd_safe::compress_bound(source.len()));
         // If zstd cannot (for want of memory), the bytes are stored as they are.
-        let length = self.compressor.compress_to_buffer(source, &mut self.compressed).ok()?;
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            none => none.insert(Compressor::new(self.level).ok()?),
+        };
+        let length = compressor.compress_to_buffer(source, &mut self.compressed).ok()?;
         (length < bytes.len()).then_some(transform)
     }
 

@@ -41,6 +41,7 @@ pub fn file_path(directory: &Path, id: u64) -> PathBuf {
 pub struct TraceDirectory {
     path: PathBuf,
     lock: File,
+    reserved: bool,
 }
 
 impl TraceDirectory {
@@ -64,8 +65,9 @@ impl TraceDirectory {
         lock.lock().context("lock", &lock_path)?;
         let files = path.join(FILES);
         DirBuilder::new().mode(0o700).create(&files).context("create", &files)?;
-        reserve(&lock, &lock_path)?;
-        Ok(TraceDirectory { path: path.to_owned(), lock })
+        let mut directory = TraceDirectory { path: path.to_owned(), lock, reserved: false };
+        directory.reserve()?;
+        Ok(directory)
     }
 
     /// Where it is.
@@ -76,8 +78,29 @@ impl TraceDirectory {
     /// Gives back the disk space that was set aside when the directory was made, for what is written last (the
     /// end mark and the manifest): a full disk must not keep the trace from saying that the disk was full.
     /// Call it once nothing more is recorded.
-    pub fn release_reserve(&self) -> Result<()> {
-        self.lock.set_len(0).context("empty", &self.path.join(LOCK))
+    pub fn release_reserve(&mut self) -> Result<()> {
+        if self.reserved {
+            self.lock.set_len(0).context("empty", &self.path.join(LOCK))?;
+            self.reserved = false;
+        }
+        Ok(())
+    }
+
+    /// Sets that disk space aside if it is not, on file systems that can.
+    pub fn reserve(&mut self) -> Result<()> {
+        if self.reserved {
+            return Ok(());
+        }
+        // SAFETY: the descriptor is open for as long as `lock` lives; fallocate touches no memory of ours.
+        if unsafe { libc::fallocate(self.lock.as_raw_fd(), 0, 0, RESERVE_BYTES) } == 0 {
+            self.reserved = true;
+            return Ok(());
+        }
+        match io::Error::last_os_error() {
+            // A file system that cannot: then a full disk may cost the manifest's last version.
+            error if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(()),
+            error => Err(error).context("set disk space aside in", &self.path.join(LOCK)),
+        }
     }
 }
 
@@ -141,17 +164,4 @@ fn take_over_empty(path: &Path) -> Result<()> {
         return Err(Error::refused(path, what));
     }
     std::fs::set_permissions(path, Permissions::from_mode(0o700)).context("make private", path)
-}
-
-/// Makes `file` take up [`RESERVE_BYTES`], on file systems that can set space aside.
-fn reserve(file: &File, path: &Path) -> Result<()> {
-    // SAFETY: the descriptor is open for as long as `file` lives; fallocate touches no memory of ours.
-    if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, RESERVE_BYTES) } == 0 {
-        return Ok(());
-    }
-    match io::Error::last_os_error() {
-        // A file system that cannot: then a full disk may cost the manifest's last version.
-        error if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(()),
-        error => Err(error).context("set disk space aside in", path),
-    }
 }
