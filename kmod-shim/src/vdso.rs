@@ -14,13 +14,27 @@ const DT_STRTAB: u64 = 5;
 const DT_SYMTAB: u64 = 6;
 const DT_HASH: u64 = 4;
 const DT_GNU_HASH: u64 = 0x6fff_fef5;
+const DT_VERSYM: u64 = 0x6fff_fff0;
+/// In an entry of the version table: the symbol is an old version of another one.
+const HIDDEN: u16 = 0x8000;
 
 /// The symbol table of a loaded vDSO, or of another shared object.
 pub struct Functions {
     bias: u64,
     symbols: u64,
     strings: u64,
+    versions: u64,
     count: u64,
+}
+
+/// A function in a symbol table.
+pub struct Function {
+    /// Its name, without version.
+    pub name: &'static [u8],
+    /// Where it is.
+    pub address: u64,
+    /// Whether it is what programs get that are linked now, and not an old version for old programs.
+    pub is_current: bool,
 }
 
 /// # Safety
@@ -36,7 +50,7 @@ impl Functions {
     /// # Safety
     /// It is mapped at `base` (for the vDSO, the address in AT_SYSINFO_EHDR), is well-formed, and stays.
     pub unsafe fn at(base: u64) -> Functions {
-        let mut functions = Functions { bias: base, symbols: 0, strings: 0, count: 0 };
+        let mut functions = Functions { bias: base, symbols: 0, strings: 0, versions: 0, count: 0 };
         // SAFETY: the object is well-formed: every address below is inside it.
         unsafe {
             let table = base + load::<u64>(base + PROGRAM_HEADER_TABLE);
@@ -63,6 +77,7 @@ impl Functions {
                     DT_NULL => break,
                     DT_STRTAB => functions.strings = address,
                     DT_SYMTAB => functions.symbols = address,
+                    DT_VERSYM => functions.versions = address,
                     DT_HASH => hash = address,
                     DT_GNU_HASH => gnu_hash = address,
                     _ => {}
@@ -85,16 +100,31 @@ impl Functions {
 
     /// The addresses of all functions of that name: a library may have several versions of one.
     pub fn all(&self, name: &[u8]) -> impl Iterator<Item = u64> {
+        (0..self.count)
+            .filter_map(|index| self.function(index))
+            .filter(move |function| function.name == name)
+            .map(|function| function.address)
+    }
+
+    /// All functions.
+    pub fn functions(self) -> impl Iterator<Item = Function> {
+        (0..self.count).filter_map(move |index| self.function(index))
+    }
+
+    fn function(&self, index: u64) -> Option<Function> {
         const FUNCTION: u8 = 2;
-        (0..self.count).map(|i| self.symbols + i * SYMBOL).filter_map(move |symbol| {
-            // SAFETY: `count` symbols lie at `symbols`; names are NUL-terminated in the string table.
-            unsafe {
-                let value = load::<u64>(symbol + 8);
-                let own = CStr::from_ptr((self.strings + load::<u32>(symbol) as u64) as *const _);
-                let is_function = load::<u8>(symbol + 4) & 0xf == FUNCTION;
-                (is_function && value != 0 && own.to_bytes() == name).then(|| self.bias.wrapping_add(value))
+        let symbol = self.symbols + index * SYMBOL;
+        // SAFETY: `count` symbols lie at `symbols`, and as many versions at `versions`, if any; names are NUL-terminated in
+        // the string table; all of it stays (see `at`).
+        unsafe {
+            let value = load::<u64>(symbol + 8);
+            if load::<u8>(symbol + 4) & 0xf != FUNCTION || value == 0 {
+                return None;
             }
-        })
+            let name = CStr::from_ptr((self.strings + load::<u32>(symbol) as u64) as *const _).to_bytes();
+            let is_current = self.versions == 0 || load::<u16>(self.versions + 2 * index) & HIDDEN == 0;
+            Some(Function { name, address: self.bias.wrapping_add(value), is_current })
+        }
     }
 }
 

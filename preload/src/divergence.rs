@@ -8,7 +8,7 @@ use crate::thread::{self, Thread};
 use crate::{kernel, order, process};
 use core::fmt::Write;
 use core::sync::atomic::Ordering;
-use tracer_core::event::{Header, ItemHeader, Kind};
+use tracer_core::event::{Header, ItemHeader, Kind, Operation};
 use tracer_core::session::{Report, slot_state};
 use tracer_core::syscalls::{self, Syscall};
 
@@ -107,6 +107,7 @@ fn kind_name(header: &Header) -> &'static str {
         Some(Kind::Turn) => "hand-over",
         Some(Kind::Note) => "note",
         Some(Kind::Stop) => "a stop between two instructions",
+        Some(Kind::Operation) => "an operation on a synchronisation object",
         None => "an unknown event",
     }
 }
@@ -128,10 +129,10 @@ pub fn other_event(thread: &mut Thread, next: Header, syscall: &Syscall, argumen
     let arguments = *arguments;
     report(thread, |text| {
         write!(text, "expected: {}", kind_name(&next))?;
-        if matches!(Kind::from_byte(next.kind), Some(Kind::Call | Kind::Entry | Kind::Clock)) {
-            write!(text, " {}", call_name(next.number))?;
-        } else {
-            write!(text, " {}", next.number)?;
+        match Kind::from_byte(next.kind) {
+            Some(Kind::Call | Kind::Entry | Kind::Clock) => write!(text, " {}", call_name(next.number))?,
+            Some(Kind::Operation) => write!(text, ": {}", operation_name(next.number))?,
+            _ => write!(text, " {}", next.number)?,
         }
         write!(text, "\nhappened: ")?;
         write_call(text, syscall, &arguments)
@@ -226,6 +227,60 @@ pub fn other_kind(thread: &mut Thread, next: Header, what: &[u8]) -> ! {
         writeln!(text, "happened: {}", happened[..length].escape_ascii())
     })
 }
+
+fn operation_name(number: u16) -> &'static str {
+    Operation::from_number(number).map_or("?", Operation::name)
+}
+
+/// The thread operates on an object, but the recorded one did so on another one, or otherwise.
+pub fn other_operation(
+    thread: &mut Thread,
+    number: u16,
+    object: u64,
+    operation: Operation,
+    present: u64,
+) -> ! {
+    report(thread, |text| {
+        writeln!(text, "expected: {}({object:#x})", operation_name(number))?;
+        writeln!(text, "happened: {}({present:#x})", operation.name())?;
+        text.write_str(HINT)
+    })
+}
+
+/// The thread operates on an object that another one has used since it did; in the recording none had.
+pub fn unexpected_operation(thread: &mut Thread, operation: Operation, object: u64, last: Option<u32>) -> ! {
+    let (next, passes) = (thread.next, thread.passes);
+    report(thread, |text| {
+        writeln!(text, "expected: nobody else to have used the object at {object:#x} since this thread did")?;
+        write!(text, "happened: {}({object:#x}) after ", operation.name())?;
+        match last {
+            Some(stream) => writeln!(text, "stream {stream}")?,
+            None => writeln!(text, "nobody")?,
+        }
+        if let Some(next) = next {
+            writeln!(
+                text,
+                "logged next: {} {} (this is operation {passes} of the thread)",
+                kind_name(&next),
+                next.number
+            )?;
+        }
+        text.write_str(HINT)
+    })
+}
+
+/// An object was operated on more often than in the recording.
+pub fn other_place(thread: &mut Thread, operation: Operation, object: u64, logged: u64, now: u64) -> ! {
+    report(thread, |text| {
+        writeln!(text, "expected: {}({object:#x}) after {logged} operations on it", operation.name())?;
+        writeln!(text, "happened: there were {now}")?;
+        text.write_str(HINT)
+    })
+}
+
+/// What a divergence in sync order most often means.
+const HINT: &str = "threads may share something that no lock protects (a data race, or atomics): \
+                    record with --order serial\n";
 
 /// The outcome of an executed call is not the recorded one.
 pub fn other_result(

@@ -21,6 +21,13 @@ pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineConte
             return stop::look(thread);
         }
     } as u16;
+    if thread.operation != 0 {
+        // libc's own, in a mutex that spins: how often it looks is not the program's to see.
+        let arguments = [machine.rax, machine.rbx, machine.rcx, machine.rdx];
+        [machine.rax, machine.rbx, machine.rcx, machine.rdx] = trap::execute(trapped, arguments);
+        machine.rip += trapped.length();
+        return;
+    }
     order::at_safepoint(thread);
     let results = match process::get().mode {
         Mode::Record => {

@@ -59,8 +59,16 @@ pub struct Thread {
     pub clear_tid: u64,
     /// Its tenure in the order of threads (see [`crate::order`]).
     pub tenure: u64,
-    /// Replay: it has the right to run.
+    /// Replay: it has the right to run. In sync order, in both modes: it is in a section.
     pub holds_tenure: bool,
+    /// Sync order, recording: the section's number has been logged.
+    pub says_tenure: bool,
+    /// Sync order: operations on synchronisation objects so far.
+    pub passes: u64,
+    /// Sync order: where on the stack the operation is that the thread is in, 0 if it is in none.
+    pub operation: u64,
+    /// Sync order: what the innermost pthread_once that the thread is in is to call.
+    pub initialiser: *const crate::order::objects::Initialiser,
     /// Replay: that right is one of the shared domain.
     pub tenure_is_shared: bool,
     /// Spin safepoints since its last turn began.
@@ -69,6 +77,10 @@ pub struct Thread {
     pub stop_timer: crate::stop::Timer,
     /// A child of vfork: its memory is its parent's, but it is a process of its own.
     pub borrows_memory: bool,
+    /// Whose memory it is then.
+    pub lender: *mut Thread,
+    /// Sync order: blocks that are at hand for the program's next malloc.
+    pub cache: crate::allocator::Cache,
     /// It begins by clearing the signal handlers of its process (CLONE_CLEAR_SIGHAND).
     pub clears_handlers: bool,
     /// `calls` when its tenure began.
@@ -160,10 +172,16 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).clear_tid).write(0);
         (&raw mut (*thread).tenure).write(0);
         (&raw mut (*thread).holds_tenure).write(false);
+        (&raw mut (*thread).says_tenure).write(false);
+        (&raw mut (*thread).passes).write(0);
+        (&raw mut (*thread).operation).write(0);
+        (&raw mut (*thread).initialiser).write(core::ptr::null());
         (&raw mut (*thread).tenure_is_shared).write(false);
         (&raw mut (*thread).spins).write(0);
         (&raw mut (*thread).stop_timer).write(crate::stop::Timer::NONE);
         (&raw mut (*thread).borrows_memory).write(false);
+        (&raw mut (*thread).lender).write(core::ptr::null_mut());
+        (&raw mut (*thread).cache).write(crate::allocator::Cache::new());
         (&raw mut (*thread).clears_handlers).write(false);
         (&raw mut (*thread).calls_at_turn).write(0);
         (&raw mut (*thread).in_vdso).write(false);

@@ -7,7 +7,7 @@
 //! log, and the trap always stays.
 
 use crate::start::maps::{self, Mapping};
-use crate::{kernel, process};
+use crate::{kernel, process, sites};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use kmod_shim::arch::native::trap;
@@ -62,7 +62,7 @@ pub fn code_was_added() {
 fn look_through() -> bool {
     let Ok(map_text) = kernel::read_file(c"/proc/thread-self/maps") else { return false };
     let mappings: Vec<_> = maps::parse(&map_text).collect();
-    process::get().sites.catch_unpredictable(&mappings)
+    sites::exclusively(|sites| sites.catch_unpredictable(&mappings))
 }
 
 /// Makes both kinds of instruction trap, as far as this machine can, in a program whose mappings these are.
@@ -70,7 +70,7 @@ pub fn trap(mappings: &[Mapping]) {
     trap::trap_time_stamps(true);
     if !trap::trap_cpuid(true) {
         CPUID_TRAPS.store(false, Ordering::Relaxed);
-        process::get().sites.catch_unpredictable(mappings);
+        sites::exclusively(|sites| sites.catch_unpredictable(mappings));
     }
 }
 

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use tracer_core::session::Order;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -98,6 +99,25 @@ pub enum CopyFiles {
     All,
 }
 
+/// What makes the interleaving of threads repeatable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OrderName {
+    /// Threads run one at a time: complete, for any program
+    Serial,
+    /// Threads run in parallel: for programs that share only what locks, or other objects of libc, protect
+    Sync,
+}
+
+impl OrderName {
+    /// What it stands for.
+    pub fn order(self) -> Order {
+        match self {
+            OrderName::Serial => Order::Serial,
+            OrderName::Sync => Order::Sync,
+        }
+    }
+}
+
 /// A program and its arguments.
 #[derive(Args)]
 pub struct Program {
@@ -127,6 +147,9 @@ pub struct RecordingOptions {
     /// zstd level of the trace: 1 is fast, 19 is small
     #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=19))]
     pub compression: i32,
+    /// How threads run, and what of it is recorded
+    #[arg(long, value_enum, default_value_t = OrderName::Serial)]
+    pub order: OrderName,
     /// Let threads change over at the worst moments, to bring out failures that depend on timing. The same SEED (from
     /// 1 on) makes the same decisions [default: a random one]
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]

@@ -49,6 +49,7 @@ pub const ENVIRONMENT: Section = Section {
         ),
         ("IMITATE_TRACE", "the trace's directory then"),
         ("IMITATE_CHAOS", "the seed of --chaos then"),
+        ("IMITATE_ORDER", "serial or sync, as --order then"),
     ],
 };
 

@@ -14,6 +14,7 @@
 //! | [`Kind::Check`] | `registers: u64`, `memory: u64`, `calls: u64` (state hashes; 0 = not taken) |
 //! | [`Kind::Turn`] | `turn: u64` (this thread got the right to run; the domain's count of hand-overs), `spins: u64` (spin safepoints since its last turn) |
 //! | [`Kind::Note`] | items: one `Text`, a message for the reader of the trace |
+//! | [`Kind::Operation`] | `object: u64` (its address), `place: u64` (its place among the object's operations), `passes: u64` (operations of this thread before it), `result: i64`; `number` is an [`Operation`] |
 //! | [`Kind::Stop`] | items: one `State`: the thread was stopped between two instructions, to let others run |
 //!
 //! An item is an [`ItemHeader`] followed by `length` bytes, padded with zeros to a multiple of 8.
@@ -43,6 +44,9 @@ pub enum Kind {
     /// The thread was stopped between two instructions to let others run; `number` is 1 if the instruction, a
     /// `pause`, is a safepoint from here on.
     Stop = 10,
+    /// An operation on a synchronisation object whose outcome depends on other threads, in sync order; `number` is an
+    /// [`Operation`].
+    Operation = 11,
 }
 
 impl Kind {
@@ -59,6 +63,7 @@ impl Kind {
             8 => Kind::Turn,
             9 => Kind::Note,
             10 => Kind::Stop,
+            11 => Kind::Operation,
             _ => return None,
         })
     }
@@ -113,6 +118,91 @@ pub mod turn {
     pub const SHARED: u8 = 1;
     /// The turn before ended at a spin safepoint (a `pause`), which is no event.
     pub const SPIN: u8 = 2;
+    /// In sync order: the number is that of a section, and the section continues a call that slept.
+    pub const SLEPT: u8 = 4;
+    /// In sync order: the number is that of a section.
+    pub const SECTION: u8 = 8;
+}
+
+/// Bits of [`Header::flags`] in `Operation` events.
+pub mod operation {
+    /// The object was not taken: the result is all that there is.
+    pub const REFUSED: u8 = 1;
+}
+
+/// What a thread does to an object, as an `Operation` event's number says.
+#[repr(u16)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A mutex is locked.
+    Mutex = 1,
+    /// A condition variable's mutex is locked again.
+    Wait = 2,
+    /// Threads that wait for a condition variable are woken.
+    Wake = 3,
+    /// A read-write lock is taken, for reading or writing.
+    ReadWrite = 4,
+    /// A spin lock is taken.
+    Spin = 5,
+    /// A semaphore is decremented.
+    Take = 6,
+    /// A semaphore is incremented.
+    Give = 7,
+    /// A thread comes to a barrier.
+    Arrive = 8,
+    /// A thread leaves a barrier.
+    Leave = 9,
+    /// The thread runs the function of a pthread_once_t.
+    Once = 10,
+    /// The thread initialises a static variable of a function (the C++ ABI's guards).
+    Guard = 11,
+    /// A thread is joined.
+    Join = 12,
+    /// A lock of the recorder's own: around the allocator, or the list of stacks.
+    Internal = 13,
+}
+
+impl Operation {
+    /// All of them, by number from 1 on.
+    pub const ALL: [Operation; 13] = [
+        Operation::Mutex,
+        Operation::Wait,
+        Operation::Wake,
+        Operation::ReadWrite,
+        Operation::Spin,
+        Operation::Take,
+        Operation::Give,
+        Operation::Arrive,
+        Operation::Leave,
+        Operation::Once,
+        Operation::Guard,
+        Operation::Join,
+        Operation::Internal,
+    ];
+
+    /// The operation for a stored number, `None` if no version wrote such a number.
+    pub fn from_number(number: u16) -> Option<Operation> {
+        Operation::ALL.get((number as usize).wrapping_sub(1)).copied()
+    }
+
+    /// What it is called in text: the function that is most often behind it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::Mutex => "mutex_lock",
+            Operation::Wait => "cond_wait",
+            Operation::Wake => "cond_wake",
+            Operation::ReadWrite => "rwlock_lock",
+            Operation::Spin => "spin_lock",
+            Operation::Take => "sem_wait",
+            Operation::Give => "sem_post",
+            Operation::Arrive => "barrier_arrive",
+            Operation::Leave => "barrier_leave",
+            Operation::Once => "once",
+            Operation::Guard => "guard_acquire",
+            Operation::Join => "join",
+            Operation::Internal => "internal_lock",
+        }
+    }
 }
 
 impl Header {

@@ -46,6 +46,36 @@ pub enum Mode {
     Replay = 2,
 }
 
+/// What makes the interleaving of threads repeatable.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Of the threads that share memory one runs at a time: complete, data races included.
+    #[default]
+    Serial = 0,
+    /// Threads run in parallel, in recording and in replay; the order of system calls and of operations on
+    /// synchronisation objects is kept.
+    Sync = 1,
+}
+
+impl Order {
+    /// All of them.
+    pub const ALL: [Order; 2] = [Order::Serial, Order::Sync];
+
+    /// As it is called in options and manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Order::Serial => "serial",
+            Order::Sync => "sync",
+        }
+    }
+
+    /// The order of that name.
+    pub fn from_name(name: &str) -> Option<Order> {
+        Order::ALL.into_iter().find(|order| order.name() == name)
+    }
+}
+
 /// The life of a slot, in [`Slot::state`].
 ///
 /// Free -> Reserved (by a parent about to create a thread or process, or by the companion for stream 0)
@@ -229,6 +259,10 @@ pub struct Control {
     pub live_processes: AtomicU32,
     /// A [`check level`](check_level).
     pub check: AtomicU32,
+    /// An [`Order`].
+    pub order: AtomicU32,
+    /// Sync order, replay: threads that sleep until an object's or a domain's turn comes.
+    pub sleepers: AtomicU32,
     /// Seed of the decisions who runs next, which are made to provoke failures while recording; 0 = threads are treated
     /// fairly. Replay only needs to know whether there is one.
     pub chaos: AtomicU64,
@@ -342,4 +376,6 @@ pub mod environment {
     pub const TRACE: &str = "IMITATE_TRACE";
     /// Set by the user: the seed for [`super::Control::chaos`] when the library is used without the tool.
     pub const CHAOS: &str = "IMITATE_CHAOS";
+    /// Set by the user: the name of the [`super::Order`] when the library is used without the tool.
+    pub const ORDER: &str = "IMITATE_ORDER";
 }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::assemble::{Assembled, CAPACITY, JUMP_LENGTH};
-use super::detour::detour;
+use super::detour::{detour, replacement};
 use super::eh_frame::{Function, Segment, function_containing};
 use super::kernel::{Kernel, Piece};
 use super::near_memory::NearMemory;
@@ -117,19 +117,50 @@ impl<K: Kernel> Rewriter<K> {
         hook: u64,
         others: Others,
     ) -> Result<u64, Refusal> {
+        // SAFETY: the caller vouches for all of it.
+        unsafe { self.lead_elsewhere(object, address, hook, Some(others)) }
+    }
+
+    /// As [`Rewriter::redirect`], for a function that will not be called any more. No other thread may run.
+    ///
+    /// # Errors
+    /// Why the function stays as it is.
+    ///
+    /// # Safety
+    /// As [`Rewriter::redirect`]; no thread is in the function.
+    pub unsafe fn replace(&mut self, object: &Object, address: u64, hook: u64) -> Result<(), Refusal> {
+        // SAFETY: the caller vouches for all of it.
+        unsafe { self.lead_elsewhere(object, address, hook, None) }.map(|_| ())
+    }
+
+    /// # Safety
+    /// As [`Rewriter::redirect`], or without others as [`Rewriter::replace`].
+    unsafe fn lead_elsewhere(
+        &mut self,
+        object: &Object,
+        address: u64,
+        hook: u64,
+        others: Option<Others>,
+    ) -> Result<u64, Refusal> {
         // SAFETY: the caller vouches for the object.
         let function = unsafe { function_of(object, address) }?;
         let trampoline = self.memory.offer(&self.kernel, &object.mapped, CAPACITY as u64)?;
         let mut restored = Vec::new();
-        // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use.
-        let code = self.unpatched(unsafe { memory(&object.code) }, &function, &mut restored)?;
-        let detour = detour(&code, &function, trampoline, hook, others)?;
+        // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use. So is the
+        // read-only data that the unwind tables are in.
+        let (code, tables) = unsafe {
+            (self.unpatched(memory(&object.code), &function, &mut restored)?, memory(&object.unwind))
+        };
+        let detour = match others {
+            Some(others) => detour(&code, &tables, &function, trampoline, hook, others)?,
+            None => replacement(&function, trampoline, hook)?,
+        };
         if detour.function != address {
             return Err(Refusal::NotAnInstruction);
         }
         let jump = Jump { address, bytes: detour.patch, site: address, stub: &detour.trampoline };
         // SAFETY: the detour was made for the code that is in memory.
-        unsafe { self.apply(object, &jump, others) }?;
+        unsafe { self.apply(object, &jump, others.unwrap_or(Others::Stopped)) }?;
         Ok(detour.original)
     }
 

@@ -6,9 +6,12 @@ use std::ops::Range;
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Register};
 use kmod_shim::patch::decode::{Flow, decode};
+use kmod_shim::patch::detour::detour;
 use kmod_shim::patch::eh_frame::function_containing;
 use kmod_shim::patch::plan::{Others, Plan, plan};
 use kmod_shim::patch::{Refusal, assemble::JUMP_LENGTH};
+
+use object::{Object as _, ObjectSymbol as _};
 
 use crate::loaded::{Loaded, OBJECTS};
 
@@ -258,5 +261,24 @@ fn nothing_leads_into_a_jump() {
             };
             assert_eq!(inside.get(&target), None, "{path}: {:#x} leads to {target:#x}", instruction.ip());
         }
+    }
+}
+/// Some functions that sync order redirects, each with another difficulty: a jump table, a call at the beginning.
+const REDIRECTED: [&str; 5] =
+    ["pthread_mutex_lock", "pthread_mutex_trylock", "sem_wait", "pthread_cond_wait", "pthread_once"];
+
+#[test]
+fn functions_of_libc_can_be_redirected() {
+    let loaded = Loaded::open(OBJECTS[0]).expect("libc");
+    let data = std::fs::read(OBJECTS[0]).expect("libc");
+    let file = object::File::parse(&*data).expect("an ELF file");
+    for name in REDIRECTED {
+        let symbol = file.dynamic_symbols().filter(|symbol| symbol.name() == Ok(name));
+        let address = symbol.map(|symbol| symbol.address()).max().expect(name) + loaded.start().address;
+        let function =
+            function_containing(&loaded.unwind(), loaded.object.unwind_header, address).expect(name);
+        let trampoline = loaded.object.mapped.end + 0x1000;
+        let detour = detour(&loaded.code(), &loaded.unwind(), &function, trampoline, 0, Others::Stopped);
+        assert_eq!(detour.map(|detour| detour.function), Ok(address), "{name}");
     }
 }

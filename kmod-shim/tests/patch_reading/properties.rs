@@ -17,6 +17,9 @@ use crate::loaded::{Loaded, OBJECTS};
 const START: u64 = 0x7fff_f7d0_0000;
 const STUB: u64 = 0x7fff_f800_0000;
 
+/// Code without jump tables.
+const NO_TABLES: Segment = Segment { address: 0, bytes: &[] };
+
 static LIBC: LazyLock<Loaded> = LazyLock::new(|| Loaded::open(OBJECTS[0]).expect("libc"));
 
 /// Code of short, common instructions, branches, calls and system calls, in any order, so that most of it is
@@ -95,13 +98,19 @@ proptest! {
         let function = Function { range: START..START + code.len() as u64, signal_frame: false };
         let Some(instructions) = instructions(&code) else { return Ok(()) };
         for others in [Others::Stopped, Others::Running] {
-            let Ok(detour) = detour(&segment, &function, STUB, 0, others) else { continue };
+            let Ok(detour) = detour(&segment, &NO_TABLES, &function, STUB, 0, others) else { continue };
             let trampoline = detour.trampoline.bytes();
             let moved = &trampoline[(detour.original - STUB) as usize..];
-            let last = Decoder::with_ip(64, moved, detour.original, DecoderOptions::NONE).into_iter().last();
-            let back = last.expect("a jump back").near_branch_target();
+            let moves = instructions.iter().take_while(|next| next.ip() < START + JUMP_LENGTH as u64);
+            let last = moves.last().expect("a moved instruction");
+            let back = last.next_ip();
             prop_assert!(back >= START + JUMP_LENGTH as u64);
-            prop_assert!(back == function.range.end || instructions.iter().any(|next| next.ip() == back));
+            let mut decoder = Decoder::with_ip(64, moved, detour.original, DecoderOptions::NONE);
+            if last.is_call_near() {
+                prop_assert_eq!(moved.last_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes)), Some(back));
+            } else {
+                prop_assert_eq!(decoder.iter().last().map(|jump| jump.near_branch_target()), Some(back));
+            }
             for instruction in &instructions {
                 prop_assert!(!(START + 1..back).contains(&instruction.near_branch_target()));
             }

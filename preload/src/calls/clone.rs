@@ -266,7 +266,10 @@ fn replay(
     if result < 0 {
         divergence::impossible(thread, "create", b"a thread or process", -result as i32);
     }
-    set_words(words);
+    if request.flags & VM == 0 {
+        // A thread may have ended by now, and its id's word been cleared.
+        set_words(words);
+    }
     if request.flags & THREAD == 0 {
         process::get().children.push(Child { recorded, real: result as u32, slot });
     }
@@ -319,8 +322,10 @@ fn start_blocked(
     }
     let (flags, place) = request.for_kernel();
     let arguments = [flags, 0, place, request.child_tid, request.tls, 0];
+    order::objects::before_fork();
     // SAFETY: a plain fork: the child has a copy of everything, this stack included.
     let result = unsafe { raw::call(libc::SYS_clone, arguments) };
+    order::objects::after_fork();
     if result == 0 {
         frame.rax = 0;
         if request.stack != 0 {
@@ -428,6 +433,7 @@ fn start_sharing(
         if request.flags & THREAD == 0 {
             (*child).signal_stack = thread.signal_stack;
             (*child).borrows_memory = true;
+            (*child).lender = if thread.lender.is_null() { thread } else { thread.lender };
             (*child).clears_handlers = request.flags & CLEAR_SIGHAND != 0;
         }
         (*child).clear_tid = request.clear_tid;
@@ -452,7 +458,8 @@ fn start_sharing(
     };
     if request.flags & THREAD != 0 {
         process.threads += 1;
-        if process.threads == 2 && !order::shares() {
+        order::become_parallel();
+        if process.threads == 2 && !order::shares() && !order::is_parallel() {
             thread.holds_tenure = true;
             if process.mode == Mode::Replay {
                 order::gather();

@@ -51,6 +51,7 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
     match syscalls::lookup(frame.rax) {
         // No event, so what happened at it could not be told from what happens at the next.
         None => frame.rax = -libc::ENOSYS as u64,
+        Some(_) if order::objects::pass(thread, frame) => {}
         // The same; what is due is delivered when it has been made.
         Some(syscall) if syscall.number as i64 == libc::SYS_rt_sigreturn => {
             make(thread, frame, syscall);
@@ -58,11 +59,12 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
         }
         Some(syscall) if plain::pass(thread, frame, syscall) => deliver::at_exit(thread, frame),
         Some(syscall) => {
-            order::at_safepoint(thread);
+            order::enter(thread);
             if !deliver::at_entry(thread, frame) {
                 make(thread, frame, syscall);
                 deliver::at_exit(thread, frame);
             }
+            order::exit(thread);
         }
     }
     thread.frame = outer;

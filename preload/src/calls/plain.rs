@@ -67,8 +67,7 @@ pub fn pass(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) -
     let process = process::get();
     let usual = is_plain(syscall.number)
         && process.mode == Mode::Record
-        && process.threads == 1
-        && !order::shares()
+        && order::is_alone()
         && !process.filters.any()
         && thread.register.signals_pending == 0;
     if usual {

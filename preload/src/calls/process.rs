@@ -94,11 +94,14 @@ fn mark_others(thread: &Thread, from: u32, to: u32) -> u32 {
 /// right to run, and not by the kernel at some moment.
 fn end_thread(thread: &mut Thread) {
     super::robust::release(thread);
-    if thread.clear_tid != 0 && log::write_program(thread.clear_tid, &0u32.to_le_bytes()) {
-        let wake = [thread.clear_tid, libc::FUTEX_WAKE as u64, 1, 0, 0, 0];
-        // SAFETY: the word was just written.
-        let _ = unsafe { kernel::call(libc::SYS_futex, wake) };
-    }
+    let word = thread.clear_tid;
+    crate::order::objects::thread_ends(|| {
+        if word != 0 && log::write_program(word, &0u32.to_le_bytes()) {
+            let wake = [word, libc::FUTEX_WAKE as u64, 1, 0, 0, 0];
+            // SAFETY: the word was just written.
+            let _ = unsafe { kernel::call(libc::SYS_futex, wake) };
+        }
+    });
     thread.stop_timer.delete();
     process::get().free_areas.push(thread.area);
     process::control().slots[thread.slot].state.store(slot_state::FINISHED, Ordering::Release);
@@ -110,6 +113,10 @@ fn end_thread(thread: &mut Thread) {
 pub fn yield_processor(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     if process::get().mode == Mode::Record {
         crate::order::hand_over(thread);
+        if crate::order::is_parallel() && crate::order::release(thread) {
+            kernel::yield_processor();
+            crate::order::acquire(thread);
+        }
     }
     decided(thread, frame, syscall, |_, _| 0);
 }

@@ -11,13 +11,18 @@
 //! the recording's shared domain ([`share`]), until it executes another program. A process with a single thread and
 //! memory of its own comes here for one comparison.
 //!
+//! In sync order none of this happens: threads run in parallel, in recording and in replay, and what is kept is the order
+//! of what they do in our hooks ([`sections`]) and of what they do to libc's synchronisation objects ([`objects`]).
+//!
 //! With [`chaos`] the hand-overs of a recording are chosen to bring races out ([`adversary`]).
 
 mod adversary;
 mod chaos;
 mod lock;
+pub mod objects;
 mod placement;
 pub mod points;
+mod sections;
 
 use crate::thread::Thread;
 use crate::{kernel, log, playback, process, stop};
@@ -54,7 +59,39 @@ fn domain_for(shared: bool) -> &'static Domain {
 /// Whether this thread has to share the right to run with others.
 #[inline]
 pub fn is_ordered(thread: &Thread) -> bool {
-    (process::get().threads > 1 || SHARES.load(Ordering::Relaxed)) && !thread.borrows_memory
+    (process::get().threads > 1 || SHARES.load(Ordering::Relaxed))
+        && !thread.borrows_memory
+        && !sections::are_on()
+}
+
+/// Whether this process's threads run in parallel.
+pub fn is_parallel() -> bool {
+    sections::are_on()
+}
+
+/// Whether there is nobody to be ordered with, nor ever was in sync order.
+#[inline]
+pub fn is_alone() -> bool {
+    process::get().threads == 1 && !SHARES.load(Ordering::Relaxed) && !sections::are_on()
+}
+
+/// A system call begins: a safepoint before an event.
+#[inline(always)]
+pub fn enter(thread: &mut Thread) {
+    if sections::are_on() { sections::enter(thread) } else { at_safepoint(thread) }
+}
+
+/// It has been made.
+#[inline(always)]
+pub fn exit(thread: &mut Thread) {
+    if sections::are_on() {
+        sections::leave(thread);
+    }
+}
+
+/// The process is about to get its second thread.
+pub fn become_parallel() {
+    sections::begin();
 }
 
 /// Whether this process shares memory with others.
@@ -85,12 +122,15 @@ pub fn reset(thread: &mut Thread) {
     thread.tenure_is_shared = false;
     thread.holds_tenure = false;
     thread.spins = 0;
-    OWN.lock.store(thread.real, Ordering::Relaxed);
+    sections::reset(thread);
+    crate::sites::reset();
+    let free = sections::is_chosen();
+    OWN.lock.store(if free { 0 } else { thread.real }, Ordering::Relaxed);
     OWN.interrupting.store(0, Ordering::Relaxed);
     OWN.waiting.store(0, Ordering::Relaxed);
     OWN.wanted.store(0, Ordering::Relaxed);
     // The first thread's tenure, number 0, is not in the log.
-    OWN.tenures.store((process::get().mode == Mode::Record) as u64, Ordering::Relaxed);
+    OWN.tenures.store((process::get().mode == Mode::Record && !free) as u64, Ordering::Relaxed);
     OWN.last.store(thread.stream as u64 + 1, Ordering::Relaxed);
     hold(&OWN);
     OWN.preferred.store(0, Ordering::Relaxed);
@@ -117,7 +157,10 @@ fn hold(domain: &Domain) {
 
 /// Recording: gives up the right to run before a call that may sleep. False if there is nobody to give it to.
 #[inline]
-pub fn release(thread: &Thread) -> bool {
+pub fn release(thread: &mut Thread) -> bool {
+    if sections::are_on() {
+        return sections::pause(thread);
+    }
     if !is_ordered(thread) {
         return false;
     }
@@ -135,6 +178,9 @@ fn give_up() {
 
 /// Recording: gets the right to run (again), and logs it if another thread has had it meanwhile.
 pub fn acquire(thread: &mut Thread) {
+    if sections::are_on() {
+        return sections::resume(thread);
+    }
     acquire_at(thread, 0);
 }
 
@@ -168,6 +214,7 @@ fn acquire_at(thread: &mut Thread, place: u8) {
 #[inline(always)]
 pub fn at_safepoint(thread: &mut Thread) {
     match process::get().mode {
+        Mode::Replay if sections::are_on() => sections::follow(thread),
         Mode::Record if is_ordered(thread) => hand_over_if_due(thread),
         Mode::Record => {}
         Mode::Replay if playback::peek(thread).is_some_and(|next| next.kind == Kind::Turn as u8) => {
@@ -267,6 +314,9 @@ fn hand_over_at(thread: &mut Thread, place: u8) {
 
 /// A new thread, or the child of a process that shares memory, waits for its first tenure.
 pub fn begin(thread: &mut Thread) {
+    if sections::are_on() {
+        return sections::appear(thread);
+    }
     match process::get().mode {
         Mode::Record => {
             acquire(thread);
@@ -310,6 +360,9 @@ pub fn is_chaotic() -> bool {
 
 /// Recording: the process comes to share memory with another one; its threads are ordered with the other's.
 pub fn share(thread: &mut Thread) {
+    if sections::is_chosen() {
+        return sections::refuse_to_share();
+    }
     if SHARES.swap(true, Ordering::Relaxed) {
         return;
     }
@@ -328,6 +381,7 @@ pub fn end(thread: &mut Thread) {
 /// The thread gives its right up for good: it ends, or its process does, or executes another program.
 pub fn leave(thread: &mut Thread) {
     match process::get().mode {
+        _ if sections::are_on() => sections::leave(thread),
         Mode::Record if thread.borrows_memory => {}
         Mode::Record => {
             // The stream may come back, after an exec: with a tenure of its own.
@@ -425,7 +479,7 @@ fn wait_for_turn(domain: &Domain, number: u64) {
         }
         // Whose turn is next need not sleep if it comes at once: to be woken takes longer than most tenures. Threads of
         // one process are on one processor (`gather`), and would wait for themselves.
-        if tenure + 1 == number && looks > 0 && !core::ptr::eq(domain, &OWN) {
+        if tenure + 1 == number && looks > 0 && (sections::are_on() || !core::ptr::eq(domain, &OWN)) {
             looks -= 1;
             core::hint::spin_loop();
             continue;
@@ -486,7 +540,9 @@ fn finish_tenure(thread: &mut Thread) {
 /// Replay: this thread's stream has ended although the thread has not: in the recording it slept until the
 /// process ended. It sleeps here, unless all threads do: then the recording was cut short.
 pub fn sleep_until_the_end(thread: &mut Thread) {
-    if !is_ordered(thread) {
+    if sections::are_on() {
+        sections::leave(thread);
+    } else if !is_ordered(thread) {
         return;
     }
     finish_tenure(thread);

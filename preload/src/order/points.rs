@@ -8,7 +8,7 @@
 use super::adversary::{self, Place};
 use crate::start::maps::Mapping;
 use crate::thread;
-use crate::{process, stop};
+use crate::{sites, stop};
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 use kmod_shim::vdso::Functions;
@@ -117,7 +117,7 @@ pub fn install(mappings: &[Mapping]) {
             continue;
         }
         let hook = imitate_points as *const () as u64 + count as u64 * STRIDE;
-        if let Some(original) = process::get().sites.redirect(library.begin, address, hook) {
+        if let Some(original) = sites::exclusively(|sites| sites.redirect(library.begin, address, hook)) {
             ORIGINALS[count].store(original, Ordering::Relaxed);
             known[count] = address;
             count += 1;

@@ -1,6 +1,7 @@
 //! Running the program's handlers at safepoints, and coming back from them.
 
 use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::flags, kernel_side};
+use crate::order::objects;
 use crate::thread::{self, Thread};
 use crate::{divergence, log, playback, process, stop};
 use kmod_shim::arch::native::{
@@ -98,10 +99,18 @@ pub fn at_entry(thread: &mut Thread, frame: &mut Frame) -> bool {
     true
 }
 
+/// Delivers what is due to a thread that waits for others in an operation on an object.
+pub fn in_operation(thread: &mut Thread, frame: &mut Frame) {
+    match process::get().mode {
+        Mode::Record => pending(thread, frame, flags::IN_OPERATION),
+        Mode::Replay => logged(thread, frame, flags::IN_OPERATION),
+    }
+}
+
 fn is_signal(header: &Header, place: u8) -> bool {
     header.kind == Kind::Signal as u8
         && header.flags & (flags::FAULT | flags::STOP) == 0
-        && header.flags & (flags::AT_ENTRY | flags::AT_RETURN) == place
+        && header.flags & (flags::AT_ENTRY | flags::AT_RETURN | flags::IN_OPERATION) == place
 }
 
 /// Whether this is a signal that interrupted the handler of the one before, at its first instruction.
@@ -120,7 +129,8 @@ fn pending(thread: &mut Thread, frame: &mut Frame, mut place: u8) {
             continue;
         }
         let fatal = if action.is_function() { 0 } else { flags::FATAL };
-        thread.items.push_copy(Tag::Output, 0, 0, &information);
+        let passes = if place == flags::IN_OPERATION { thread.passes } else { 0 };
+        thread.items.push_copy(Tag::Output, 0, passes, &information);
         log::items_only(thread, Kind::Signal, place | fatal, signal as u16);
         run_handler(thread, frame, signal, &information, fatal != 0);
         // What comes now interrupts the handler before its first instruction.
@@ -232,7 +242,11 @@ pub fn push_frame(
     let stack = thread.signal_stack;
     let already = on_stack(&stack, rsp);
     let switch = action.flags & libc::SA_ONSTACK as u64 != 0 && stack.flags & SS_DISABLE == 0 && !already;
-    let top = if switch { stack.base + stack.size } else { rsp.checked_sub(RED_ZONE)? };
+    let top = match thread.operation {
+        _ if switch => stack.base + stack.size,
+        0 => rsp.checked_sub(RED_ZONE)?,
+        operation => rsp.checked_sub(RED_ZONE)?.min(operation.checked_sub(objects::ROOM)?),
+    };
     let area_size = match state.vectors {
         Some(_) => extended_state::size(),
         // SAFETY: a frame's extended state has at least 512 bytes; the kernel's is valid, the program's was

@@ -3,7 +3,7 @@
 use super::{Information, bit, deliver, kernel_side};
 use crate::kernel::Line;
 use crate::thread::Thread;
-use crate::{divergence, instruction, log, playback, process, stop};
+use crate::{divergence, instruction, log, playback, process, sites, stop};
 use core::fmt::Write;
 use kmod_shim::arch::native::{
     signal_frame::{MachineContext, UserContext},
@@ -23,6 +23,9 @@ pub mod flags {
     pub const FAULT: u8 = 2;
     /// No handler: the process ends.
     pub const FATAL: u8 = 4;
+    /// In sync order: delivered to a thread that waits for others in an operation on an object; the item has, as `value`, how
+    /// many operations the thread made before.
+    pub const IN_OPERATION: u8 = 32;
     /// Between two instructions of the program; the event has its state there ([`crate::stop`]).
     pub const STOP: u8 = 8;
 }
@@ -41,7 +44,7 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         return;
     }
     if signal == libc::SIGILL
-        && let Some(trapped) = process::get().sites.caught_at(machine.rip)
+        && let Some(trapped) = sites::exclusively(|sites| sites.caught_at(machine.rip))
     {
         instruction::perform(thread, trapped, machine);
         return;
@@ -63,7 +66,11 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         instruction::perform(thread, trapped, machine);
         return;
     }
+    if crate::order::is_parallel() {
+        crate::order::enter(thread);
+    }
     program_fault(thread, signal, information, context);
+    crate::order::exit(thread);
 }
 
 /// Says where our own code failed, and how it came there as far as the stack's words tell: offsets in the library's

@@ -3,7 +3,9 @@
 use super::{Information, SYNCHRONOUS, bit, code_of, deliver, fault, kernel_side};
 use crate::calls;
 use crate::log;
+use crate::order;
 use crate::process;
+use crate::sites;
 use crate::stop;
 use crate::thread::{self, Thread};
 use kmod_shim::arch::native::{entry, frame::Frame, raw, signal_frame::UserContext};
@@ -71,7 +73,7 @@ fn system_call(thread: &mut Thread, context: &mut UserContext) {
     };
     // SAFETY: a signal frame's extended state has at least the 512 legacy bytes.
     frame.vectors = unsafe { *((machine.extended_state + VECTORS) as *const [u128; 16]) };
-    process::get().sites.rewrite(machine.rip);
+    sites::exclusively(|sites| sites.rewrite(machine.rip));
     let outer = thread.trap;
     thread.trap = context;
     calls::dispatch(thread, &mut frame);
@@ -102,6 +104,8 @@ fn asynchronous(thread: &mut Thread, signal: i32, information: &Information, con
     context.mask = !SYNCHRONOUS;
     match interrupted {
         Some(elsewhere) => context.machine.rip = elsewhere,
+        // In sync order others run meanwhile, and the state by which a stop is known is not only this thread's.
+        None if order::is_parallel() => {}
         None => stop::arrived(thread),
     }
 }
@@ -109,6 +113,9 @@ fn asynchronous(thread: &mut Thread, signal: i32, information: &Information, con
 /// A deadly signal in the middle of the program's own code. Nothing that the program does between here and its
 /// next safepoint can be seen by anybody, so replay ends it there.
 fn end(thread: &mut Thread, signal: i32, information: &Information) {
+    if order::is_parallel() {
+        order::enter(thread);
+    }
     thread.items.clear();
     thread.items.push_copy(Tag::Output, 0, 0, information);
     log::items_only(thread, Kind::Signal, fault::flags::AT_ENTRY | fault::flags::FATAL, signal as u16);

@@ -3,11 +3,12 @@
 mod calls;
 mod search;
 
-use crate::kernel;
 use crate::start::maps;
+use crate::{kernel, order, process};
 use alloc::vec::Vec;
 use calls::Calls;
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 use kmod_shim::arch::native::{entry, lazy_binding, trap::Trapped};
 use kmod_shim::patch::{
     Others, Rewriter,
@@ -26,6 +27,24 @@ const PATIENCE: u32 = 8;
 /// Makes several changes of code at less cost. Only at start, before the program can see a descriptor of ours or fork.
 pub fn in_a_row(action: impl FnOnce()) {
     Calls::in_a_row(action);
+}
+
+/// Somebody uses the process's [`Sites`].
+static BUSY: AtomicBool = AtomicBool::new(false);
+
+/// Uses the process's sites, alone: in sync order, threads come here at the same time.
+pub fn exclusively<R>(action: impl FnOnce(&mut Sites) -> R) -> R {
+    while BUSY.swap(true, Ordering::Acquire) {
+        kernel::yield_processor();
+    }
+    let result = action(&mut process::get().sites);
+    BUSY.store(false, Ordering::Release);
+    result
+}
+
+/// In a child of fork: who used them was another thread, which is not there.
+pub fn reset() {
+    BUSY.store(false, Ordering::Relaxed);
 }
 
 /// All sites and objects met so far.
@@ -72,9 +91,11 @@ impl Sites {
             return;
         }
         let Some(object) = self.object(site) else { return };
+        let others = if order::is_parallel() { Others::Running } else { Others::Stopped };
         // SAFETY: `object` describes what is loaded there now: entries are forgotten when it is unmapped. Other
-        // threads of the program, if any, wait for their turn in our code. If it is refused, it goes on trapping.
-        let _ = unsafe { self.rewriter.rewrite(&object, site, Others::Stopped) };
+        // threads of the program, if any, wait for their turn in our code, if they do not run in parallel. If it is
+        // refused, it goes on trapping.
+        let _ = unsafe { self.rewriter.rewrite(&object, site, others) };
     }
 
     /// Makes calls of the vDSO's function at `address` go to `hook`; where to call the function itself.
@@ -82,6 +103,14 @@ impl Sites {
         let object = read_object(base, base + 4096, address)?;
         // SAFETY: the vDSO stays loaded; no other thread exists yet; hooks have the functions' signatures.
         unsafe { self.rewriter.redirect(&object, address, hook, Others::Stopped) }.ok()
+    }
+
+    /// Makes calls of the function at `address` go to `hook`, and nothing go to the function any more. Whether that could be
+    /// done.
+    pub fn replace(&mut self, base: u64, address: u64, hook: u64) -> bool {
+        let Some(object) = read_object(base, base + 4096, address) else { return false };
+        // SAFETY: as in `redirect`.
+        unsafe { self.rewriter.replace(&object, address, hook) }.is_ok()
     }
 
     /// Makes ld.so, whose code this is, leave the same on the stack in every run when it binds functions

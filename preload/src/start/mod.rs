@@ -282,11 +282,13 @@ fn arm(thread: &mut Thread, stack: &InitialStack, mappings: &[maps::Mapping]) {
     kernel_side::block(thread.blocked);
     sites::in_a_row(|| {
         clock::redirect(stack);
+        // First: functions with instructions that were replaced cannot be read any more.
+        order::points::install(mappings);
+        order::objects::install(mappings);
         time_stamps::trap(mappings);
         if let Some(code) = layout::of_loader(stack, mappings).find(|mapping| mapping.executable) {
-            process::get().sites.make_binding_repeatable(code.begin..code.end);
+            sites::exclusively(|sites| sites.make_binding_repeatable(code.begin..code.end));
         }
-        order::points::install(mappings);
     });
     stop::look(thread);
     if kmod_shim::dispatch::arm().is_err() {

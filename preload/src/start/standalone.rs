@@ -16,7 +16,7 @@ use tracer_core::companion::launch::{
 };
 use tracer_core::companion::writer::{Place, Recording};
 use tracer_core::companion::{Audience, Role, feeder::Replaying, objects, start};
-use tracer_core::session::{Mode, Report, check_level, environment};
+use tracer_core::session::{Mode, Order, Report, check_level, environment};
 use tracer_core::trace::directory;
 use tracer_core::trace::files::Policy;
 use tracer_core::trace::manifest::{Manifest, Recorder};
@@ -66,7 +66,7 @@ fn record() -> io::Result<()> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             build_id: File::open(&library).ok().and_then(|file| objects::build_id(&file)).unwrap_or_default(),
         },
-        order: "serial".to_owned(),
+        order: order()?,
         policy: Policy::default(),
         check: check_level::CHEAP,
         chaos: chaos()?,
@@ -83,6 +83,14 @@ fn record() -> io::Result<()> {
         library: padded_library_path(&library)?,
         session: descriptors.value(0),
     }))
+}
+
+/// IMITATE_ORDER.
+fn order() -> io::Result<Order> {
+    let Some(name) = std::env::var_os(environment::ORDER) else { return Ok(Order::default()) };
+    name.to_str()
+        .and_then(Order::from_name)
+        .ok_or_else(|| io::Error::other(format!("{} must be serial or sync", environment::ORDER)))
 }
 
 /// IMITATE_CHAOS.

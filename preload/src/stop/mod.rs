@@ -28,7 +28,7 @@ mod timer;
 use crate::order;
 use crate::signals::{Information, deliver};
 use crate::thread::Thread;
-use crate::{process, start};
+use crate::{process, sites, start};
 use kmod_shim::arch::native::signal_frame::{MachineContext, UserContext};
 pub use record::{arrived, as_interrupted, cancel};
 pub use replay::look;
@@ -74,13 +74,13 @@ fn is_stoppable(thread: &Thread) -> bool {
 fn is_in_program(machine: &MachineContext) -> bool {
     !start::is_our_code(machine.rip)
         && !crate::arena::RANGE.contains(&(machine.rsp as usize))
-        && !process::get().sites.is_stub(machine.rip)
+        && !sites::exclusively(|sites| sites.is_stub(machine.rip))
 }
 
 /// Lets another thread run, in either mode; the thread goes on behind the `pause` at which it `spins`.
 fn hand_over(thread: &mut Thread, machine: &mut MachineContext, spins: bool) {
     if spins {
-        process::get().sites.catch_pause(machine.rip);
+        sites::exclusively(|sites| sites.catch_pause(machine.rip));
         machine.rip += PAUSE_LENGTH;
     }
     order::stopped(thread);

@@ -221,7 +221,7 @@ fn of_object(objects: &Objects, object: usize, sums: Sums) -> Option<OfObject> {
 /// What an event is counted as. Signals are one sort.
 fn sort(event: &Event) -> String {
     match event.kind {
-        Kind::Call | Kind::Entry => event_name(event),
+        Kind::Call | Kind::Entry | Kind::Operation => event_name(event),
         Kind::Clock => format!("{} (vDSO)", event_name(event)),
         Kind::Signal => "(signal)".to_owned(),
         _ => format!("({})", event_name(event)),
@@ -233,7 +233,7 @@ fn stored_size(event: &Event) -> u64 {
     let words = match &event.body {
         Body::Call { arguments, .. } => 1 + arguments.len(),
         Body::Clock { .. } | Body::Check { .. } => 3,
-        Body::Instruction { .. } => 4,
+        Body::Instruction { .. } | Body::Operation { .. } => 4,
         Body::Turn { .. } => 2,
         Body::Start { .. } | Body::Signal { .. } | Body::Note { .. } | Body::Stop { .. } => 0,
     };

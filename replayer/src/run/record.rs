@@ -2,7 +2,7 @@
 
 use super::chaos;
 use super::program::{Outputs, Running, library};
-use crate::arguments::{Check, CopyFiles, Program, Record, RecordingOptions};
+use crate::arguments::{Check, CopyFiles, OrderName, Program, Record, RecordingOptions};
 use crate::status::Ending;
 use anyhow::{Context, Result, bail};
 use indicatif::{HumanBytes, HumanCount};
@@ -19,9 +19,6 @@ use tracer_core::session::{Mode, check_level};
 use tracer_core::trace::directory;
 use tracer_core::trace::files::Policy;
 use tracer_core::trace::manifest::Recorder;
-
-/// The order in which threads run, as manifests name it.
-const ORDER: &str = "serial";
 
 impl Check {
     /// As the session has it.
@@ -99,6 +96,9 @@ pub fn record(options: &Record) -> Result<Recorded> {
 /// Records; gives what came of it when the program has ended, or, after saying why on stderr, with which status a shell
 /// would exit whose program cannot be executed.
 pub fn make(request: &Request) -> Result<Result<Run, i32>> {
+    if request.chaos.is_some() && request.options.order == OrderName::Sync {
+        bail!("--chaos chooses which thread runs, which --order sync leaves to the kernel: use one of them");
+    }
     let path = std::env::var_os("PATH");
     let command = match launch::find(&request.program.command, path.as_deref()) {
         Ok(command) => command,
@@ -121,7 +121,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             build_id: File::open(&library).ok().and_then(|file| objects::build_id(&file)).unwrap_or_default(),
         },
-        order: ORDER.to_owned(),
+        order: request.options.order.order(),
         policy: request.options.copy_files.policy(),
         check: request.options.check.level(),
         chaos: request.chaos,

@@ -56,10 +56,11 @@ fn own(subcommand: &str) -> Result<Command> {
 }
 
 fn record(options: &Verify, trace: &Path) -> Result<Output> {
-    let RecordingOptions { check, copy_files, compression, chaos } = options.options;
+    let RecordingOptions { check, copy_files, compression, order, chaos } = options.options;
     let mut command = own("record")?;
     command.arg("--output").arg(trace);
     command.arg("--check").arg(word(check)).arg("--copy-files").arg(word(copy_files));
+    command.arg("--order").arg(word(order));
     command.arg("--compression").arg(compression.to_string());
     let seed = chaos::seed(chaos);
     chaos::tell(seed);

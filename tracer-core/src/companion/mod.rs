@@ -30,7 +30,7 @@ use std::path::PathBuf;
 
 pub use link::{Outcome, ReplayEnd, Summary};
 
-use crate::session::{Control, Mode};
+use crate::session::{Control, Mode, Order};
 use daemon::Daemon;
 use link::{FromCompanion, Link, ToCompanion};
 use session::{ProgramDescriptors, Session};
@@ -76,16 +76,16 @@ impl Opening {
     ///
     /// Errors: there is no memory or descriptor for it.
     pub fn new(role: Role, audience: Audience) -> io::Result<Opening> {
-        let (mode, check, chaos) = match &role {
-            Role::Record(recording) => (Mode::Record, recording.check, recording.chaos),
-            Role::Replay(replaying) => (Mode::Replay, replaying.check, None),
+        let (mode, check, order, chaos) = match &role {
+            Role::Record(recording) => (Mode::Record, recording.check, recording.order, recording.chaos),
+            Role::Replay(replaying) => (Mode::Replay, replaying.check, Order::default(), None),
         };
         let role = match role {
             Role::Record(recording) => Role::Record(recording.absolute()?),
             Role::Replay(replaying) => Role::Replay(replaying.absolute()?),
         };
         let seed = chaos.map_or(0, NonZeroU64::get);
-        Ok(Opening { role, audience, session: Session::create(mode, check, seed)? })
+        Ok(Opening { role, audience, session: Session::create(mode, check, order, seed)? })
     }
 
     /// What the program inherits.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::limits::{Limit, Resource};
 use super::memory::ControlMapping;
-use crate::session::{MAGIC, Mode, SESSION_SIZE, slot_state};
+use crate::session::{MAGIC, Mode, Order, SESSION_SIZE, slot_state};
 
 /// The highest number that a descriptor of ours gets. A process's descriptor table is as long as its highest
 /// number, and fork copies it: a number near a limit of a million would cost each fork 8 MB. This is the highest one
@@ -44,16 +44,17 @@ impl ProgramDescriptors {
 
 impl Session {
     /// Creates a session in which slot 0 is reserved for stream 0. `check` is a
-    /// [`check_level`](crate::session::check_level), `chaos` a seed or 0.
+    /// [`check_level`](crate::session::check_level), `chaos` a seed or 0. In replay the feeder says which order it is.
     ///
     /// Errors: the kernel lacks memfd, or a limit on open files or on file size (which counts for shared
     /// memory too) is too low.
-    pub fn create(mode: Mode, check: u32, chaos: u64) -> io::Result<Session> {
+    pub fn create(mode: Mode, check: u32, order: Order, chaos: u64) -> io::Result<Session> {
         let memory = create_memory().map_err(|error| explain("create the session's shared memory", error))?;
         let control = ControlMapping::new(memory.as_fd())
             .map_err(|error| explain("map the session's shared memory", error))?;
         control.mode.store(mode as u32, Ordering::Relaxed);
         control.check.store(check, Ordering::Relaxed);
+        control.order.store(order as u32, Ordering::Relaxed);
         control.chaos.store(chaos, Ordering::Relaxed);
         control.next_stream.store(1, Ordering::Relaxed);
         control.live_processes.store(1, Ordering::Relaxed);

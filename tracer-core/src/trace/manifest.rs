@@ -16,6 +16,7 @@ use super::byte_string::ByteString;
 use super::directory::open_regular;
 use super::error::{Context, Error, Result};
 use super::files::{Kept, ReferencedFile};
+use crate::session::Order;
 
 /// The manifest format that this build writes and reads.
 pub const VERSION: u32 = 1;
@@ -48,7 +49,7 @@ pub struct Manifest {
     pub directory: ByteString,
     /// The machine.
     pub host: Host,
-    /// How the interleaving of threads is made repeatable: `serial`, `sync` or `pages`.
+    /// The name of an [`Order`].
     pub order: String,
     /// The options of the recording, by name: [`Manifest::chaos`].
     pub options: std::collections::BTreeMap<String, String>,
@@ -230,6 +231,11 @@ impl Manifest {
     pub fn end(&mut self, ended: Ended) {
         self.finished = now();
         self.ended = ended;
+    }
+
+    /// How the interleaving of threads is made repeatable; serial if no version that can be replayed wrote what is there.
+    pub fn order(&self) -> Order {
+        Order::from_name(&self.order).unwrap_or_default()
     }
 
     /// The seed of the decisions that provoked failures (see [`Control::chaos`](crate::session::Control::chaos)), if

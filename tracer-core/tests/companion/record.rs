@@ -11,7 +11,7 @@ use tracer_core::companion::memory::ControlMapping;
 use tracer_core::companion::writer::{Place, Recording};
 use tracer_core::companion::{Audience, Outcome, Role, Started, Summary, start};
 use tracer_core::event::{Kind, Tag, flags};
-use tracer_core::session::check_level;
+use tracer_core::session::{Order, check_level};
 use tracer_core::trace::chunk::Index;
 use tracer_core::trace::directory::{events_path, wait_until_recorded};
 use tracer_core::trace::manifest::{Ended, Manifest, ProcessEnded};
@@ -52,7 +52,7 @@ pub fn recording(path: &Path) -> Recording {
         command: vec!["true".into()],
         directory: "/".into(),
         recorder: Default::default(),
-        order: "serial".into(),
+        order: Order::Serial,
         policy: Default::default(),
         check: check_level::CHEAP,
         chaos: None,

@@ -36,6 +36,7 @@ fn store_again(event: &Event) -> Vec<u8> {
         Body::Instruction { rax, rbx, rcx, rdx } => vec![*rax, *rbx, *rcx, *rdx],
         Body::Check { registers, memory, calls } => vec![*registers, *memory, *calls],
         Body::Turn { turn, spins } => vec![*turn, *spins],
+        Body::Operation { object, place, passes, result } => vec![*object, *place, *passes, *result as u64],
         Body::Start { .. } | Body::Signal { .. } | Body::Note { .. } | Body::Stop { .. } => vec![],
     };
     let body = [&words(&fixed)[..], event.items().as_bytes()].concat();
@@ -114,13 +115,14 @@ fn malformed_events_are_named() {
     let unpadded = [&text()[..19], &[1; 5]].concat();
     let unknown_tag = [&[99][..], &text()[1..]].concat();
     for (bytes, expected) in [
-        ([0; 8].to_vec(), "expected the kind of an event (1 to 10), found 0"),
-        (vec![11, 0, 0, 0, 0, 0, 0, 0], "found 11"),
+        ([0; 8].to_vec(), "expected the kind of an event (1 to 11), found 0"),
+        (vec![12, 0, 0, 0, 0, 0, 0, 0], "found 12"),
         (event(Kind::Call, 7, 0, &words(&[0; 8])), "a call has more than 6 arguments"),
         (event(Kind::Call, 3, 0, &words(&[0; 3])), "32 bytes before items cannot have 24 bytes"),
         (event(Kind::Turn, 0, 0, &words(&[0; 3])), "cannot have 24 bytes"),
         (event(Kind::Start, 0, 0, &[0; 12]), "must be a multiple of 8, found 12"),
         (event(Kind::Instruction, 0, 4, &words(&[0; 4])), "found 4"),
+        (event(Kind::Operation, 0, 99, &words(&[0; 4])), "found 99"),
         (start(&[0; 8]), "item 0: only 8 bytes remain for it"),
         (start(&false_length(text(), 9)), "item 0: it declares 9 bytes of data, but 8 remain"),
         (start(&false_length(text(), u32::MAX)), "item 0: it declares 4294967295 bytes of data"),

@@ -127,6 +127,12 @@ pub fn any_event() -> impl Strategy<Value = Vec<u8>> {
             number,
             &words(&values)
         )),
+        (1..14_u16, any::<[u64; 4]>()).prop_map(|(number, values)| event(
+            Kind::Operation,
+            0,
+            number,
+            &words(&values)
+        )),
         any::<[u64; 2]>().prop_map(|turn| event(Kind::Turn, 0, 0, &words(&turn))),
         bytes(40).prop_map(|text| event(Kind::Note, 0, 0, &item(Tag::Text, 0, 0, &text))),
         bytes(4).prop_map(|state| event(Kind::Stop, 0, 1, &item(Tag::State, 0, 7, &state.repeat(8)))),

@@ -118,7 +118,7 @@ pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
     }
     let range = arguments[0]..arguments[0].saturating_add(arguments[1]);
     if unmaps {
-        process::get().sites.forget(range.start, range.end);
+        crate::sites::exclusively(|sites| sites.forget(range.start, range.end));
     }
     if syscall.number as i64 == libc::SYS_madvise {
         return advise(thread, frame, syscall);

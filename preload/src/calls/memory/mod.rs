@@ -118,7 +118,7 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
         if touches_ours(address, length) {
             return refuse(thread, frame, syscall, libc::ENOMEM, false);
         }
-        process::get().sites.forget(address, address.saturating_add(length));
+        crate::sites::exclusively(|sites| sites.forget(address, address.saturating_add(length)));
     }
     match process::get().mode {
         Mode::Record => record_map(thread, frame, syscall, &arguments),

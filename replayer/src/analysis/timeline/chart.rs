@@ -176,6 +176,7 @@ fn category(seen: &Seen, objects: &Objects) -> Category {
         Kind::Start => return Category::Process,
         Kind::Clock | Kind::Instruction => return Category::Time,
         Kind::Signal => return Category::Signal,
+        Kind::Operation => return Category::Lock,
         Kind::Check | Kind::Turn | Kind::Note | Kind::Stop => return Category::Recording,
         Kind::Call | Kind::Entry => {}
     }

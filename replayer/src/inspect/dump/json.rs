@@ -1,9 +1,9 @@
 //! An event as a JSON object.
 
-use super::{Place, call_name, instruction_name, text};
+use super::{Place, call_name, instruction_name, operation_name, text};
 use crate::status::signal_name;
 use serde_json::{Map, Value, json};
-use tracer_core::event::Kind;
+use tracer_core::event::{Kind, operation};
 use tracer_core::trace::reader::{Body, Event, Item};
 
 /// The event: what every event has, what its kind has, and its items.
@@ -32,6 +32,13 @@ pub fn event(place: &Place, event: &Event) -> Value {
             json!({ "registers": registers, "memory": memory, "calls": calls })
         }
         Body::Turn { turn, spins } => json!({ "turn": turn, "spins": spins, "shared": event.flags & 1 != 0 }),
+        Body::Operation { object, place, passes, result } => json!({
+            "name": operation_name(event.number),
+            "object": object,
+            "place": (event.flags & operation::REFUSED == 0).then_some(place),
+            "passes": passes,
+            "result": result,
+        }),
         Body::Stop { .. } => json!({}),
         Body::Note { items } => json!({ "text": text::note(items) }),
     };

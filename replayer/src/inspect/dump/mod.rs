@@ -11,7 +11,7 @@ use crate::manage::locate;
 use crate::status::signal_name;
 use anyhow::{Context, Result, bail};
 use std::io::{BufWriter, Write};
-use tracer_core::event::{Instruction, Kind};
+use tracer_core::event::{Instruction, Kind, Operation};
 use tracer_core::syscalls;
 use tracer_core::trace::reader::Event;
 
@@ -93,8 +93,17 @@ pub fn event_name(event: &Event) -> String {
     match event.kind {
         Kind::Call | Kind::Entry | Kind::Clock => call_name(event.number),
         Kind::Instruction => instruction_name(event.number),
+        Kind::Operation => operation_name(event.number),
         Kind::Signal => signal_name(event.number.into()),
         other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+/// `mutex_lock` and so on.
+fn operation_name(number: u16) -> String {
+    match Operation::from_number(number) {
+        Some(operation) => operation.name().to_owned(),
+        None => format!("operation_{number}"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! An event as a line of text, in the manner of strace.
 
-use super::{call_name, instruction_name};
+use super::{call_name, instruction_name, operation_name};
 use crate::status::signal_name;
-use tracer_core::event::{Kind, flags, turn};
+use tracer_core::event::{Kind, flags, operation, turn};
 use tracer_core::syscalls::{self, Memory};
 use tracer_core::trace::memory::EventMemory;
 use tracer_core::trace::reader::{Arguments, Body, Event, Item, Items};
@@ -25,12 +25,23 @@ pub fn event(event: &Event) -> String {
         Body::Check { registers, memory, calls } => {
             format!("(check: registers {registers:016x}, memory {memory:016x}, calls {calls:016x})")
         }
-        Body::Turn { turn, .. } => match event.flags & turn::SHARED {
+        Body::Turn { turn, .. } => match event.flags & (turn::SHARED | turn::SECTION) {
+            turn::SECTION => format!("=== section {turn} ==="),
             0 => format!("=== runs: turn {turn} ==="),
             _ => format!("=== runs: turn {turn} among processes ==="),
         },
+        Body::Operation { object, place, result, .. } => operation(event, *object, *place, *result),
         Body::Stop { items } => stop(event.number, items),
         Body::Note { items } => format!("# {}", note(items)),
+    }
+}
+
+/// What a thread did to a synchronisation object.
+fn operation(event: &Event, object: u64, place: u64, result: i64) -> String {
+    let name = operation_name(event.number);
+    match event.flags & operation::REFUSED {
+        0 => format!("{name}({object:#x}) = {result} (place {place})"),
+        _ => format!("{name}({object:#x}) = {result}"),
     }
 }
 

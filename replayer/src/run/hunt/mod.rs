@@ -7,7 +7,7 @@ pub use condition::Condition;
 use super::program::Outputs;
 use super::record::{self, Request, Run};
 use super::{chaos, foreground};
-use crate::arguments::Hunt;
+use crate::arguments::{Hunt, OrderName};
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use rustix::fs::{SeekFrom, seek};
@@ -34,7 +34,8 @@ pub enum Hunted {
 /// Carries it out. What it has to say goes to stderr; the program's outputs are shown where the program wrote them.
 pub fn hunt(options: &Hunt) -> Result<Hunted> {
     let until = if options.until.is_empty() { &condition::DEFAULT[..] } else { &options.until };
-    let base = (!options.no_chaos).then(|| chaos::seed(options.options.chaos).unwrap_or_else(chaos::random));
+    let chaotic = !options.no_chaos && options.options.order == OrderName::Serial;
+    let base = chaotic.then(|| chaos::seed(options.options.chaos).unwrap_or_else(chaos::random));
     // Each run reads the same, if it can be read again.
     let input = seek(stdin(), SeekFrom::Current(0)).ok();
     let bar = if options.show { ProgressBar::hidden() } else { ProgressBar::new(options.runs.into()) };

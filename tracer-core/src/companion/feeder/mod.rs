@@ -58,6 +58,7 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
     let Connections { memory, socket, mut link, control, stderr } = connections;
     let control = Arc::new(control);
     let result = Trace::open(&replaying.directory).map_err(io::Error::from).and_then(|trace| {
+        control.order.store(trace.manifest.order() as u32, Ordering::Relaxed);
         control.chaos.store(trace.manifest.chaos().unwrap_or(0), Ordering::Relaxed);
         let peers = Peers { socket, link: link.try_clone()?, control: control.clone(), alarm: None };
         let shared = control.clone();

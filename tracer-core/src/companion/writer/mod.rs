@@ -24,7 +24,7 @@ use super::link::{FromCompanion, Link, Outcome, Summary};
 use super::memory::ControlMapping;
 use super::peers::{self, Heard, News, Peers};
 use super::wake::{self, Bell};
-use crate::session::file_use;
+use crate::session::{Order, file_use};
 use crate::trace::byte_string::ByteString;
 use crate::trace::directory::{self, TraceDirectory};
 use crate::trace::files::Policy;
@@ -55,8 +55,8 @@ pub struct Recording {
     pub directory: PathBuf,
     /// This imitate, for the manifest.
     pub recorder: Recorder,
-    /// The order's name, for the manifest.
-    pub order: String,
+    /// What makes the interleaving of threads repeatable. It goes into the manifest too.
+    pub order: Order,
     /// How to keep files that the program reads.
     pub policy: Policy,
     /// A [`check_level`](crate::session::check_level).
@@ -161,7 +161,7 @@ fn first_manifest(recording: &Recording) -> Manifest {
         recording.command.iter().cloned().map(ByteString::from).collect(),
         ByteString::from(recording.directory.clone()),
         host::describe(),
-        &recording.order,
+        recording.order.name(),
     );
     manifest.set_chaos(recording.chaos);
     manifest

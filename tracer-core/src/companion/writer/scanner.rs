@@ -112,7 +112,9 @@ impl Scanner {
         while let Some(header) = bytes.first_chunk() {
             let header = Header::from_bytes(*header);
             let plain = match Kind::from_byte(header.kind) {
-                Some(Kind::Clock | Kind::Turn | Kind::Check) => header.length.is_multiple_of(8),
+                Some(Kind::Clock | Kind::Turn | Kind::Check | Kind::Operation) => {
+                    header.length.is_multiple_of(8)
+                }
                 Some(Kind::Call) => {
                     let bare = header.length as usize == call_head(header);
                     bare && header.flags & flags::ARGUMENTS <= 6 && !sink.wants_call(header)

@@ -1,6 +1,6 @@
 //! What an event says, by kind.
 
-use crate::event::{Header, Instruction, Kind, flags};
+use crate::event::{Header, Instruction, Kind, Operation, flags};
 use crate::trace::reader::item::{Item, Items};
 
 /// Bytes of a `siginfo_t`.
@@ -69,6 +69,17 @@ pub enum Body {
         /// Spin safepoints of the thread since its last turn began.
         spins: u64,
     },
+    /// [`Kind::Operation`].
+    Operation {
+        /// The object's address.
+        object: u64,
+        /// Its place among the object's operations.
+        place: u64,
+        /// Operations of the thread before it.
+        passes: u64,
+        /// What it returned.
+        result: i64,
+    },
     /// [`Kind::Note`].
     Note {
         /// One `Text`: the message.
@@ -99,11 +110,14 @@ impl std::ops::Deref for Arguments {
 /// The kind of an event with this header, or what is wrong with the header.
 pub(super) fn check_header(header: Header) -> Result<Kind, String> {
     let kind = Kind::from_byte(header.kind)
-        .ok_or_else(|| format!("expected the kind of an event (1 to 10), found {}", header.kind))?;
+        .ok_or_else(|| format!("expected the kind of an event (1 to 11), found {}", header.kind))?;
     let number = header.number;
     match kind {
         Kind::Call | Kind::Entry if header.flags & flags::ARGUMENTS > 6 => {
             return Err("a call has more than 6 arguments".into());
+        }
+        Kind::Operation if Operation::from_number(number).is_none() => {
+            return Err(format!("expected the number of an operation on an object, found {number}"));
         }
         Kind::Instruction if !INSTRUCTIONS.contains(&number) => {
             return Err(format!(
@@ -130,7 +144,7 @@ pub(in crate::trace) fn fixed_words(kind: Kind, flags: u8) -> usize {
     match kind {
         Kind::Call | Kind::Entry => 1 + usize::from(flags & flags::ARGUMENTS),
         Kind::Clock | Kind::Check => 3,
-        Kind::Instruction => 4,
+        Kind::Instruction | Kind::Operation => 4,
         Kind::Turn => 2,
         Kind::Start | Kind::Signal | Kind::Note | Kind::Stop => 0,
     }
@@ -161,6 +175,14 @@ impl Body {
                 return Ok(Body::Check { registers: word(0), memory: word(1), calls: word(2) });
             }
             Kind::Turn => return Ok(Body::Turn { turn: word(0), spins: word(1) }),
+            Kind::Operation => {
+                return Ok(Body::Operation {
+                    object: word(0),
+                    place: word(1),
+                    passes: word(2),
+                    result: word(3) as i64,
+                });
+            }
             Kind::Call | Kind::Entry => {
                 let count = words - 1;
                 let values = std::array::from_fn(|i| if i < count { word(1 + i) } else { 0 });
@@ -205,9 +227,11 @@ impl Body {
             | Body::Signal { items }
             | Body::Note { items }
             | Body::Stop { items } => items,
-            Body::Clock { .. } | Body::Instruction { .. } | Body::Check { .. } | Body::Turn { .. } => {
-                Items::NONE
-            }
+            Body::Clock { .. }
+            | Body::Instruction { .. }
+            | Body::Check { .. }
+            | Body::Turn { .. }
+            | Body::Operation { .. } => Items::NONE,
         }
     }
 }

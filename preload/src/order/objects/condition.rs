@@ -1,0 +1,107 @@
+//! Condition variables.
+//!
+//! What matters of a wait is when the mutex is locked again, and what had been signalled by then: even a signal that was
+//! given without the mutex comes before the end of the wait. Replay does not wait for the condition: it gives the mutex
+//! up, and takes it back at its recorded place.
+
+use super::engine::{Logged, Subject, come_to, next, tell};
+use super::interrupt::{self, Inside};
+use super::original::Original;
+use super::rows::{self, Row};
+use super::word::Word;
+use crate::order::sections::{self, state};
+use crate::thread::{self, Thread};
+use crate::{divergence, playback};
+use tracer_core::event::{Operation, operation::REFUSED};
+
+/// `pthread_mutex_unlock`.
+pub static MUTEX_UNLOCK: Original = Original::new();
+
+macro_rules! waiting {
+    ($($name:literal $static:ident $hook:ident(condition, mutex $(, $argument:ident)*);)*) => {
+        $(
+            static $static: Original = Original::new();
+
+            extern "C" fn $hook(condition: u64, mutex: u64 $(, $argument: u64)*) -> i32 {
+                let here = 0;
+                // SAFETY: libc's function, with the arguments that the program passes.
+                let attempt = || unsafe { $static.call([condition, mutex $(, $argument)*]) };
+                let state = sections::state();
+                if state == state::OFF || thread::current().borrows_memory {
+                    return attempt();
+                }
+                let mut inside = Inside::new(thread::current(), &here);
+                match state {
+                    state::RECORD => record(inside.thread(), condition, mutex, attempt),
+                    _ => replay(inside.thread(), condition, mutex),
+                }
+            }
+        )*
+
+        /// The functions that wait.
+        pub static WAITING: &[Row] =
+            &[$(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None }),*];
+    };
+}
+
+waiting! {
+    b"pthread_cond_wait" COND_WAIT cond_wait(condition, mutex);
+    b"pthread_cond_timedwait" COND_TIMEDWAIT cond_timedwait(condition, mutex, until);
+    b"pthread_cond_clockwait" COND_CLOCKWAIT cond_clockwait(condition, mutex, clock, until);
+}
+
+fn of(condition: u64) -> Subject {
+    Subject { operation: Operation::Wait, object: condition, word: Word::of(condition), alone: false }
+}
+
+/// Whether the wait began, and the mutex was given up meanwhile.
+fn has_waited(result: i32) -> bool {
+    matches!(result, 0 | libc::ETIMEDOUT | libc::EOWNERDEAD | libc::ENOTRECOVERABLE)
+}
+
+fn record(thread: &mut Thread, condition: u64, mutex: u64, attempt: impl FnOnce() -> i32) -> i32 {
+    let result = attempt();
+    let (condition, mutex) = (of(condition), rows::mutex(mutex));
+    if has_waited(result) {
+        tell(thread, 0, condition, condition.word.place(), result);
+        let before = if mutex.alone { mutex.word.advance_alone(thread) } else { mutex.word.advance(thread) };
+        tell(thread, 0, mutex, before.place, result);
+    } else {
+        tell(thread, REFUSED, condition, 0, result);
+    }
+    thread.passes += 1;
+    result
+}
+
+fn replay(thread: &mut Thread, condition: u64, mutex: u64) -> i32 {
+    if playback::peek(thread).is_none() {
+        // SAFETY: the program's mutex, which it has locked.
+        unsafe { MUTEX_UNLOCK.call([mutex]) };
+        divergence::ends_early(thread);
+    }
+    interrupt::replay(thread);
+    let (condition, mutex) = (of(condition), rows::mutex(mutex));
+    let result = match next(thread, condition) {
+        Some(Logged { refused: true, result, .. }) => result,
+        Some(Logged { place, result, .. }) => {
+            // SAFETY: the program's mutex, which it has locked, as in the recording.
+            unsafe { MUTEX_UNLOCK.call([mutex.object]) };
+            condition.word.wait_for(place);
+            let Some(again) = next(thread, mutex) else {
+                divergence::unexpected_operation(thread, mutex.operation, mutex.object, mutex.word.last())
+            };
+            come_to(thread, mutex, again.place);
+            rows::lock(mutex.object);
+            mutex.word.advance_and_wake(thread);
+            result
+        }
+        None => divergence::unexpected_operation(
+            thread,
+            condition.operation,
+            condition.object,
+            condition.word.last(),
+        ),
+    };
+    thread.passes += 1;
+    result
+}

@@ -1,0 +1,92 @@
+//! Signals that come while a thread waits in an operation on an object.
+//!
+//! The thread sleeps in libc, in a futex call that is no event. Its handler runs there, as it would without us; the log
+//! says during which operation. Replay runs it when it comes to that operation: what can wait is then still to be
+//! waited for, and what the thread does not have it does not have there either. How deep libc was in its own code is
+//! different, so the handler's frame is put below anything that libc may need.
+
+use crate::playback;
+use crate::signals::{deliver, fault};
+use crate::thread::Thread;
+use core::arch::global_asm;
+use kmod_shim::arch::native::frame::Frame;
+use tracer_core::event::{ItemHeader, Kind};
+
+/// Bytes below the operation's frame that libc may use when it sleeps.
+pub const ROOM: u64 = 4096;
+
+unsafe extern "C" {
+    fn imitate_interrupt();
+    static imitate_interrupted: u8;
+}
+
+// A place where replay comes into the dispatcher as a system call would, with the program's registers in a frame.
+global_asm!(
+    ".pushsection .text.imitate_interrupt, \"ax\", @progbits",
+    ".hidden imitate_interrupt",
+    ".globl imitate_interrupt",
+    "imitate_interrupt:",
+    "mov eax, {futex}",
+    "lea rcx, [rip + imitate_interrupted]",
+    "jmp imitate_entry",
+    ".hidden imitate_interrupted",
+    ".globl imitate_interrupted",
+    "imitate_interrupted:",
+    "ret",
+    ".popsection",
+    futex = const libc::SYS_futex,
+);
+
+/// A thread is in an operation, on its program's stack, until this is dropped.
+pub struct Inside<'a> {
+    thread: &'a mut Thread,
+    outer: u64,
+}
+
+impl<'a> Inside<'a> {
+    /// The thread begins an operation; `here` is a variable of the hook's.
+    #[inline(always)]
+    pub fn new(thread: &'a mut Thread, here: &u64) -> Inside<'a> {
+        let outer = core::mem::replace(&mut thread.operation, core::ptr::from_ref(here) as u64);
+        Inside { thread, outer }
+    }
+
+    /// The thread.
+    #[inline(always)]
+    pub fn thread(&mut self) -> &mut Thread {
+        self.thread
+    }
+}
+
+impl Drop for Inside<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.thread.operation = self.outer;
+    }
+}
+
+/// Replay: runs the handlers of the signals that came during the operation that the thread is about to make.
+pub fn replay(thread: &mut Thread) {
+    while comes_now(thread) {
+        // SAFETY: it keeps what a called function keeps, and the dispatcher knows the place.
+        unsafe { imitate_interrupt() };
+    }
+}
+
+fn comes_now(thread: &mut Thread) -> bool {
+    let Some(next) = playback::peek(thread) else { return false };
+    next.kind == Kind::Signal as u8
+        && next.flags & fault::flags::IN_OPERATION != 0
+        && playback::preview::<[u8; 16]>(thread)
+            .is_some_and(|bytes| ItemHeader::from_bytes(bytes).value == thread.passes)
+}
+
+/// Whether a call comes from [`replay`].
+pub fn is_call(rip: u64) -> bool {
+    rip == &raw const imitate_interrupted as u64
+}
+
+/// Delivers what is due to a thread that is in an operation.
+pub fn deliver(thread: &mut Thread, frame: &mut Frame) {
+    deliver::in_operation(thread, frame);
+}

@@ -1,0 +1,187 @@
+//! Sync order: libc's synchronisation objects.
+//!
+//! In a recording with sync order, and in its replay, the entries of libc's functions for them are redirected to hooks
+//! ([`rows`] has a row for each function; [`condition`], [`barrier`], [`once`] and [`stacks`] have what is not like the
+//! others; [`memory`] has an allocator in place of libc's). Hooks
+//! run on the program's stack and call the function itself. [`engine`] says what is logged and what replay waits for,
+//! [`word`] where the order of an object's operations is kept.
+//!
+//! Redirected at their entries, functions are seen whoever calls them, C11's and libc's own included: what dlopen does
+//! under ld.so's lock is ordered by that lock.
+//!
+//! libc sleeps in these functions by futex calls of its own, which are no events: they are made in replay too.
+
+mod barrier;
+mod condition;
+mod engine;
+mod interrupt;
+mod memory;
+mod once;
+mod ordered;
+mod original;
+mod rows;
+mod stacks;
+mod word;
+
+use super::sections;
+use crate::calls::generic;
+use crate::signals::kernel_side;
+use crate::start::maps::Mapping;
+use crate::thread::Thread;
+use crate::{process, sites};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+pub use interrupt::ROOM;
+use kmod_shim::arch::native::frame::Frame;
+use kmod_shim::vdso::{Function, Functions};
+pub use once::Initialiser;
+use original::Original;
+use rows::Row;
+use tracer_core::session::Mode;
+
+/// How libc's file is called, and how the C++ library's name begins.
+const LIBC: &[u8] = b"/libc.so.6";
+const CPP: &[u8] = b"/libstdc++.so.6";
+
+/// Functions of libc that hooks call.
+static NEEDED: [(&[u8], &Original); 9] = [
+    (b"pthread_mutex_unlock", &condition::MUTEX_UNLOCK),
+    (b"__errno_location", &rows::ERRNO),
+    (b"pthread_attr_init", &stacks::INITIALISE),
+    (b"pthread_attr_getstacksize", &stacks::STACK_SIZE),
+    (b"pthread_attr_getguardsize", &stacks::GUARD_SIZE),
+    (b"pthread_attr_getdetachstate", &stacks::DETACH_STATE),
+    (b"pthread_attr_setstack", &stacks::SET_STACK),
+    (b"write", &memory::WRITE),
+    (b"abort", &memory::ABORT),
+];
+
+/// libc's code.
+static CODE: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+/// libc's `syscall`, and where it has ended: what calls the kernel there is the program.
+static SYSCALL: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+/// Bytes of that function, at most.
+const SYSCALL_LENGTH: u64 = 64;
+
+/// Redirects the functions, if the recording's order is sync.
+pub fn install(mappings: &[Mapping]) {
+    if !sections::is_chosen() {
+        return;
+    }
+    if let Some(base) = base_of(mappings, |name| name.ends_with(LIBC)) {
+        let own = mappings.iter().filter(|mapping| mapping.name.ends_with(LIBC));
+        if let Some(code) = own.into_iter().find(|mapping| mapping.executable) {
+            CODE[0].store(code.begin, Ordering::Relaxed);
+            CODE[1].store(code.end, Ordering::Relaxed);
+        }
+        let rows = [
+            rows::TAKING,
+            rows::GIVING,
+            condition::WAITING,
+            barrier::ROWS,
+            once::LIBC,
+            stacks::ROWS,
+            memory::ROWS,
+        ];
+        let mut redirected = Vec::new();
+        for function in functions(base) {
+            if let Some((_, needed)) = NEEDED.iter().find(|(name, _)| *name == function.name) {
+                needed.set(function.address);
+            }
+            if function.name == b"syscall" {
+                SYSCALL[0].store(function.address, Ordering::Relaxed);
+                SYSCALL[1].store(function.address + SYSCALL_LENGTH, Ordering::Relaxed);
+            }
+            redirect(base, &function, &rows, &mut redirected);
+        }
+    }
+    let is_cpp = |name: &[u8]| name.windows(CPP.len()).any(|part| part == CPP);
+    if let Some(base) = base_of(mappings, is_cpp) {
+        for function in functions(base) {
+            redirect(base, &function, &[once::CPP], &mut Vec::new());
+        }
+    }
+}
+
+fn base_of(mappings: &[Mapping], is_wanted: impl Fn(&[u8]) -> bool) -> Option<u64> {
+    mappings
+        .iter()
+        .find(|mapping| mapping.offset == 0 && is_wanted(mapping.name))
+        .map(|mapping| mapping.begin)
+}
+
+/// What programs that are linked now call: old versions have other objects.
+fn functions(base: u64) -> impl Iterator<Item = Function> {
+    // SAFETY: ld.so has loaded it, and it stays for as long as the process lives.
+    let functions = unsafe { Functions::at(base) };
+    functions.functions().filter(|function| function.is_current)
+}
+
+/// Redirects a function if there is a row for it. Some have several names.
+fn redirect(base: u64, function: &Function, rows: &[&[Row]], redirected: &mut Vec<u64>) {
+    let row = rows.iter().copied().flatten().find(|row| row.name == function.name);
+    let Some(row) = row.filter(|_| !redirected.contains(&function.address)) else { return };
+    redirected.push(function.address);
+    let original = sites::exclusively(|sites| match row.equivalent {
+        Some(equivalent) => sites.replace(base, function.address, (row.hook)()).then(equivalent),
+        None => sites.redirect(base, function.address, (row.hook)()),
+    });
+    match original {
+        Some(original) => row.original.set(original),
+        None => crate::kernel::complain(&[b"--order sync cannot order calls of ", row.name]),
+    }
+}
+
+/// A futex call by which libc sleeps or wakes within one of its functions is not for us. True if it was one, and was made.
+#[inline]
+pub fn pass(thread: &mut Thread, frame: &mut Frame) -> bool {
+    sections::are_on()
+        && frame.rax == libc::SYS_futex as u64
+        && !thread.borrows_memory
+        && pass_futex(thread, frame)
+}
+
+fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
+    let within = |range: &[AtomicU64; 2]| {
+        (range[0].load(Ordering::Relaxed)..range[1].load(Ordering::Relaxed)).contains(&frame.rip)
+    };
+    if interrupt::is_call(frame.rip) {
+        interrupt::deliver(thread, frame);
+        return true;
+    }
+    if !within(&CODE) || within(&SYSCALL) {
+        return false;
+    }
+    if !thread.trap.is_null() {
+        kernel_side::block(thread.blocked);
+    }
+    frame.rax = generic::call(thread, libc::SYS_futex, frame.arguments()) as u64;
+    if process::get().mode == Mode::Record && thread.operation != 0 && thread.register.signals_pending != 0 {
+        interrupt::deliver(thread, frame);
+    }
+    true
+}
+
+/// The calling thread ends; `tell` lets those know that wait for it.
+pub fn thread_ends(tell: impl FnOnce()) {
+    if sections::is_chosen() {
+        memory::give_back();
+        stacks::thread_ends(tell);
+    } else {
+        tell();
+    }
+}
+
+/// The process is about to be copied. It is whole then.
+pub fn before_fork() {
+    if sections::is_chosen() {
+        memory::before_fork();
+    }
+}
+
+/// It was, and this is the copy or the original.
+pub fn after_fork() {
+    if sections::is_chosen() {
+        memory::after_fork();
+    }
+}

@@ -1,0 +1,161 @@
+//! What one thread does once, for all: pthread_once, and the static variables of C++ functions.
+//!
+//! Which thread that is is logged, by it. All others go on when it is done, which the object itself says, in both modes, and
+//! for C++ to code of the compiler's that calls nobody. So there is nothing to log for them.
+
+use super::engine::{Subject, is_next, tell};
+use super::interrupt::Inside;
+use super::original::Original;
+use super::rows::Row;
+use super::word::Word;
+use crate::order::sections::{self, state};
+use crate::thread;
+use crate::{kernel, process};
+use core::sync::atomic::{AtomicU32, Ordering};
+use tracer_core::event::Operation;
+
+static PTHREAD_ONCE: Original = Original::new();
+static GUARD_ACQUIRE: Original = Original::new();
+static GUARD_RELEASE: Original = Original::new();
+
+/// In libc.
+pub static LIBC: &[Row] = &[Row {
+    name: b"pthread_once",
+    hook: || pthread_once as *const () as u64,
+    original: &PTHREAD_ONCE,
+    equivalent: None,
+}];
+
+/// In the C++ library.
+pub static CPP: &[Row] = &[
+    Row {
+        name: b"__cxa_guard_acquire",
+        hook: || guard_acquire as *const () as u64,
+        original: &GUARD_ACQUIRE,
+        equivalent: None,
+    },
+    Row {
+        name: b"__cxa_guard_release",
+        hook: || guard_release as *const () as u64,
+        original: &GUARD_RELEASE,
+        equivalent: None,
+    },
+];
+
+/// The bit of a pthread_once_t that says that it is done (nptl/pthreadP.h).
+const ONCE_DONE: u32 = 2;
+/// The byte of a guard that says so (Itanium C++ ABI, 3.3.3).
+const GUARD_DONE: u32 = 0xff;
+/// Milliseconds after which a sleeper looks whether the companion is still there.
+const PATIENCE: u64 = 1000;
+
+/// What is to be called once, by a hook that is on the stack.
+pub struct Initialiser {
+    function: u64,
+    control: u64,
+    outer: *const Initialiser,
+}
+
+fn of(operation: Operation, object: u64) -> Subject {
+    Subject { operation, object, word: Word::of(object), alone: false }
+}
+
+/// # Safety
+/// The object lies in the program's memory, which libc will read as well.
+unsafe fn word_of(object: u64) -> &'static AtomicU32 {
+    // SAFETY: see above.
+    unsafe { &*(object as *const AtomicU32) }
+}
+
+/// Replay: another thread does it; waits until that is done.
+fn wait(word: &AtomicU32, done: u32) {
+    loop {
+        let seen = word.load(Ordering::Acquire);
+        if seen & done != 0 {
+            return;
+        }
+        if kernel::futex_wait(word, seen, PATIENCE) && kernel::hung_up(process::get().socket) {
+            kernel::exit(125);
+        }
+    }
+}
+
+extern "C" fn pthread_once(control: u64, function: u64) -> i32 {
+    let here = 0;
+    let state = sections::state();
+    // SAFETY: libc's function; what it calls is the program's, or calls that.
+    let call = |function: u64| unsafe { PTHREAD_ONCE.call([control, function]) };
+    if state == state::OFF || thread::current().borrows_memory {
+        return call(function);
+    }
+    // SAFETY: the program's object.
+    let word = unsafe { word_of(control) };
+    if word.load(Ordering::Acquire) & ONCE_DONE != 0 {
+        return 0;
+    }
+    let mut inside = Inside::new(thread::current(), &here);
+    let thread = inside.thread();
+    if state == state::REPLAY {
+        if !is_next(thread, of(Operation::Once, control)) {
+            wait(word, ONCE_DONE);
+            return 0;
+        }
+        thread.passes += 1;
+        return call(function);
+    }
+    let initialiser = Initialiser { function, control, outer: thread.initialiser };
+    thread.initialiser = &raw const initialiser;
+    let result = call(initialise as *const () as u64);
+    thread::current().initialiser = initialiser.outer;
+    result
+}
+
+/// Recording: libc has chosen this thread.
+extern "C" fn initialise() {
+    let thread = thread::current();
+    // SAFETY: the hook that libc was called from is on the stack, below this function.
+    let Initialiser { function, control, .. } = unsafe { thread.initialiser.read() };
+    tell(thread, 0, of(Operation::Once, control), 0, 0);
+    thread.passes += 1;
+    // SAFETY: what the program passed to pthread_once.
+    let function: extern "C" fn() = unsafe { core::mem::transmute(function) };
+    function();
+}
+
+extern "C" fn guard_acquire(guard: u64) -> i32 {
+    let here = 0;
+    let state = sections::state();
+    // SAFETY: the C++ library's function, with the program's guard.
+    let call = || unsafe { GUARD_ACQUIRE.call([guard]) };
+    if state == state::OFF || thread::current().borrows_memory {
+        return call();
+    }
+    let mut inside = Inside::new(thread::current(), &here);
+    let (thread, subject) = (inside.thread(), of(Operation::Guard, guard));
+    if state == state::REPLAY {
+        if !is_next(thread, subject) {
+            // SAFETY: the program's object.
+            wait(unsafe { word_of(guard) }, GUARD_DONE);
+            return 0;
+        }
+        thread.passes += 1;
+        return call();
+    }
+    let result = call();
+    if result != 0 {
+        tell(thread, 0, subject, 0, result);
+        thread.passes += 1;
+    }
+    result
+}
+
+extern "C" fn guard_release(guard: u64) -> i32 {
+    // SAFETY: the C++ library's function, with the program's guard.
+    let result = unsafe { GUARD_RELEASE.call([guard]) };
+    if sections::state() == state::REPLAY {
+        // The library knows nothing of those that wait here.
+        // SAFETY: the program's object.
+        kernel::futex_wake(unsafe { word_of(guard) });
+    }
+    result
+}

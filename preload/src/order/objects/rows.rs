@@ -1,0 +1,277 @@
+//! The operations that take an object, or let others take it: all alike, one row each.
+
+use super::engine::{self, Subject};
+use super::interrupt::Inside;
+use super::original::Original;
+use super::word::Word;
+use crate::order::sections::{self, state};
+use crate::{kernel, thread};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use tracer_core::event::Operation;
+
+/// Offsets in glibc's pthread_mutex_t (nptl/sysdeps/x86/nptl/bits/struct_mutex.h), and the bit of its kind that says that
+/// it is robust: such a mutex is in a list, by the bytes that others do not use.
+const MUTEX_KIND: u64 = 16;
+const MUTEX_LIST: u64 = 24;
+const ROBUST: u32 = 0x10;
+/// Whoever has it inherits the priority of those that wait for it.
+const INHERITS: u32 = 0x20;
+
+fn by_address(operation: Operation, object: u64) -> Subject {
+    Subject { operation, object, word: Word::of(object), alone: false }
+}
+
+/// A mutex that is being locked.
+#[inline(always)]
+pub fn mutex(object: u64) -> Subject {
+    // SAFETY: libc will read this mutex in a moment.
+    let kind = unsafe { ((object + MUTEX_KIND) as *const u32).read() };
+    if kind & ROBUST != 0 {
+        return by_address(Operation::Mutex, object);
+    }
+    // SAFETY: glibc uses these bytes in robust mutexes only.
+    let word = unsafe { Word::at(object + MUTEX_LIST) };
+    Subject { operation: Operation::Mutex, object, word, alone: true }
+}
+
+fn read_write(object: u64) -> Subject {
+    by_address(Operation::ReadWrite, object)
+}
+
+fn spin(object: u64) -> Subject {
+    by_address(Operation::Spin, object)
+}
+
+fn take(object: u64) -> Subject {
+    by_address(Operation::Take, object)
+}
+
+fn give(object: u64) -> Subject {
+    by_address(Operation::Give, object)
+}
+
+fn wake(object: u64) -> Subject {
+    by_address(Operation::Wake, object)
+}
+
+/// How a function says that it failed.
+pub trait Failure {
+    /// The error, or 0, after the function returned `result`.
+    fn error(result: i32) -> i32;
+    /// What the function returns for it.
+    fn result(error: i32) -> i32;
+}
+
+/// By returning the error.
+struct Returned;
+
+impl Failure for Returned {
+    #[inline(always)]
+    fn error(result: i32) -> i32 {
+        result
+    }
+
+    #[inline(always)]
+    fn result(error: i32) -> i32 {
+        error
+    }
+}
+
+/// By returning -1, with the error in errno.
+struct InErrno;
+
+/// `__errno_location`.
+pub static ERRNO: Original = Original::new();
+
+impl Failure for InErrno {
+    fn error(result: i32) -> i32 {
+        match result {
+            0 => 0,
+            // SAFETY: libc's function, which was found before anything was redirected.
+            _ => unsafe { *(ERRNO.address() as *const i32) },
+        }
+    }
+
+    fn result(error: i32) -> i32 {
+        if error == 0 {
+            return 0;
+        }
+        // SAFETY: as above.
+        unsafe { *(ERRNO.address() as *mut i32) = error };
+        -1
+    }
+}
+
+/// A function whose entry is redirected.
+pub struct Row {
+    /// Its name in libc.
+    pub name: &'static [u8],
+    /// Gives what is called in its place.
+    pub hook: fn() -> u64,
+    /// Where it goes on.
+    pub original: &'static Original,
+    /// What does the same, if the function begins with a loop, so that a jump there could not be left again.
+    pub equivalent: Option<fn() -> u64>,
+}
+
+/// libc's sem_trywait: the value is the low half of the first 8 bytes (struct new_sem in glibc's nptl).
+extern "C" fn equivalent_sem_trywait(semaphore: u64) -> i32 {
+    // SAFETY: the program's semaphore.
+    let data = unsafe { &*(semaphore as *const AtomicU64) };
+    let decrement = |seen: u64| (seen as u32 != 0).then(|| seen - 1);
+    match data.fetch_update(Ordering::Acquire, Ordering::Relaxed, decrement) {
+        Ok(_) => 0,
+        Err(_) => InErrno::result(libc::EAGAIN),
+    }
+}
+
+/// libc's pthread_spin_lock, which begins with its loop: 1 is free, 0 is taken (sysdeps/x86_64/nptl/pthread_spin_lock.S).
+extern "C" fn equivalent_spin_lock(object: u64) -> i32 {
+    // SAFETY: the program's spin lock.
+    let lock = unsafe { &*(object as *const AtomicI32) };
+    while lock.compare_exchange_weak(1, 0, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        core::hint::spin_loop();
+    }
+    0
+}
+
+/// libc's pthread_rwlock_tryrdlock: what would wait until a time that is over.
+extern "C" fn equivalent_read_trylock(object: u64) -> i32 {
+    let past = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: libc's function, with the program's lock.
+    match unsafe { READ_TIMEDLOCK.call([object, &raw const past as u64]) } {
+        libc::ETIMEDOUT => libc::EBUSY,
+        other => other,
+    }
+}
+
+/// Hooks of functions that wait, or fail where they would have to, and what replay calls when it knows that they
+/// succeeded: the function for the same kind of object that waits.
+macro_rules! taking {
+    ($($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:ident $(, equivalent $equivalent:ident)?;)*) => {
+        $(
+            static $static: Original = Original::new();
+
+            extern "C" fn $hook($first: u64 $(, $argument: u64)*) -> i32 {
+                let here = 0;
+                let state = sections::state();
+                // SAFETY: libc's function, with the arguments that the program passes.
+                let attempt = || unsafe { $static.call([$first $(, $argument)*]) };
+                if state == state::OFF || thread::current().borrows_memory {
+                    return attempt();
+                }
+                let mut inside = Inside::new(thread::current(), &here);
+                let subject = $subject($first);
+                let error = if state == state::RECORD {
+                    engine::record_taking(inside.thread(), subject, || $failure::error(attempt()))
+                } else {
+                    engine::replay_taking(inside.thread(), subject, || $failure::error($waiting($first)))
+                };
+                $failure::result(error)
+            }
+        )*
+
+        /// The functions that take an object.
+        pub static TAKING: &[Row] =
+            &[$({
+                #[allow(unused_mut, reason = "few rows have one")]
+                let mut row = Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None };
+                $(row.equivalent = Some(|| $equivalent as *const () as u64);)?
+                row
+            }),*];
+    };
+}
+
+taking! {
+    b"pthread_mutex_lock" MUTEX_LOCK mutex_lock(object): mutex, Returned, waits lock;
+    b"pthread_mutex_trylock" MUTEX_TRYLOCK mutex_trylock(object): mutex, Returned, waits lock;
+    b"pthread_mutex_timedlock" MUTEX_TIMEDLOCK mutex_timedlock(object, until): mutex, Returned, waits lock;
+    b"pthread_mutex_clocklock" MUTEX_CLOCKLOCK mutex_clocklock(object, clock, until): mutex, Returned, waits lock;
+    b"pthread_rwlock_rdlock" READ_LOCK read_lock(object): read_write, Returned, waits lock_for_reading;
+    b"pthread_rwlock_tryrdlock" READ_TRYLOCK read_trylock(object): read_write, Returned, waits lock_for_reading, equivalent equivalent_read_trylock;
+    b"pthread_rwlock_timedrdlock" READ_TIMEDLOCK read_timedlock(object, until): read_write, Returned, waits lock_for_reading;
+    b"pthread_rwlock_clockrdlock" READ_CLOCKLOCK read_clocklock(object, clock, until): read_write, Returned, waits lock_for_reading;
+    b"pthread_rwlock_wrlock" WRITE_LOCK write_lock(object): read_write, Returned, waits lock_for_writing;
+    b"pthread_rwlock_trywrlock" WRITE_TRYLOCK write_trylock(object): read_write, Returned, waits lock_for_writing;
+    b"pthread_rwlock_timedwrlock" WRITE_TIMEDLOCK write_timedlock(object, until): read_write, Returned, waits lock_for_writing;
+    b"pthread_rwlock_clockwrlock" WRITE_CLOCKLOCK write_clocklock(object, clock, until): read_write, Returned, waits lock_for_writing;
+    b"pthread_spin_lock" SPIN_LOCK spin_lock(object): spin, Returned, waits spin_until_locked, equivalent equivalent_spin_lock;
+    b"pthread_spin_trylock" SPIN_TRYLOCK spin_trylock(object): spin, Returned, waits spin_until_locked;
+    b"sem_wait" SEM_WAIT sem_wait(object): take, InErrno, waits decrement;
+    b"sem_trywait" SEM_TRYWAIT sem_trywait(object): take, InErrno, waits decrement, equivalent equivalent_sem_trywait;
+    b"sem_timedwait" SEM_TIMEDWAIT sem_timedwait(object, until): take, InErrno, waits decrement;
+    b"sem_clockwait" SEM_CLOCKWAIT sem_clockwait(object, clock, until): take, InErrno, waits decrement;
+}
+
+/// Hooks of functions that let others go on. Who waits for a condition variable does not do so in replay, which knows when
+/// it wakes: there it need not be told.
+macro_rules! giving {
+    ($($name:literal $static:ident $hook:ident($first:ident): $subject:ident, replayed $replayed:literal;)*) => {
+        $(
+            static $static: Original = Original::new();
+
+            extern "C" fn $hook($first: u64) -> i32 {
+                let here = 0;
+                let state = sections::state();
+                if state != state::OFF && !thread::current().borrows_memory {
+                    let mut inside = Inside::new(thread::current(), &here);
+                    engine::give(inside.thread(), state, $subject($first));
+                    if state == state::REPLAY && !$replayed {
+                        return 0;
+                    }
+                }
+                // SAFETY: libc's function, with the argument that the program passes.
+                unsafe { $static.call([$first]) }
+            }
+        )*
+
+        /// The functions that let others take an object.
+        pub static GIVING: &[Row] =
+            &[$(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None }),*];
+    };
+}
+
+giving! {
+    b"pthread_cond_signal" COND_SIGNAL cond_signal(object): wake, replayed false;
+    b"pthread_cond_broadcast" COND_BROADCAST cond_broadcast(object): wake, replayed false;
+    b"sem_post" SEM_POST sem_post(object): give, replayed true;
+}
+
+/// Locks a mutex in replay, whatever function locked it in the recording.
+pub fn lock(object: u64) -> i32 {
+    // SAFETY: libc will read this mutex in a moment.
+    let kind = unsafe { ((object + MUTEX_KIND) as *const u32).read() };
+    if kind & INHERITS == 0 {
+        // SAFETY: libc's function, with the program's mutex.
+        return unsafe { MUTEX_LOCK.call([object]) };
+    }
+    // The kernel would look for the owner by its recorded thread id. Who gives the mutex up finds no waiter noted in it,
+    // and wakes nobody.
+    loop {
+        // SAFETY: as above.
+        match unsafe { MUTEX_TRYLOCK.call([object]) } {
+            libc::EBUSY => kernel::yield_processor(),
+            other => return other,
+        }
+    }
+}
+
+fn lock_for_reading(object: u64) -> i32 {
+    // SAFETY: libc's function, with the program's lock.
+    unsafe { READ_LOCK.call([object]) }
+}
+
+fn lock_for_writing(object: u64) -> i32 {
+    // SAFETY: as above.
+    unsafe { WRITE_LOCK.call([object]) }
+}
+
+fn spin_until_locked(object: u64) -> i32 {
+    // SAFETY: as above.
+    unsafe { SPIN_LOCK.call([object]) }
+}
+
+fn decrement(object: u64) -> i32 {
+    // SAFETY: libc's function, with the program's semaphore.
+    unsafe { SEM_WAIT.call([object]) }
+}

@@ -1,0 +1,254 @@
+//! Threads: their stacks, and who waits for their ends.
+//!
+//! libc keeps the stacks of threads that have ended and gives them to new ones; which, depends on how far a thread's end
+//! has come. Here each thread gets a stack as one that its program had made, from a list that is used in the recorded order.
+//! In it lies what libc knows about the thread, so that it can be used again when the thread has ended and was joined, or
+//! had been detached.
+
+use super::engine::{self, Subject};
+use super::interrupt::Inside;
+use super::ordered::Ordered;
+use super::original::Original;
+use super::rows::Row;
+use super::word::Word;
+use crate::kernel;
+use crate::order::sections::{self, state};
+use crate::thread;
+use alloc::vec::Vec;
+use core::cell::UnsafeCell;
+use tracer_core::event::Operation;
+
+/// Where stacks are: below the allocator's memory (`super::memory`).
+const BASE: u64 = 0x2900_0000_0000;
+const PAGE: u64 = 4096;
+/// Bytes of glibc's pthread_attr_t, the bit in its flags that says that the program has made the stack, and the argument
+/// that stands for C11's threads (bits/pthreadtypes-arch.h, nptl/pthreadP.h).
+const ATTRIBUTES: usize = 56;
+const FLAGS: usize = 8;
+const HAS_STACK: u32 = 8;
+const C11: u64 = u64::MAX;
+
+/// A stack, and what became of its thread.
+struct Stack {
+    /// Where its guard begins.
+    base: u64,
+    guard: u64,
+    size: u64,
+    use_: Use,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Free,
+    /// Its thread runs, and is to be joined.
+    Joinable,
+    /// Its thread runs, and nobody will ask for its end.
+    Detached,
+    /// Its thread has ended, and was not joined yet.
+    Ended,
+}
+
+struct Stacks {
+    all: UnsafeCell<Vec<Stack>>,
+}
+
+// SAFETY: used only by who is in LOCK.
+unsafe impl Sync for Stacks {}
+
+static LOCK: Ordered = Ordered::new();
+static STACKS: Stacks = Stacks { all: UnsafeCell::new(Vec::new()) };
+
+fn with<R>(action: impl FnOnce(&mut Vec<Stack>) -> R) -> R {
+    LOCK.enter();
+    // SAFETY: in the lock, this is the only reference.
+    let result = action(unsafe { &mut *STACKS.all.get() });
+    LOCK.leave();
+    result
+}
+
+impl Stack {
+    fn end(&self) -> u64 {
+        self.base + self.guard + self.size
+    }
+
+    /// Forgets what it contains, for the next thread.
+    fn clear(&mut self) {
+        self.use_ = Use::Free;
+        let arguments = [self.base + self.guard, self.size, libc::MADV_DONTNEED as u64, 0, 0, 0];
+        // SAFETY: nobody uses it any more.
+        let _ = unsafe { kernel::call(libc::SYS_madvise, arguments) };
+    }
+}
+
+/// A stack of that size. `None` if there is no memory.
+fn take(size: u64, guard: u64, detached: bool) -> Option<u64> {
+    let use_ = if detached { Use::Detached } else { Use::Joinable };
+    with(|stacks| {
+        let fits = |stack: &&mut Stack| stack.use_ == Use::Free && stack.size == size && stack.guard == guard;
+        if let Some(stack) = stacks.iter_mut().find(fits) {
+            stack.use_ = use_;
+            return Some(stack.base + stack.guard);
+        }
+        let base = stacks.last().map_or(BASE, Stack::end);
+        let flags = libc::MAP_PRIVATE
+            | libc::MAP_ANONYMOUS
+            | libc::MAP_NORESERVE
+            | libc::MAP_STACK
+            | libc::MAP_FIXED_NOREPLACE;
+        let access = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+        // SAFETY: nothing is mapped there.
+        unsafe {
+            kernel::call(libc::SYS_mmap, [base, guard + size, 0, flags as u64, u64::MAX, 0]).ok()?;
+            kernel::call(libc::SYS_mprotect, [base + guard, size, access, 0, 0, 0]).ok()?;
+        }
+        stacks.push(Stack { base, guard, size, use_ });
+        Some(base + guard)
+    })
+}
+
+/// The stack that `address` is in, if it is one of these.
+fn containing(stacks: &mut [Stack], address: u64) -> Option<&mut Stack> {
+    let index = stacks.partition_point(|stack| stack.end() <= address);
+    stacks.get_mut(index).filter(|stack| stack.base <= address)
+}
+
+/// Does `action` to the stack that `address` is in, if it is one of these.
+fn change(address: u64, action: impl FnOnce(&mut Stack)) {
+    with(|stacks| {
+        if let Some(stack) = containing(stacks, address) {
+            action(stack);
+        }
+    });
+}
+
+/// The calling thread ends. `tell` lets those know that wait for it: nobody can do anything with the stack before that has
+/// been done.
+pub fn thread_ends(tell: impl FnOnce()) {
+    let own: u64;
+    // SAFETY: the word that says where the thread's control block is (tcbhead_t.self in glibc).
+    unsafe { core::arch::asm!("mov {}, fs:[0x10]", out(reg) own, options(pure, readonly, nostack)) };
+    with(|stacks| {
+        tell();
+        if let Some(stack) = containing(stacks, own) {
+            match stack.use_ {
+                Use::Detached => stack.clear(),
+                _ => stack.use_ = Use::Ended,
+            }
+        }
+    });
+}
+
+static CREATE: Original = Original::new();
+static JOIN: Original = Original::new();
+static TRY_JOIN: Original = Original::new();
+static TIMED_JOIN: Original = Original::new();
+static CLOCK_JOIN: Original = Original::new();
+static DETACH: Original = Original::new();
+/// Functions that deal with attributes.
+pub static INITIALISE: Original = Original::new();
+/// `pthread_attr_getstacksize`.
+pub static STACK_SIZE: Original = Original::new();
+/// `pthread_attr_getguardsize`.
+pub static GUARD_SIZE: Original = Original::new();
+/// `pthread_attr_getdetachstate`.
+pub static DETACH_STATE: Original = Original::new();
+/// `pthread_attr_setstack`.
+pub static SET_STACK: Original = Original::new();
+
+extern "C" fn create(result: u64, attributes: u64, function: u64, argument: u64) -> i32 {
+    // SAFETY: libc's function, with the program's arguments, but maybe other attributes.
+    let create = |attributes: u64| unsafe { CREATE.call([result, attributes, function, argument]) };
+    if attributes == C11 || thread::current().borrows_memory {
+        return create(attributes);
+    }
+    let mut own = [0u64; ATTRIBUTES / 8];
+    let address = own.as_mut_ptr() as u64;
+    let (mut size, mut guard, mut detached) = (0u64, 0u64, 0i32);
+    // SAFETY: the program's attributes, of that size; libc's functions, on a copy of them.
+    unsafe {
+        if attributes == 0 {
+            INITIALISE.call([address]);
+        } else {
+            own = *(attributes as *const [u64; ATTRIBUTES / 8]);
+        }
+        if own.as_ptr().byte_add(FLAGS).cast::<u32>().read() & HAS_STACK != 0 {
+            return create(attributes);
+        }
+        STACK_SIZE.call([address, &raw mut size as u64]);
+        GUARD_SIZE.call([address, &raw mut guard as u64]);
+        DETACH_STATE.call([address, &raw mut detached as u64]);
+    }
+    let (size, guard) = (size.next_multiple_of(PAGE), guard.next_multiple_of(PAGE));
+    let Some(stack) = take(size, guard, detached == libc::PTHREAD_CREATE_DETACHED) else {
+        return libc::EAGAIN;
+    };
+    // SAFETY: as above.
+    unsafe { SET_STACK.call([address, stack, size]) };
+    let error = create(address);
+    if error != 0 {
+        change(stack, Stack::clear);
+    }
+    error
+}
+
+macro_rules! joining {
+    ($($name:literal $static:ident $hook:ident(thread $(, $argument:ident)*);)*) => {
+        $(
+            extern "C" fn $hook(thread: u64 $(, $argument: u64)*) -> i32 {
+                let here = 0;
+                // SAFETY: libc's function, with the arguments that the program passes.
+                join(thread, &here, || unsafe { $static.call([thread $(, $argument)*]) }, [$($argument),*][0])
+            }
+        )*
+
+        /// The functions that create threads, and wait for their ends.
+        pub static ROWS: &[Row] = &[
+            Row { name: b"pthread_create", hook: || create as *const () as u64, original: &CREATE, equivalent: None },
+            Row { name: b"pthread_detach", hook: || detach as *const () as u64, original: &DETACH, equivalent: None },
+            $(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None }),*
+        ];
+    };
+}
+
+joining! {
+    b"pthread_join" JOIN join_thread(thread, value);
+    b"pthread_tryjoin_np" TRY_JOIN try_join(thread, value);
+    b"pthread_timedjoin_np" TIMED_JOIN timed_join(thread, value, until);
+    b"pthread_clockjoin_np" CLOCK_JOIN clock_join(thread, value, clock, until);
+}
+
+fn join(joined: u64, here: &u64, attempt: impl FnOnce() -> i32, value: u64) -> i32 {
+    let state = sections::state();
+    if thread::current().borrows_memory {
+        return attempt();
+    }
+    let error = if state == state::OFF {
+        attempt()
+    } else {
+        let mut inside = Inside::new(thread::current(), here);
+        let subject =
+            Subject { operation: Operation::Join, object: joined, word: Word::of(joined), alone: false };
+        if state == state::RECORD {
+            engine::record_taking(inside.thread(), subject, attempt)
+        } else {
+            // SAFETY: libc's function, with the program's arguments.
+            engine::replay_taking(inside.thread(), subject, || unsafe { JOIN.call([joined, value]) })
+        }
+    };
+    if error == 0 {
+        change(joined, Stack::clear);
+    }
+    error
+}
+
+extern "C" fn detach(detached: u64) -> i32 {
+    // SAFETY: libc's function, with the program's argument.
+    let error = unsafe { DETACH.call([detached]) };
+    if error == 0 && !thread::current().borrows_memory {
+        change(detached, |stack| match stack.use_ {
+            Use::Ended => stack.clear(),
+            _ => stack.use_ = Use::Detached,
+        });
+    }
+    error
+}

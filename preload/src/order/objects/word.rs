@@ -1,0 +1,189 @@
+//! The order of the operations on one object: who came last, and how many came before.
+//!
+//! In a mutex the word lies in the object itself, in the sixteen bytes that glibc has there for robust mutexes' lists
+//! and does not use in others (nptl/sysdeps/x86/bits/struct_mutex.h): no look-up, and it is written in a cache line that
+//! the lock has just been written in. It is zero in a mutex that was initialised in any way, and what a copy of a mutex
+//! has is the same in both modes. Other objects have no room; they share [`STRIPES`] words by their address. Objects with
+//! the same word are ordered as if they were one, which is more order than need be, and no less.
+
+use crate::thread::Thread;
+use crate::{kernel, process};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Words for objects that have no room for one.
+const STRIPES: usize = 1024;
+/// Where the high half begins: the stream, plus one, of the thread whose operation was the last; 0 for none.
+const OWNER: u32 = 40;
+const PLACES: u64 = (1 << OWNER) - 1;
+/// How often a thread looks before it sleeps.
+const SPINS: usize = 2000;
+/// Milliseconds after which a sleeper looks whether the companion is still there.
+const PATIENCE: u64 = 1000;
+
+/// A word, and the highest place that anybody waits for.
+///
+/// The word changes with each operation. It is a futex (its low half), on which those sleep whose place has not come,
+/// and those that wait for being wanted: [`Word::wait_until_wanted`].
+#[repr(C, align(8))]
+pub struct Word {
+    wanted: AtomicU64,
+    state: AtomicU64,
+}
+
+#[repr(align(64))]
+struct Stripe(Word);
+
+static WORDS: [Stripe; STRIPES] = [const { Stripe(Word::new()) }; STRIPES];
+
+/// What was there before an operation.
+#[derive(Clone, Copy)]
+pub struct Before {
+    /// The operation's place: how many there were.
+    pub place: u64,
+    /// The one before was another thread's.
+    pub changes: bool,
+}
+
+impl Word {
+    /// One of an object that nobody has used.
+    pub const fn new() -> Word {
+        Word { wanted: AtomicU64::new(0), state: AtomicU64::new(0) }
+    }
+
+    /// The word of an object that has no room for it.
+    pub fn of(object: u64) -> &'static Word {
+        // Objects are apart by their size; the multiplication brings all bits of the address to the top.
+        let hash = (object >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        &WORDS[(hash >> 54) as usize % STRIPES].0
+    }
+
+    /// A word that lies in the program's memory.
+    ///
+    /// # Safety
+    /// 16 bytes at `address`, a multiple of 8, are mapped, nobody else uses them, and they stay for as long as the reference
+    /// is used.
+    pub unsafe fn at(address: u64) -> &'static Word {
+        // SAFETY: see above; any bytes are valid.
+        unsafe { &*(address as *const Word) }
+    }
+
+    /// Operations so far.
+    pub fn place(&self) -> u64 {
+        self.state.load(Ordering::Acquire) & PLACES
+    }
+
+    /// Notes an operation of `thread`, which excludes all others of the same word.
+    #[inline(always)]
+    pub fn advance_alone(&self, thread: &Thread) -> Before {
+        let state = self.state.load(Ordering::Relaxed);
+        let (next, before) = next(state, thread);
+        self.state.store(next, Ordering::Release);
+        before
+    }
+
+    /// Notes an operation of `thread`.
+    #[inline(always)]
+    pub fn advance(&self, thread: &Thread) -> Before {
+        let mut state = self.state.load(Ordering::Relaxed);
+        loop {
+            let (next, before) = next(state, thread);
+            match self.state.compare_exchange_weak(state, next, Ordering::SeqCst, Ordering::Relaxed) {
+                Ok(_) => return before,
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Replay: notes an operation of `thread` and wakes those that wait for it.
+    pub fn advance_and_wake(&self, thread: &Thread) -> Before {
+        let before = self.advance(thread);
+        self.wake();
+        before
+    }
+
+    fn wake(&self) {
+        if process::control().sleepers.load(Ordering::SeqCst) != 0 {
+            kernel::futex_wake(self.futex());
+        }
+    }
+
+    /// Replay: waits until there were so many operations. False if there were more already.
+    pub fn wait_until(&self, place: u64) -> bool {
+        let mut looks = SPINS;
+        let mut asked = false;
+        loop {
+            let state = self.state.load(Ordering::SeqCst);
+            let now = state & PLACES;
+            if now >= place {
+                if asked {
+                    // In an object it is the program's memory. Whoever waits for an earlier place has it by now, and
+                    // whoever waits for a later one has asked for that.
+                    let _ = self.wanted.compare_exchange(place, 0, Ordering::SeqCst, Ordering::Relaxed);
+                }
+                return now == place;
+            }
+            if looks > 0 {
+                looks -= 1;
+                core::hint::spin_loop();
+                continue;
+            }
+            asked = true;
+            if self.wanted.fetch_max(place, Ordering::SeqCst) < place {
+                self.wake();
+            }
+            self.sleep(state);
+        }
+    }
+
+    /// Replay: waits until there were at least so many operations.
+    pub fn wait_for(&self, place: u64) {
+        // More are no surprise to who only looks.
+        let _ = self.wait_until(place);
+    }
+
+    /// The stream of the thread whose operation was the last.
+    pub fn last(&self) -> Option<u32> {
+        ((self.state.load(Ordering::Acquire) >> OWNER) as u32).checked_sub(1)
+    }
+
+    /// Whether the last operation was this thread's.
+    pub fn is_last(&self, thread: &Thread) -> bool {
+        !next(self.state.load(Ordering::Acquire), thread).1.changes
+    }
+
+    /// Replay: waits until somebody waits for an operation that was not made yet.
+    pub fn wait_until_wanted(&self) {
+        loop {
+            let state = self.state.load(Ordering::SeqCst);
+            if self.wanted.load(Ordering::SeqCst) > state & PLACES {
+                return;
+            }
+            self.sleep(state);
+        }
+    }
+
+    fn sleep(&self, state: u64) {
+        let sleepers = &process::control().sleepers;
+        sleepers.fetch_add(1, Ordering::SeqCst);
+        let ran_out = kernel::futex_wait(self.futex(), state as u32, PATIENCE);
+        sleepers.fetch_sub(1, Ordering::Relaxed);
+        if ran_out && kernel::hung_up(process::get().socket) {
+            kernel::exit(125);
+        }
+    }
+
+    fn futex(&self) -> &AtomicU32 {
+        // SAFETY: the low half of a live atomic, on a machine that stores it first.
+        unsafe { &*(&raw const self.state).cast::<AtomicU32>() }
+    }
+}
+
+#[inline(always)]
+fn next(state: u64, thread: &Thread) -> (u64, Before) {
+    let me = thread.stream as u64 + 1;
+    let place = state & PLACES;
+    (
+        me << OWNER | (place + 1) & PLACES,
+        Before { place, changes: state >> OWNER != me & (u64::MAX >> OWNER) },
+    )
+}
