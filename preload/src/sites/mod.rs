@@ -1,6 +1,7 @@
 //! `syscall` instructions that have trapped: rewritten when they do so often, or known to go on trapping.
 
 mod calls;
+mod generated;
 mod search;
 
 use crate::kernel;
@@ -8,6 +9,7 @@ use crate::start::maps;
 use alloc::vec::Vec;
 use calls::Calls;
 use core::ops::Range;
+use generated::Generated;
 use kmod_shim::arch::native::{entry, lazy_binding, trap::Trapped};
 use kmod_shim::patch::{
     Others, Rewriter,
@@ -39,6 +41,8 @@ pub struct Sites {
     caught: Vec<(u64, Trapped)>,
     /// Executable mappings that were looked through.
     searched: Vec<(u64, u64)>,
+    /// Code that the program makes.
+    pub generated: Generated,
 }
 
 impl Sites {
@@ -50,6 +54,7 @@ impl Sites {
             trapped: Vec::new(),
             caught: Vec::new(),
             searched: Vec::new(),
+            generated: Generated::NONE,
         }
     }
 
@@ -131,18 +136,25 @@ impl Sites {
     /// Makes the `pause` at `address` trap. What cannot be changed now could be a moment ago, and replay changes it
     /// where recording did.
     pub fn catch_pause(&mut self, address: u64) {
+        self.catch(address, Trapped::Pause);
+    }
+
+    fn catch(&mut self, address: u64, trapped: Trapped) {
         if self.caught_at(address).is_some() {
             return;
         }
+        // A compiler may have put this where another one was.
+        self.caught.retain(|(caught, _)| *caught != address);
         // SAFETY: an instruction of this length; the program is stopped here.
         if unsafe { Calls.write(&[Piece { address, bytes: &UNDEFINED }]) } == 0 {
-            self.caught.push((address, Trapped::Pause));
+            self.caught.push((address, trapped));
         }
     }
 
-    /// The instruction that was replaced at `address`.
+    /// The instruction that was replaced at `address`, if nothing has been written over it since.
     pub fn caught_at(&self, address: u64) -> Option<Trapped> {
-        self.caught.iter().find(|(caught, _)| *caught == address).map(|(_, trapped)| *trapped)
+        let (_, trapped) = self.caught.iter().find(|(caught, _)| *caught == address)?;
+        (crate::log::read_value(address) == Some(UNDEFINED)).then_some(*trapped)
     }
 
     /// Whether `address` is in code of ours that rewritten code jumps to.
@@ -159,6 +171,7 @@ impl Sites {
         self.trapped.retain(|(site, _)| !(begin..end).contains(site));
         self.caught.retain(|(address, _)| !(begin..end).contains(address));
         self.searched.retain(|(from, to)| *from >= end || *to <= begin);
+        self.generated.give_back(&(begin..end));
     }
 }
 

@@ -83,6 +83,16 @@ pub fn before_log(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], 
     }
 }
 
+/// Before a call: the kernel must be able to write where the program can ([`crate::sites`]). Those that change mappings
+/// see to that themselves.
+#[inline]
+pub fn give_back_code(syscall: &Syscall, arguments: &[u64; 6]) {
+    let changes = [libc::SYS_mmap, libc::SYS_mremap, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_madvise];
+    if !changes.contains(&i64::from(syscall.number)) {
+        process::get().sites.generated.give_back_named(arguments);
+    }
+}
+
 /// Recording, before a call: one that changes a file which processes share has a place in their order.
 #[inline]
 pub fn before_call(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6]) {
@@ -126,7 +136,7 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     }
     // In both modes, and only now: what it replaces must not be taken for what was mapped.
     if frame.rax as i64 >= 0 && arguments[2] & EXECUTABLE != 0 {
-        time_stamps::code_was_added();
+        time_stamps::code_was_added(&(frame.rax..frame.rax + length_of(&arguments)));
     }
 }
 
