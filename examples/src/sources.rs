@@ -103,6 +103,7 @@ fn memory() -> Vec<Case> {
         own("memory/growing_stack.c").varies(),
         own("memory/loaded_library.c").varies(),
         own("memory/generated_code.c").varies(),
+        own("memory/hints.c"),
     ]
 }
 

@@ -124,10 +124,12 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     if flags & 0xf == DROPPABLE {
         return refuse(thread, frame, syscall, libc::EINVAL, false);
     }
+    if flags & (FIXED | FIXED_NOREPLACE) != 0 && touches_ours(address, length) {
+        // What is ours is taken, whether there is something or not.
+        let error = if flags & FIXED_NOREPLACE != 0 { libc::EEXIST } else { libc::ENOMEM };
+        return refuse(thread, frame, syscall, error, false);
+    }
     if flags & FIXED != 0 {
-        if touches_ours(address, length) {
-            return refuse(thread, frame, syscall, libc::ENOMEM, false);
-        }
         process::get().sites.forget(address, address.saturating_add(length));
     }
     match process::get().mode {
@@ -154,6 +156,10 @@ fn record_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall,
     if matches!(shown, Shown::Followed(..)) {
         // Until its contents are logged.
         made[2] |= READABLE;
+    }
+    if touches_ours(arguments[0], arguments[1]) {
+        // A wish only, such as V8's random ones; the kernel would fulfil it.
+        made[0] = 0;
     }
     // SAFETY: it is the program's own call; where it replaces something, that is the program's too.
     let result = unsafe { raw::call(syscall.number as i64, made) };
