@@ -39,8 +39,8 @@ pub struct Sites {
     trapped: Vec<(u64, u32)>,
     /// Instructions that were replaced by [`UNDEFINED`].
     caught: Vec<(u64, Trapped)>,
-    /// Executable mappings that were looked through.
-    searched: Vec<(u64, u64)>,
+    /// Executable mappings that were looked through, and whether all that there is was found.
+    searched: Vec<(Range<u64>, bool)>,
     /// Code that the program makes.
     pub generated: Generated,
 }
@@ -170,7 +170,7 @@ impl Sites {
         }
         self.trapped.retain(|(site, _)| !(begin..end).contains(site));
         self.caught.retain(|(address, _)| !(begin..end).contains(address));
-        self.searched.retain(|(from, to)| *from >= end || *to <= begin);
+        self.searched.retain(|(range, _)| range.start >= end || range.end <= begin);
         self.generated.give_back(&(begin..end));
     }
 }
