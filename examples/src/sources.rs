@@ -42,6 +42,7 @@ fn time_and_chance() -> Vec<Case> {
         own("time/processor.c"),
         own("time/time_stamp_counter.c").varies(),
         own("time/processor_identity.c"),
+        own("time/generated_processor_identity.c"),
         own("time/usage.c").varies(),
         own("time/timers.c").varies(),
         own("time/local_time.c").varies(),
@@ -102,6 +103,7 @@ fn memory() -> Vec<Case> {
         own("memory/growing_stack.c").varies(),
         own("memory/loaded_library.c").varies(),
         own("memory/generated_code.c").varies(),
+        own("memory/hints.c"),
     ]
 }
 

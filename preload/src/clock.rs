@@ -103,6 +103,7 @@ extern "C" fn timed(first: u64, second: u64, which: u64) -> i64 {
     let thread = thread::current();
     thread.calls += 1;
     order::at_safepoint(thread);
+    sites::give_back_named(&[first, second]);
     match process::get().mode {
         Mode::Record => record(thread, first, second, which),
         Mode::Replay => replay(thread, first, second, which),

@@ -9,6 +9,7 @@
 use crate::start::maps::{self, Mapping};
 use crate::{kernel, process, sites};
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use kmod_shim::arch::native::trap;
 
@@ -50,19 +51,32 @@ pub fn clock_was_read() {
     STATE.store(verdict, Ordering::Relaxed);
 }
 
-/// Executable memory was added: without a trap for cpuid, its cpuid instructions are replaced now.
-pub fn code_was_added() {
+/// The program has made `range` executable: without a trap for cpuid, its cpuid instructions are replaced now, or
+/// when they are about to be executed.
+pub fn code_was_added(range: &Range<u64>) {
     look_again();
     if !CPUID_TRAPS.load(Ordering::Relaxed) {
-        look_through();
+        with_mappings(|mappings| {
+            sites::exclusively(|sites| {
+                sites.catch_unpredictable(mappings);
+                sites.generated.add(mappings, range);
+            });
+        });
     }
+}
+
+/// Calls `action` with the process's mappings; `None` if the kernel does not tell them.
+fn with_mappings<R>(action: impl FnOnce(&[Mapping]) -> R) -> Option<R> {
+    let text = kernel::read_file(c"/proc/thread-self/maps").ok()?;
+    let mappings: Vec<_> = maps::parse(&text).collect();
+    Some(action(&mappings))
 }
 
 /// Looks through the program's code, as it is mapped now; whether all that there is was found.
 fn look_through() -> bool {
-    let Ok(map_text) = kernel::read_file(c"/proc/thread-self/maps") else { return false };
-    let mappings: Vec<_> = maps::parse(&map_text).collect();
-    sites::exclusively(|sites| sites.catch_unpredictable(&mappings))
+    with_mappings(|mappings| {
+        sites::exclusively(|sites| !sites.generated.any() && sites.catch_unpredictable(mappings))
+    }) == Some(true)
 }
 
 /// Makes both kinds of instruction trap, as far as this machine can, in a program whose mappings these are.

@@ -29,6 +29,7 @@ pub mod object;
 mod opcode;
 pub mod origins;
 pub mod plan;
+pub mod reached;
 mod refusal;
 pub mod rewriter;
 

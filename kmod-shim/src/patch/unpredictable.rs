@@ -20,15 +20,15 @@ const SECOND: [u8; 3] = [0x31, 0xa2, 0x01];
 /// Bytes compared at once.
 const LANE: usize = 16;
 
-/// Calls `found` with every such instruction in `object`'s code and its address; false if there are such bytes
-/// where it cannot be told whether an instruction begins.
+/// Calls `found` with every such instruction in `object`'s code and its address; false if there are other such bytes,
+/// of which it cannot be told whether an instruction begins there.
 ///
 /// # Safety
 /// `object` describes an object that is loaded and stays so during the call.
 pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> bool {
     // SAFETY: the caller vouches for the object's segments.
     let (code, unwind) = unsafe { (segment(&object.code), segment(&object.unwind)) };
-    let mut from = 0;
+    let (mut from, mut all) = (0, true);
     while let Some(at) = next_pair(code.bytes, from, ESCAPE, SECOND) {
         from = at + 1;
         let Some(candidate) = code.bytes.get(at..).and_then(|rest| rest.first_chunk().copied()) else {
@@ -39,10 +39,10 @@ pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> 
         match begins_instruction(&code, &unwind, object.unwind_header, address) {
             Some(true) => found(address, trapped),
             Some(false) => {}
-            None => return false,
+            None => all = false,
         }
     }
-    true
+    all
 }
 
 /// The first place from `from` on that has `first` and then one of `seconds`. Every start of a process looks through

@@ -80,6 +80,7 @@ fn make(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     if plain::is_plain(syscall.number) && crate::process::get().mode == Mode::Record {
         return plain::record(thread, frame, syscall);
     }
+    memory::give_back_code(syscall, &frame.arguments());
     if crate::process::get().mode == Mode::Record {
         memory::before_call(thread, syscall, &frame.arguments());
     }

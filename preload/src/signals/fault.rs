@@ -36,6 +36,9 @@ const SI_KERNEL: i32 = 0x80;
 /// Decides what a fault means.
 pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, context: &mut UserContext) {
     let machine = &mut context.machine;
+    if signal == libc::SIGSEGV && sites::exclusively(|sites| sites.permit(machine)) {
+        return;
+    }
     if matches!(signal, libc::SIGSEGV | libc::SIGBUS)
         && let Some(elsewhere) = user_memory::recover(machine.rip)
     {
@@ -47,6 +50,9 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         && let Some(trapped) = sites::exclusively(|sites| sites.caught_at(machine.rip))
     {
         instruction::perform(thread, trapped, machine);
+        return;
+    }
+    if signal == libc::SIGTRAP && sites::exclusively(|sites| sites.return_from_visit(machine)) {
         return;
     }
     if matches!(signal, libc::SIGTRAP | libc::SIGILL) && stop::trapped(thread, signal, context) {

@@ -1,14 +1,16 @@
 //! `syscall` instructions that have trapped: rewritten when they do so often, or known to go on trapping.
 
 mod calls;
+mod generated;
 mod search;
 
 use crate::start::maps;
-use crate::{kernel, order, process};
+use crate::{kernel, order, process, thread};
 use alloc::vec::Vec;
 use calls::Calls;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
+use generated::Generated;
 use kmod_shim::arch::native::{entry, lazy_binding, trap::Trapped};
 use kmod_shim::patch::{
     Others, Rewriter,
@@ -29,22 +31,36 @@ pub fn in_a_row(action: impl FnOnce()) {
     Calls::in_a_row(action);
 }
 
-/// Somebody uses the process's [`Sites`].
-static BUSY: AtomicBool = AtomicBool::new(false);
+/// Who uses the process's [`Sites`]: the address of the thread's state; 0 for nobody.
+static USER: AtomicU64 = AtomicU64::new(0);
 
 /// Uses the process's sites, alone: in sync order, threads come here at the same time.
 pub fn exclusively<R>(action: impl FnOnce(&mut Sites) -> R) -> R {
-    while BUSY.swap(true, Ordering::Acquire) {
+    let me = core::ptr::from_ref(thread::current()) as u64;
+    // A fault in here, where the program's memory cannot be read, comes here again.
+    let nested = USER.load(Ordering::Relaxed) == me;
+    while !nested && USER.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_err() {
         kernel::yield_processor();
     }
     let result = action(&mut process::get().sites);
-    BUSY.store(false, Ordering::Release);
+    if !nested {
+        USER.store(0, Ordering::Release);
+    }
     result
+}
+
+/// Before the kernel writes where a call's `arguments` say: see [`Generated::give_back_named`].
+#[inline]
+pub fn give_back_named(arguments: &[u64]) {
+    // There is hardly ever any; a program whose threads make code and name it at the same time is late in either case.
+    if process::get().sites.generated.any() {
+        exclusively(|sites| sites.generated.give_back_named(arguments));
+    }
 }
 
 /// In a child of fork: who used them was another thread, which is not there.
 pub fn reset() {
-    BUSY.store(false, Ordering::Relaxed);
+    USER.store(0, Ordering::Relaxed);
 }
 
 /// All sites and objects met so far.
@@ -55,8 +71,10 @@ pub struct Sites {
     trapped: Vec<(u64, u32)>,
     /// Instructions that were replaced by [`UNDEFINED`].
     caught: Vec<(u64, Trapped)>,
-    /// Executable mappings that were looked through.
-    searched: Vec<(u64, u64)>,
+    /// Executable mappings that were looked through, and whether all that there is was found.
+    searched: Vec<(Range<u64>, bool)>,
+    /// Code that the program makes.
+    pub generated: Generated,
 }
 
 impl Sites {
@@ -68,6 +86,7 @@ impl Sites {
             trapped: Vec::new(),
             caught: Vec::new(),
             searched: Vec::new(),
+            generated: Generated::NONE,
         }
     }
 
@@ -159,18 +178,25 @@ impl Sites {
     /// Makes the `pause` at `address` trap. What cannot be changed now could be a moment ago, and replay changes it
     /// where recording did.
     pub fn catch_pause(&mut self, address: u64) {
+        self.catch(address, Trapped::Pause);
+    }
+
+    fn catch(&mut self, address: u64, trapped: Trapped) {
         if self.caught_at(address).is_some() {
             return;
         }
+        // A compiler may have put this where another one was.
+        self.caught.retain(|(caught, _)| *caught != address);
         // SAFETY: an instruction of this length; the program is stopped here.
         if unsafe { Calls.write(&[Piece { address, bytes: &UNDEFINED }]) } == 0 {
-            self.caught.push((address, Trapped::Pause));
+            self.caught.push((address, trapped));
         }
     }
 
-    /// The instruction that was replaced at `address`.
+    /// The instruction that was replaced at `address`, if nothing has been written over it since.
     pub fn caught_at(&self, address: u64) -> Option<Trapped> {
-        self.caught.iter().find(|(caught, _)| *caught == address).map(|(_, trapped)| *trapped)
+        let (_, trapped) = self.caught.iter().find(|(caught, _)| *caught == address)?;
+        (crate::log::read_value(address) == Some(UNDEFINED)).then_some(*trapped)
     }
 
     /// Whether `address` is in code of ours that rewritten code jumps to.
@@ -186,7 +212,8 @@ impl Sites {
         }
         self.trapped.retain(|(site, _)| !(begin..end).contains(site));
         self.caught.retain(|(address, _)| !(begin..end).contains(address));
-        self.searched.retain(|(from, to)| *from >= end || *to <= begin);
+        self.searched.retain(|(range, _)| range.start >= end || range.end <= begin);
+        self.generated.give_back(&(begin..end));
     }
 }
 

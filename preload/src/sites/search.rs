@@ -13,7 +13,7 @@ use kmod_shim::patch::{
     object::Object,
     unpredictable,
 };
-use tracer_core::session::{Searched, code_key};
+use tracer_core::session::code_key;
 
 impl Sites {
     /// Replaces every rdtsc, rdtscp and cpuid of the program, whose mappings these are. False if there may be
@@ -29,29 +29,34 @@ impl Sites {
             let ours = start::is_our_memory(mapping.begin) || self.is_stub(mapping.begin);
             let known = [&b"[vdso]"[..], b"[vsyscall]"].contains(&mapping.name)
                 || mapping.name.ends_with(b"/ld-linux-x86-64.so.2");
-            if !mapping.executable || ours || known || self.searched.contains(&(mapping.begin, mapping.end)) {
+            if !mapping.executable || ours || known {
                 continue;
             }
-            let searched = match first {
-                Some((begin, end, name)) if name == mapping.name && !mapping.writable => {
-                    read_object(begin, end, mapping.begin).is_some_and(|object| {
-                        let caught = self.catch_in(&object, mapping);
-                        self.remember(object);
-                        caught
-                    })
-                }
-                _ => false,
-            };
-            if searched {
-                self.searched.push((mapping.begin, mapping.end));
+            let range = mapping.begin..mapping.end;
+            if let Some((_, caught)) = self.searched.iter().find(|(searched, _)| *searched == range) {
+                all &= caught;
+                continue;
             }
-            all &= searched;
+            let object = match first {
+                Some((begin, end, name)) if name == mapping.name && !mapping.writable => {
+                    read_object(begin, end, mapping.begin)
+                }
+                _ => None,
+            };
+            let Some(object) = object else {
+                all = false;
+                continue;
+            };
+            let caught = self.catch_in(&object, mapping);
+            self.remember(object);
+            self.searched.push((range, caught));
+            all &= caught;
         }
         all
     }
 
     fn catch_in(&mut self, object: &Object, mapping: &Mapping) -> bool {
-        let Some(found) = find(object, mapping) else { return false };
+        let (found, all) = find(object, mapping);
         let pieces: Vec<_> =
             found.iter().map(|(address, _)| Piece { address: *address, bytes: &UNDEFINED }).collect();
         // SAFETY: the first bytes of instructions of at least this length; the program is stopped here.
@@ -59,23 +64,23 @@ impl Sites {
         if written {
             self.caught.extend(found);
         }
-        written
+        written && all
     }
 }
 
-/// The instructions in the object's code; `None` if that cannot be told.
-fn find(object: &Object, mapping: &Mapping) -> Option<Vec<(u64, Trapped)>> {
+/// The instructions in the object's code, and whether these are all: HotSpot and V8 have some in functions that the
+/// decoder cannot read, and others that must be found nevertheless.
+fn find(object: &Object, mapping: &Mapping) -> (Vec<(u64, Trapped)>, bool) {
     let searches = &process::control().searches;
     let key = key(object, mapping);
     if let Some(known) = key.and_then(|key| searches.find(key)) {
-        let Searched::Places(offsets) = known else { return None };
-        let there = offsets.iter().map(|offset| {
+        let there = known.places.iter().map(|offset| {
             let address = object.code.start + u64::from(offset.load(Ordering::Relaxed));
             Some((address, trapped_at(object, address)?))
         });
         // If something is not there, the program has written to the session's memory.
         if let Some(found) = there.collect() {
-            return Some(found);
+            return (found, known.all);
         }
     }
     let mut found = Vec::new();
@@ -84,9 +89,9 @@ fn find(object: &Object, mapping: &Mapping) -> Option<Vec<(u64, Trapped)>> {
     let offset = |(address, _): &(u64, Trapped)| u32::try_from(address - object.code.start).ok();
     let offsets: Option<Vec<u32>> = found.iter().map(offset).collect();
     if let (Some(key), Some(offsets)) = (key, offsets) {
-        searches.add(key, all.then_some(&offsets));
+        searches.add(key, &offsets, all);
     }
-    all.then_some(found)
+    (found, all)
 }
 
 /// The instruction at an address in the object's code, if it is one of those.

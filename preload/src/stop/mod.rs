@@ -29,6 +29,7 @@ use crate::order;
 use crate::signals::{Information, deliver};
 use crate::thread::Thread;
 use crate::{process, sites, start};
+pub use code::read as read_code;
 use kmod_shim::arch::native::signal_frame::{MachineContext, UserContext};
 pub use record::{arrived, as_interrupted, cancel};
 pub use replay::look;

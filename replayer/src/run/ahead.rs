@@ -41,6 +41,6 @@ fn search_code(control: &Control, first: &Mapping, code: &Mapping) -> Option<()>
         unpredictable::for_each(&object, |address, _| places.push(u32::try_from(address - object.code.start)))
     };
     let places = places.into_iter().collect::<Result<Vec<u32>, _>>().ok()?;
-    control.searches.add(key, all.then_some(&places));
+    control.searches.add(key, &places, all);
     Some(())
 }

@@ -20,8 +20,8 @@ const FREE: u32 = 0;
 const CLAIMED: u32 = 1;
 const COMPLETE: u32 = 2;
 
-/// `count` of a segment of which not all places can be told.
-const UNDECIDED: u32 = u32::MAX;
+/// Bit of `count`: the segment has other places, of which nobody can tell what they are.
+const UNDECIDED: u32 = 1 << 31;
 
 /// Executable segments that were looked through.
 #[repr(C)]
@@ -42,11 +42,11 @@ struct Segment {
 }
 
 /// What is known of a segment.
-pub enum Searched<'a> {
+pub struct Searched<'a> {
     /// Its places, as offsets.
-    Places(&'a [AtomicU32]),
-    /// It has places of which nobody can tell what they are.
-    Undecided,
+    pub places: &'a [AtomicU32],
+    /// Whether these are all: it may have others, of which nobody can tell what they are.
+    pub all: bool,
 }
 
 /// A number for a file as it is now, which no other file and no changed one has, for what is remembered of it.
@@ -93,31 +93,28 @@ impl Searches {
             segment.state.load(Ordering::Acquire) == COMPLETE
                 && segment.key.each_ref().map(|half| half.load(Ordering::Relaxed)) == halves(key)
         })?;
-        match segment.count.load(Ordering::Relaxed) {
-            UNDECIDED => Some(Searched::Undecided),
-            count => {
-                let first = segment.first.load(Ordering::Relaxed) as usize;
-                self.places.get(first..first.checked_add(count as usize)?).map(Searched::Places)
-            }
-        }
+        let count = segment.count.load(Ordering::Relaxed);
+        let first = segment.first.load(Ordering::Relaxed) as usize;
+        let places = self.places.get(first..first.checked_add((count & !UNDECIDED) as usize)?)?;
+        Some(Searched { places, all: count & UNDECIDED == 0 })
     }
 
-    /// Remembers the places in a segment, or that they cannot be told (`None`). Does nothing if there is no room.
-    pub fn add(&self, key: u128, places: Option<&[u32]>) {
+    /// Remembers the places in a segment, and whether these are all. Does nothing if there is no room.
+    pub fn add(&self, key: u128, places: &[u32], all: bool) {
         let claim = |segment: &&Segment| {
             segment.state.compare_exchange(FREE, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
-        let length = places.map_or(0, <[u32]>::len);
-        let first = self.used.fetch_add(length as u32, Ordering::Relaxed) as usize;
-        let Some(room) = first.checked_add(length).and_then(|end| self.places.get(first..end)) else {
+        let first = self.used.fetch_add(places.len() as u32, Ordering::Relaxed) as usize;
+        let Some(room) = first.checked_add(places.len()).and_then(|end| self.places.get(first..end)) else {
             return;
         };
         let Some(segment) = self.candidates(key).find(claim) else { return };
-        for (to, from) in room.iter().zip(places.unwrap_or_default()) {
+        for (to, from) in room.iter().zip(places) {
             to.store(*from, Ordering::Relaxed);
         }
         segment.first.store(first as u32, Ordering::Relaxed);
-        segment.count.store(places.map_or(UNDECIDED, |places| places.len() as u32), Ordering::Relaxed);
+        let undecided = if all { 0 } else { UNDECIDED };
+        segment.count.store(places.len() as u32 | undecided, Ordering::Relaxed);
         for (to, from) in segment.key.iter().zip(halves(key)) {
             to.store(from, Ordering::Relaxed);
         }
@@ -135,12 +132,8 @@ mod tests {
     }
 
     fn places(searches: &Searches, key: u128) -> Option<Vec<u32>> {
-        match searches.find(key) {
-            Some(Searched::Places(places)) => {
-                Some(places.iter().map(|place| place.load(Ordering::Relaxed)).collect())
-            }
-            _ => None,
-        }
+        let found = searches.find(key)?;
+        Some(found.places.iter().map(|place| place.load(Ordering::Relaxed)).collect())
     }
 
     #[test]
@@ -149,33 +142,34 @@ mod tests {
         let keys = (0..3u128).map(|number| (number << 64) + 7);
         for (key, number) in keys.clone().zip(1..) {
             assert!(searches.find(key).is_none());
-            searches.add(key, Some(&vec![number; number as usize]));
+            searches.add(key, &vec![number; number as usize], true);
         }
         for (key, number) in keys.zip(1..) {
             assert_eq!(places(&searches, key), Some(vec![number; number as usize]));
         }
-        searches.add(9, None);
-        assert!(matches!(searches.find(9), Some(Searched::Undecided)));
+        searches.add(9, &[5], false);
+        assert_eq!(places(&searches, 9), Some(vec![5]));
+        assert_eq!([7, 9].map(|key| searches.find(key).map(|found| found.all)), [Some(true), Some(false)]);
     }
 
     #[test]
     fn a_full_table_takes_no_more() {
         let searches = empty();
         for number in 0..=REACH as u128 {
-            searches.add(number << 64, Some(&[number as u32]));
+            searches.add(number << 64, &[number as u32], true);
         }
         assert_eq!(places(&searches, 0), Some(vec![0]));
         assert!(searches.find((REACH as u128) << 64).is_none());
-        searches.add(500, Some(&vec![1; PLACES]));
+        searches.add(500, &vec![1; PLACES], true);
         assert!(searches.find(500).is_none());
-        searches.add(600, Some(&[]));
+        searches.add(600, &[], true);
         assert!(searches.find(600).is_none());
     }
 
     #[test]
     fn overwritten_numbers_are_not_believed() {
         let searches = empty();
-        searches.add(1, Some(&[5]));
+        searches.add(1, &[5], true);
         let Some(segment) = searches.candidates(1).next() else { return };
         segment.first.store(u32::MAX, Ordering::Relaxed);
         assert!(searches.find(1).is_none());

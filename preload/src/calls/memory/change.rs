@@ -22,6 +22,7 @@ pub fn remap(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
     if touches_ours(old, old_length) || flags & TO_FIXED != 0 && touches_ours(new, new_length) {
         return refuse(thread, frame, syscall, libc::EINVAL, false);
     }
+    crate::sites::exclusively(|sites| sites.generated.give_back(&(old..old.saturating_add(old_length))));
     if process::get().mode == Mode::Record {
         // SAFETY: it is the program's own call, on its own memory.
         let result = unsafe { raw::call(syscall.number as i64, arguments) };
@@ -112,6 +113,7 @@ fn push_growth(thread: &mut Thread, grown: &Region) {
 pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     let arguments = frame.arguments();
     let unmaps = syscall.number as i64 == libc::SYS_munmap;
+    let protects = syscall.number as i64 == libc::SYS_mprotect;
     if touches_ours(arguments[0], arguments[1]) {
         let error = if unmaps { libc::EINVAL } else { libc::ENOMEM };
         return refuse(thread, frame, syscall, error, false);
@@ -119,6 +121,8 @@ pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
     let range = arguments[0]..arguments[0].saturating_add(arguments[1]);
     if unmaps {
         crate::sites::exclusively(|sites| sites.forget(range.start, range.end));
+    } else if protects {
+        crate::sites::exclusively(|sites| sites.generated.give_back(&range));
     }
     if syscall.number as i64 == libc::SYS_madvise {
         return advise(thread, frame, syscall);
@@ -138,8 +142,8 @@ pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
         let result = unsafe { raw::call(syscall.number as i64, arguments) };
         conclude(thread, frame, syscall, &arguments, result, 0);
     }
-    if syscall.number as i64 == libc::SYS_mprotect && frame.rax == 0 && arguments[2] & EXECUTABLE != 0 {
-        time_stamps::code_was_added();
+    if protects && frame.rax == 0 && arguments[2] & EXECUTABLE != 0 {
+        time_stamps::code_was_added(&range);
     }
     if unmaps && frame.rax == 0 {
         mapped::get().forget(&(range.start..range.end.next_multiple_of(PAGE)));

@@ -83,6 +83,16 @@ pub fn before_log(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], 
     }
 }
 
+/// Before a call: the kernel must be able to write where the program can ([`crate::sites`]). Those that change mappings
+/// see to that themselves.
+#[inline]
+pub fn give_back_code(syscall: &Syscall, arguments: &[u64; 6]) {
+    let changes = [libc::SYS_mmap, libc::SYS_mremap, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_madvise];
+    if !changes.contains(&i64::from(syscall.number)) {
+        crate::sites::give_back_named(arguments);
+    }
+}
+
 /// Recording, before a call: one that changes a file which processes share has a place in their order.
 #[inline]
 pub fn before_call(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6]) {
@@ -114,10 +124,12 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     if flags & 0xf == DROPPABLE {
         return refuse(thread, frame, syscall, libc::EINVAL, false);
     }
+    if flags & (FIXED | FIXED_NOREPLACE) != 0 && touches_ours(address, length) {
+        // What is ours is taken, whether there is something or not.
+        let error = if flags & FIXED_NOREPLACE != 0 { libc::EEXIST } else { libc::ENOMEM };
+        return refuse(thread, frame, syscall, error, false);
+    }
     if flags & FIXED != 0 {
-        if touches_ours(address, length) {
-            return refuse(thread, frame, syscall, libc::ENOMEM, false);
-        }
         crate::sites::exclusively(|sites| sites.forget(address, address.saturating_add(length)));
     }
     match process::get().mode {
@@ -126,7 +138,7 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     }
     // In both modes, and only now: what it replaces must not be taken for what was mapped.
     if frame.rax as i64 >= 0 && arguments[2] & EXECUTABLE != 0 {
-        time_stamps::code_was_added();
+        time_stamps::code_was_added(&(frame.rax..frame.rax + length_of(&arguments)));
     }
 }
 
@@ -144,6 +156,10 @@ fn record_map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall,
     if matches!(shown, Shown::Followed(..)) {
         // Until its contents are logged.
         made[2] |= READABLE;
+    }
+    if touches_ours(arguments[0], arguments[1]) {
+        // A wish only, such as V8's random ones; the kernel would fulfil it.
+        made[0] = 0;
     }
     // SAFETY: it is the program's own call; where it replaces something, that is the program's too.
     let result = unsafe { raw::call(syscall.number as i64, made) };

@@ -26,9 +26,9 @@ fn mapped_size(size: u64) -> u64 {
 }
 
 fn record(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall, arguments: &[u64; 6]) {
-    let [segment, address, flags, ..] = *arguments;
+    let [segment, address, ..] = *arguments;
     let size = segment_size(segment);
-    if flags as i32 & libc::SHM_REMAP != 0 && touches_ours(address, mapped_size(size)) {
+    if touches_ours(address, mapped_size(size)) {
         return refuse(thread, frame, syscall, libc::EINVAL, false);
     }
     share_if_others_may(thread);
