@@ -19,7 +19,7 @@ use tracer_core::event::{Kind, turn};
 use tracer_core::session::{Mode, Order};
 
 /// Threads of this process run in parallel.
-static STATE: AtomicU8 = AtomicU8::new(state::OFF);
+pub static STATE: AtomicU8 = AtomicU8::new(state::OFF);
 
 /// What hooks have to do, in one load.
 pub mod state {
@@ -73,6 +73,7 @@ pub fn appear(thread: &mut Thread) {
     thread.passes = 0;
     thread.operation = 0;
     thread.initialiser = core::ptr::null();
+    thread.enclosure = core::ptr::null();
 }
 
 /// A call begins, or a fault or signal is handled that is an event of its own.
