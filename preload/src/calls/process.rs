@@ -95,7 +95,7 @@ fn mark_others(thread: &Thread, from: u32, to: u32) -> u32 {
 fn end_thread(thread: &mut Thread) {
     super::robust::release(thread);
     let word = thread.clear_tid;
-    crate::order::objects::thread_ends(|| {
+    crate::order::objects::thread_ends(thread, || {
         if word != 0 && log::write_program(word, &0u32.to_le_bytes()) {
             let wake = [word, libc::FUTEX_WAKE as u64, 1, 0, 0, 0];
             // SAFETY: the word was just written.

@@ -86,7 +86,7 @@ fn replay(thread: &mut Thread, condition: u64, mutex: u64) -> i32 {
         Some(Logged { place, result, .. }) => {
             // SAFETY: the program's mutex, which it has locked, as in the recording.
             unsafe { MUTEX_UNLOCK.call([mutex.object]) };
-            condition.word.wait_for(place);
+            condition.word.wait_for(thread, place);
             let Some(again) = next(thread, mutex) else {
                 divergence::unexpected_operation(thread, mutex.operation, mutex.object, mutex.word.last())
             };

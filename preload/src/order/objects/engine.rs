@@ -109,14 +109,14 @@ pub fn give(thread: &mut Thread, state: u8, subject: Subject) {
 
 /// Replay: waits for a logged place.
 pub fn come_to(thread: &mut Thread, subject: Subject, place: u64) {
-    if !subject.word.wait_until(place) {
+    if !subject.word.wait_until(thread, place) {
         divergence::other_place(thread, subject.operation, subject.object, place, subject.word.place());
     }
 }
 
 /// Replay: the recorded operation was not logged, so the one before was this thread's.
 fn stay(thread: &mut Thread, subject: Subject) {
-    if playback::peek(thread).is_none() {
+    if !thread.is_ending && playback::peek(thread).is_none() {
         // The recording's end met the thread somewhere behind its last event. It goes on for as long as others need
         // what it does, and no further: it may never have come there.
         if !subject.word.is_last(thread) {

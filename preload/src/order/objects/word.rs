@@ -6,6 +6,7 @@
 //! has is the same in both modes. Other objects have no room; they share [`STRIPES`] words by their address. Objects with
 //! the same word are ordered as if they were one, which is more order than need be, and no less.
 
+use crate::order::stall::Stall;
 use crate::thread::Thread;
 use crate::{kernel, process};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -17,7 +18,7 @@ const OWNER: u32 = 40;
 const PLACES: u64 = (1 << OWNER) - 1;
 /// How often a thread looks before it sleeps.
 const SPINS: usize = 2000;
-/// Milliseconds after which a sleeper looks whether the companion is still there.
+/// Milliseconds after which a sleeper looks whether anybody is still there.
 const PATIENCE: u64 = 1000;
 
 /// A word, and the highest place that anybody waits for.
@@ -108,7 +109,8 @@ impl Word {
     }
 
     /// Replay: waits until there were so many operations. False if there were more already.
-    pub fn wait_until(&self, place: u64) -> bool {
+    pub fn wait_until(&self, thread: &mut Thread, place: u64) -> bool {
+        let mut stall = Stall::new();
         let mut looks = SPINS;
         let mut asked = false;
         loop {
@@ -131,14 +133,16 @@ impl Word {
             if self.wanted.fetch_max(place, Ordering::SeqCst) < place {
                 self.wake();
             }
-            self.sleep(state);
+            if self.sleep(state) {
+                stall.look(thread, "place", place);
+            }
         }
     }
 
     /// Replay: waits until there were at least so many operations.
-    pub fn wait_for(&self, place: u64) {
+    pub fn wait_for(&self, thread: &mut Thread, place: u64) {
         // More are no surprise to who only looks.
-        let _ = self.wait_until(place);
+        let _ = self.wait_until(thread, place);
     }
 
     /// The stream of the thread whose operation was the last.
@@ -158,18 +162,19 @@ impl Word {
             if self.wanted.load(Ordering::SeqCst) > state & PLACES {
                 return;
             }
-            self.sleep(state);
+            if self.sleep(state) && kernel::hung_up(process::get().socket) {
+                kernel::exit(125);
+            }
         }
     }
 
-    fn sleep(&self, state: u64) {
+    /// True if nothing happened for [`PATIENCE`].
+    fn sleep(&self, state: u64) -> bool {
         let sleepers = &process::control().sleepers;
         sleepers.fetch_add(1, Ordering::SeqCst);
         let ran_out = kernel::futex_wait(self.futex(), state as u32, PATIENCE);
         sleepers.fetch_sub(1, Ordering::Relaxed);
-        if ran_out && kernel::hung_up(process::get().socket) {
-            kernel::exit(125);
-        }
+        ran_out
     }
 
     fn futex(&self) -> &AtomicU32 {
