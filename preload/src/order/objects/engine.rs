@@ -39,9 +39,19 @@ pub struct Subject {
 type Body = [u64; 4];
 
 /// Logs an operation.
+///
+/// The subject comes in pieces, which go in registers: nothing of this is to burden those that log nothing.
+#[cold]
+#[inline(never)]
+fn tell_pieces(thread: &mut Thread, number: u32, object: u64, place: u64, result: i32) {
+    let body: Body = [object, place, thread.passes, result as i64 as u64];
+    log::words(thread, Kind::Operation, (number >> 16) as u8, number as u16, &body);
+}
+
+/// Logs an operation.
+#[inline(always)]
 pub fn tell(thread: &mut Thread, flags: u8, subject: Subject, place: u64, result: i32) {
-    let body: Body = [subject.object, place, thread.passes, result as i64 as u64];
-    log::words(thread, Kind::Operation, flags, subject.operation as u16, &body);
+    tell_pieces(thread, subject.operation as u32 | u32::from(flags) << 16, subject.object, place, result);
 }
 
 /// Whether that result means that the object was taken: a robust mutex's dead owner is told by an error.
