@@ -17,14 +17,12 @@ const STRIPES: usize = 1024;
 const OWNER: u32 = 40;
 const PLACES: u64 = (1 << OWNER) - 1;
 /// How often a thread looks before it sleeps.
-const SPINS: usize = 2000;
+const SPINS: usize = 50;
 /// Milliseconds after which a sleeper looks whether anybody is still there.
 const PATIENCE: u64 = 1000;
 
 /// A word, and the highest place that anybody waits for.
 ///
-/// The word changes with each operation. It is a futex (its low half), on which those sleep whose place has not come,
-/// and those that wait for being wanted: [`Word::wait_until_wanted`].
 #[repr(C, align(8))]
 pub struct Word {
     wanted: AtomicU64,
@@ -53,9 +51,7 @@ impl Word {
 
     /// The word of an object that has no room for it.
     pub fn of(object: u64) -> &'static Word {
-        // Objects are apart by their size; the multiplication brings all bits of the address to the top.
-        let hash = (object >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        &WORDS[(hash >> 54) as usize % STRIPES].0
+        &WORDS[stripe(object)].0
     }
 
     /// A word that lies in the program's memory.
@@ -98,24 +94,24 @@ impl Word {
     /// Replay: notes an operation of `thread` and wakes those that wait for it.
     pub fn advance_and_wake(&self, thread: &Thread) -> Before {
         let before = self.advance(thread);
-        self.wake();
+        Queue::of(self).reached(before.place + 1);
         before
-    }
-
-    fn wake(&self) {
-        if process::control().sleepers.load(Ordering::SeqCst) != 0 {
-            kernel::futex_wake(self.futex());
-        }
     }
 
     /// Replay: waits until there were so many operations. False if there were more already.
     pub fn wait_until(&self, thread: &mut Thread, place: u64) -> bool {
         let mut stall = Stall::new();
-        let mut looks = SPINS;
         let mut asked = false;
+        for _ in 0..SPINS {
+            if self.place() >= place {
+                return self.place() == place;
+            }
+            core::hint::spin_loop();
+        }
+        let queue = Queue::of(self);
         loop {
-            let state = self.state.load(Ordering::SeqCst);
-            let now = state & PLACES;
+            let ticket = queue.join(place);
+            let now = self.state.load(Ordering::SeqCst) & PLACES;
             if now >= place {
                 if asked {
                     // In an object it is the program's memory. Whoever waits for an earlier place has it by now, and
@@ -124,16 +120,11 @@ impl Word {
                 }
                 return now == place;
             }
-            if looks > 0 {
-                looks -= 1;
-                core::hint::spin_loop();
-                continue;
-            }
             asked = true;
             if self.wanted.fetch_max(place, Ordering::SeqCst) < place {
-                self.wake();
-            }
-            if self.sleep(state) {
+                // For those that wait to be wanted.
+                queue.wake();
+            } else if queue.sleep(ticket) {
                 stall.look(thread, "place", place);
             }
         }
@@ -157,30 +148,76 @@ impl Word {
 
     /// Replay: waits until somebody waits for an operation that was not made yet.
     pub fn wait_until_wanted(&self) {
+        let queue = Queue::of(self);
         loop {
-            let state = self.state.load(Ordering::SeqCst);
-            if self.wanted.load(Ordering::SeqCst) > state & PLACES {
+            let ticket = queue.join(NEVER);
+            let place = self.state.load(Ordering::SeqCst) & PLACES;
+            if self.wanted.load(Ordering::SeqCst) > place {
                 return;
             }
-            if self.sleep(state) && kernel::hung_up(process::get().socket) {
+            if queue.sleep(ticket) && kernel::hung_up(process::get().socket) {
                 kernel::exit(125);
             }
         }
     }
+}
+
+/// Replay: the threads that sleep until words come to their places; words share queues by their addresses.
+///
+/// Who makes an operation wakes them only if it may be one's turn: else a thread that waits for a thousand operations of
+/// another one would be woken a thousand times.
+#[repr(align(64))]
+struct Queue {
+    /// The lowest place that one of them waits for, [`NEVER`] for none.
+    lowest: AtomicU64,
+    /// A futex: changes when they are to look.
+    bell: AtomicU32,
+}
+
+static QUEUES: [Queue; STRIPES] =
+    [const { Queue { lowest: AtomicU64::new(NEVER), bell: AtomicU32::new(0) } }; STRIPES];
+
+/// No place.
+const NEVER: u64 = u64::MAX;
+
+impl Queue {
+    fn of(word: &Word) -> &'static Queue {
+        &QUEUES[stripe(core::ptr::from_ref(word) as u64)]
+    }
+
+    /// The calling thread is about to sleep until `place`; it has to look once more. What to [`Queue::sleep`] with.
+    fn join(&self, place: u64) -> u32 {
+        let ticket = self.bell.load(Ordering::SeqCst);
+        self.lowest.fetch_min(place, Ordering::SeqCst);
+        ticket
+    }
 
     /// True if nothing happened for [`PATIENCE`].
-    fn sleep(&self, state: u64) -> bool {
-        let sleepers = &process::control().sleepers;
-        sleepers.fetch_add(1, Ordering::SeqCst);
-        let ran_out = kernel::futex_wait(self.futex(), state as u32, PATIENCE);
-        sleepers.fetch_sub(1, Ordering::Relaxed);
-        ran_out
+    fn sleep(&self, ticket: u32) -> bool {
+        kernel::futex_wait(&self.bell, ticket, PATIENCE)
     }
 
-    fn futex(&self) -> &AtomicU32 {
-        // SAFETY: the low half of a live atomic, on a machine that stores it first.
-        unsafe { &*(&raw const self.state).cast::<AtomicU32>() }
+    /// A word has come to `place`.
+    #[inline]
+    fn reached(&self, place: u64) {
+        if self.lowest.load(Ordering::SeqCst) <= place {
+            self.wake();
+        }
     }
+
+    #[cold]
+    fn wake(&self) {
+        // Who has to go on sleeping joins again.
+        self.lowest.store(NEVER, Ordering::SeqCst);
+        self.bell.fetch_add(1, Ordering::SeqCst);
+        kernel::futex_wake(&self.bell);
+    }
+}
+
+/// Which of [`STRIPES`] belongs to an address.
+fn stripe(address: u64) -> usize {
+    // Objects are apart by their size; the multiplication brings all bits of the address to the top.
+    ((address >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % STRIPES
 }
 
 #[inline(always)]
