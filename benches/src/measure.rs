@@ -67,7 +67,7 @@ pub fn measure(
 ) -> Result<Measured> {
     let place = Place::new(workload)?;
     let trace = place.trace();
-    let record = recorder.record(&place.words, &trace, None);
+    let record = recorder.record(&place.words, &trace, None, workload.in_parallel);
     let replay = recorder.replay(&trace);
     let strace: Vec<OsString> = ["strace", "-f", "-o", "/dev/null"].map(OsString::from).into();
     let strace = [strace, place.words.clone()].concat();

@@ -32,7 +32,7 @@ pub fn measure(recorder: &Recorder) -> Result<Memory> {
     let root = tempfile::tempdir()?;
     let (native_bytes, _) = resident(&words).context("natively")?;
     let (recorded_bytes, recorded_with_companions_bytes) =
-        resident(&recorder.record(&words, &root.path().join("trace"), None)).context("recorded")?;
+        resident(&recorder.record(&words, &root.path().join("trace"), None, false)).context("recorded")?;
     Ok(Memory { native_bytes, recorded_bytes, recorded_with_companions_bytes })
 }
 

@@ -19,6 +19,8 @@ pub struct Workload {
     pub one_processor_target: Option<f64>,
     /// How large the trace may become, likewise.
     pub trace_target: Option<TraceTarget>,
+    /// It is recorded with `--order sync`: its threads run in parallel.
+    pub in_parallel: bool,
 }
 
 /// What is run: arguments are separated by spaces.
@@ -71,6 +73,11 @@ pub fn table() -> Vec<Workload> {
         target,
         one_processor_target: None,
         trace_target: None,
+        in_parallel: false,
+    };
+    let in_parallel = |name, command, prepare, target| Workload {
+        in_parallel: true,
+        ..row(name, command, prepare, target)
     };
     vec![
         row("date", Installed("date"), nothing, Some(Target::Milliseconds(6.0))),
@@ -172,6 +179,37 @@ pub fn table() -> Vec<Workload> {
             Served("memcached -A -u root -l 127.0.0.1 -p 7392", MEMCACHED_CLIENT),
             |directory| fs::write(directory.join("client.py"), MEMCACHED_LOOP),
             Some(Target::Ratio(1.0 / 0.75)),
+        ),
+        in_parallel(
+            "pbzip2 -p2, 20 MB, in parallel",
+            Installed("pbzip2 -p2 -k -f text"),
+            |directory| write(directory, "text", 20 << 20),
+            Some(Target::Ratio(1.05)),
+        ),
+        // 0.92 of the throughput.
+        in_parallel(
+            "memcached, set and get, in parallel",
+            Served("memcached -A -t 2 -u root -l 127.0.0.1 -p 7392", MEMCACHED_CLIENT),
+            |directory| fs::write(directory.join("client.py"), MEMCACHED_LOOP),
+            Some(Target::Ratio(1.0 / 0.92)),
+        ),
+        in_parallel(
+            "2 threads, a lock each, in parallel",
+            Loop("own_locks.c", 20_000_000),
+            nothing,
+            Some(Target::NanosecondsPerCall(6.0)),
+        ),
+        in_parallel(
+            "2 threads, one lock, in parallel",
+            Own("shared_lock.c"),
+            nothing,
+            Some(Target::Ratio(1.3)),
+        ),
+        in_parallel(
+            "2 threads, condition variables, in parallel",
+            Own("ping_pong.c"),
+            nothing,
+            Some(Target::Ratio(1.2)),
         ),
         row("bash pipeline", Installed("bash everyday.sh"), inputs::scripts, None),
         row("python3 script", Installed("/usr/bin/python3 everyday.py"), inputs::scripts, None),

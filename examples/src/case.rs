@@ -23,6 +23,8 @@ pub struct Case {
     pub partner: Option<Partner>,
     /// It is recorded with chaos, with one seed after another, until this is true of what it prints.
     pub hunted: Option<fn(&str) -> bool>,
+    /// It is recorded with `--order sync`.
+    pub in_parallel: bool,
 }
 
 /// What is run. In words and scripts `{port}` stands for a TCP port of 127.0.0.1 that was free a moment ago.
@@ -112,6 +114,7 @@ fn case(name: String, command: Command) -> Case {
         needs: Vec::new(),
         partner: None,
         hunted: None,
+        in_parallel: false,
     }
 }
 
@@ -214,6 +217,13 @@ impl Case {
     pub fn hunted(mut self, shows: fn(&str) -> bool) -> Case {
         self.hunted = Some(shows);
         self.name = format!("{} under chaos", self.name);
+        self
+    }
+
+    /// Recorded with `--order sync`: its threads run in parallel, in replay too.
+    pub fn in_parallel(mut self) -> Case {
+        self.in_parallel = true;
+        self.name = format!("{} in parallel", self.name);
         self
     }
 

@@ -141,7 +141,7 @@ impl Place {
 
     fn record(&self, case: &Case, recorder: &Recorder, trace: &Path, chaos: Option<u64>) -> Result<Outcome> {
         self.prepare(case)?;
-        self.run_in_its_place(case, recorder.record(&self.words, trace, chaos))
+        self.run_in_its_place(case, recorder.record(&self.words, trace, chaos, case.in_parallel))
     }
 
     fn hunt(

@@ -11,12 +11,22 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// The command that runs `words` and records them in the directory `trace`, with chaos if there is a seed for it.
-    pub fn record(&self, words: &[OsString], trace: &Path, chaos: Option<u64>) -> Vec<OsString> {
+    /// The command that runs `words` and records them in the directory `trace`, with chaos if there is a seed for it, or with
+    /// sync order.
+    pub fn record(
+        &self,
+        words: &[OsString],
+        trace: &Path,
+        chaos: Option<u64>,
+        in_parallel: bool,
+    ) -> Vec<OsString> {
         let mut command = self.command("record", &[]);
         if let Some(seed) = chaos {
             // Quiet, since it would name the seed on the program's standard error.
             command.extend([format!("--chaos={seed}").into(), "--quiet".into()]);
+        }
+        if in_parallel {
+            command.extend(["--order=sync".into(), "--quiet".into()]);
         }
         command.push("-o".into());
         command.extend([trace.into(), "--".into()]);

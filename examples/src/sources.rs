@@ -1,5 +1,6 @@
 //! The table of our own programs.
 
+mod sync;
 mod threads;
 
 use crate::case::{Case, Keys, own};
@@ -28,6 +29,7 @@ pub fn table() -> Vec<Case> {
         threads::races(),
         threads::threads(),
         threads::sharing(),
+        sync::rows(),
         programs(),
     ]
     .into_iter()

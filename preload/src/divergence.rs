@@ -278,6 +278,20 @@ pub fn other_place(thread: &mut Thread, operation: Operation, object: u64, logge
     })
 }
 
+/// Nobody does anything any more, and what this thread waits for has not come.
+pub fn stalled(thread: &mut Thread, what: &'static str, place: u64) -> ! {
+    let next = thread.next;
+    report(thread, |text| {
+        write!(text, "expected: {what} {place} to be reached, for ")?;
+        match next {
+            Some(next) => writeln!(text, "{} {}", kind_name(&next), next.number)?,
+            None => writeln!(text, "what comes next")?,
+        }
+        writeln!(text, "happened: all threads wait for each other")?;
+        text.write_str(HINT)
+    })
+}
+
 /// What a divergence in sync order most often means.
 const HINT: &str = "threads may share something that no lock protects (a data race, or atomics): \
                     record with --order serial\n";

@@ -106,6 +106,15 @@ pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) -> bool {
     result == Err(libc::ETIMEDOUT)
 }
 
+/// Processor time that this process has used, in nanoseconds.
+pub fn processor_time() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let arguments = [libc::CLOCK_PROCESS_CPUTIME_ID as u64, &raw mut time as u64, 0, 0, 0, 0];
+    // SAFETY: the structure is valid. The clock always exists.
+    let _ = unsafe { call(libc::SYS_clock_gettime, arguments) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// Sleepers of any kind.
 const ALL: u32 = !0;
 

@@ -65,6 +65,8 @@ pub struct Thread {
     pub says_tenure: bool,
     /// Sync order: operations on synchronisation objects so far.
     pub passes: u64,
+    /// Sync order: it has made its last call, and all that is left to be done is ours.
+    pub is_ending: bool,
     /// Sync order: where on the stack the operation is that the thread is in, 0 if it is in none.
     pub operation: u64,
     /// Sync order: what the innermost pthread_once that the thread is in is to call.
@@ -176,6 +178,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).holds_tenure).write(false);
         (&raw mut (*thread).says_tenure).write(false);
         (&raw mut (*thread).passes).write(0);
+        (&raw mut (*thread).is_ending).write(false);
         (&raw mut (*thread).operation).write(0);
         (&raw mut (*thread).initialiser).write(core::ptr::null());
         (&raw mut (*thread).enclosure).write(core::ptr::null());

@@ -261,8 +261,6 @@ pub struct Control {
     pub check: AtomicU32,
     /// An [`Order`].
     pub order: AtomicU32,
-    /// Sync order, replay: threads that sleep until an object's or a domain's turn comes.
-    pub sleepers: AtomicU32,
     /// Seed of the decisions who runs next, which are made to provoke failures while recording; 0 = threads are treated
     /// fairly. Replay only needs to know whether there is one.
     pub chaos: AtomicU64,

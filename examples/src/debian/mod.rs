@@ -2,6 +2,7 @@
 
 mod servers;
 pub mod soak;
+mod sync;
 mod threads;
 
 use crate::case::{Case, Keys, debian, script};
@@ -15,6 +16,7 @@ pub fn table() -> Vec<Case> {
         languages(),
         development(),
         threads::rows(),
+        sync::rows(),
         servers::rows(),
         terminals(),
     ]

@@ -459,7 +459,7 @@ fn start_sharing(
     };
     if request.flags & THREAD != 0 {
         process.threads += 1;
-        order::become_parallel();
+        order::become_parallel(thread);
         if process.threads == 2 && !order::shares() && !order::is_parallel() {
             thread.holds_tenure = true;
             if process.mode == Mode::Replay {

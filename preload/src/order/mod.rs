@@ -22,7 +22,8 @@ mod lock;
 pub mod objects;
 mod placement;
 pub mod points;
-mod sections;
+pub mod sections;
+pub mod stall;
 
 use crate::thread::Thread;
 use crate::{kernel, log, playback, process, stop};
@@ -90,8 +91,8 @@ pub fn exit(thread: &mut Thread) {
 }
 
 /// The process is about to get its second thread.
-pub fn become_parallel() {
-    sections::begin();
+pub fn become_parallel(thread: &mut Thread) {
+    sections::begin(thread);
 }
 
 /// Whether this process shares memory with others.
@@ -460,7 +461,7 @@ pub fn follow(thread: &mut Thread, place: u8) {
     finish_tenure(thread);
     let shared = next.flags & turn::SHARED != 0;
     SHARES.store(shared, Ordering::Relaxed);
-    wait_for_turn(domain_for(shared), number);
+    wait_for_turn(domain_for(shared), number, || ());
     domain_for(shared).holder[0].store(process::get().real_id, Ordering::Relaxed);
     domain_for(shared).holder[1].store(thread.slot as u32, Ordering::Relaxed);
     thread.tenure = number;
@@ -469,7 +470,7 @@ pub fn follow(thread: &mut Thread, place: u8) {
     thread.spins = 0;
 }
 
-fn wait_for_turn(domain: &Domain, number: u64) {
+fn wait_for_turn(domain: &Domain, number: u64, mut ran_out_of_time: impl FnMut()) {
     let mut looks = SPINS;
     loop {
         let bell = domain.bell.load(Ordering::SeqCst);
@@ -489,6 +490,7 @@ fn wait_for_turn(domain: &Domain, number: u64) {
         domain.waiting.fetch_sub(1, Ordering::Relaxed);
         looks = SPINS;
         if ran_out {
+            ran_out_of_time();
             if kernel::hung_up(process::get().socket) {
                 // Who would have the next turn was killed with the companion.
                 kernel::exit(125);

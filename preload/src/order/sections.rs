@@ -12,6 +12,7 @@
 //! Sections begin with a process's second thread, and do not end with the last but one: the number of threads at a place
 //! in one stream is the same in each replay only if that thread creates them.
 
+use super::stall::Stall;
 use crate::thread::Thread;
 use crate::{divergence, kernel, log, playback, process};
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -51,9 +52,10 @@ pub fn is_chosen() -> bool {
     process::control().order.load(Ordering::Relaxed) == Order::Sync as u32
 }
 
-/// The process gets its second thread.
-pub fn begin() {
+/// The process, whose only thread this is, gets its second one.
+pub fn begin(thread: &mut Thread) {
     if is_chosen() && !are_on() {
+        thread.tenure = NONE;
         let mode = process::get().mode;
         STATE.store(if mode == Mode::Record { state::RECORD } else { state::REPLAY }, Ordering::Relaxed);
     }
@@ -62,18 +64,14 @@ pub fn begin() {
 /// The process has one thread: at start and after fork.
 pub fn reset(thread: &mut Thread) {
     STATE.store(state::OFF, Ordering::Relaxed);
-    appear(thread);
+    thread.passes = 0;
+    thread.operation = 0;
+    thread.initialiser = core::ptr::null();
 }
 
 /// A thread begins.
 pub fn appear(thread: &mut Thread) {
     thread.tenure = NONE;
-    thread.holds_tenure = false;
-    thread.says_tenure = false;
-    thread.passes = 0;
-    thread.operation = 0;
-    thread.initialiser = core::ptr::null();
-    thread.enclosure = core::ptr::null();
 }
 
 /// A call begins, or a fault or signal is handled that is an event of its own.
@@ -101,8 +99,7 @@ pub fn enter(thread: &mut Thread) {
                 }
                 Some(_) => thread.tenure.wrapping_add(1),
             };
-            super::wait_for_turn(&super::OWN, number);
-            thread.tenure = number;
+            wait_for(thread, number);
         }
     }
     thread.holds_tenure = true;
@@ -117,6 +114,13 @@ fn take(thread: &mut Thread) -> u64 {
     thread.next = None;
     let [number, _]: [u64; 2] = playback::value(thread);
     number
+}
+
+/// Replay: waits until the section may begin.
+fn wait_for(thread: &mut Thread, number: u64) {
+    let mut stall = Stall::new();
+    super::wait_for_turn(&super::OWN, number, || stall.look(thread, "section", number));
+    thread.tenure = number;
 }
 
 /// Recording: says which section this is.
@@ -167,8 +171,7 @@ pub fn follow(thread: &mut Thread) {
             continue;
         }
         leave(thread);
-        super::wait_for_turn(&super::OWN, number);
-        thread.tenure = number;
+        wait_for(thread, number);
         thread.holds_tenure = true;
     }
 }

@@ -43,7 +43,7 @@ extern "C" fn barrier_wait(barrier: u64) -> i32 {
         };
         // First this: the others wait for it. Some may have come to the next round before this thread left.
         attempt();
-        leave.word.wait_for(logged.place);
+        leave.word.wait_for(thread, logged.place);
         logged.result
     };
     thread.passes += 1;

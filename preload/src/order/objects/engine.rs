@@ -15,8 +15,9 @@
 //! *Why it cannot deadlock.* All that a replay waits for (a place, a section, a lock that is held) came about in the
 //! recording before that which waits. A cycle would be one in time.
 
+use super::demand;
 use super::interrupt;
-use super::word::Word;
+use super::word::{Place, Word};
 use crate::order::sections::state;
 use crate::thread::Thread;
 use crate::{divergence, log, playback};
@@ -39,9 +40,19 @@ pub struct Subject {
 type Body = [u64; 4];
 
 /// Logs an operation.
-pub fn tell(thread: &mut Thread, flags: u8, subject: Subject, place: u64, result: i32) {
-    let body: Body = [subject.object, place, thread.passes, result as i64 as u64];
-    log::words(thread, Kind::Operation, flags, subject.operation as u16, &body);
+///
+/// The subject comes in pieces, which go in registers: nothing of this is to burden those that log nothing.
+#[cold]
+#[inline(never)]
+fn tell_pieces(thread: &mut Thread, number: u32, object: u64, place: u64, result: i32) {
+    let body: Body = [object, place, thread.passes, result as i64 as u64];
+    log::words(thread, Kind::Operation, (number >> 16) as u8, number as u16, &body);
+}
+
+/// Logs an operation.
+#[inline(always)]
+pub fn tell(thread: &mut Thread, flags: u8, subject: Subject, place: Place, result: i32) {
+    tell_pieces(thread, subject.operation as u32 | u32::from(flags) << 16, subject.object, place.0, result);
 }
 
 /// Whether that result means that the object was taken: a robust mutex's dead owner is told by an error.
@@ -60,7 +71,7 @@ pub fn record_taking(thread: &mut Thread, subject: Subject, attempt: impl FnOnce
             tell(thread, 0, subject, before.place, result);
         }
     } else {
-        tell(thread, REFUSED, subject, 0, result);
+        tell(thread, REFUSED, subject, Place(0), result);
     }
     thread.passes += 1;
     result
@@ -108,21 +119,27 @@ pub fn give(thread: &mut Thread, state: u8, subject: Subject) {
 }
 
 /// Replay: waits for a logged place.
-pub fn come_to(thread: &mut Thread, subject: Subject, place: u64) {
-    if !subject.word.wait_until(place) {
-        divergence::other_place(thread, subject.operation, subject.object, place, subject.word.place());
+pub fn come_to(thread: &mut Thread, subject: Subject, place: Place) {
+    if !subject.word.wait_until(thread, place) {
+        divergence::other_place(
+            thread,
+            subject.operation,
+            subject.object,
+            place.count(),
+            subject.word.count(),
+        );
     }
 }
 
 /// Replay: the recorded operation was not logged, so the one before was this thread's.
 fn stay(thread: &mut Thread, subject: Subject) {
-    if playback::peek(thread).is_none() {
+    if !thread.is_ending && playback::peek(thread).is_none() {
         // The recording's end met the thread somewhere behind its last event. It goes on for as long as others need
         // what it does, and no further: it may never have come there.
         if !subject.word.is_last(thread) {
             divergence::ends_early(thread);
         }
-        subject.word.wait_until_wanted();
+        demand::wait(thread);
     }
     if !subject.word.is_last(thread) {
         divergence::unexpected_operation(thread, subject.operation, subject.object, subject.word.last());
@@ -135,7 +152,7 @@ pub struct Logged {
     /// The object was not taken.
     pub refused: bool,
     /// Its place.
-    pub place: u64,
+    pub place: Place,
     /// What it returned.
     pub result: i32,
 }
@@ -166,5 +183,5 @@ pub fn next(thread: &mut Thread, subject: Subject) -> Option<Logged> {
     }
     thread.next = None;
     let _: Body = playback::value(thread);
-    Some(Logged { refused: header.flags & REFUSED != 0, place: body[1], result: body[3] as i32 })
+    Some(Logged { refused: header.flags & REFUSED != 0, place: Place(body[1]), result: body[3] as i32 })
 }

@@ -13,6 +13,7 @@
 
 mod barrier;
 mod condition;
+mod demand;
 mod enclosed;
 mod engine;
 mod interrupt;
@@ -46,13 +47,14 @@ const LIBC: &[u8] = b"/libc.so.6";
 const CPP: &[u8] = b"/libstdc++.so.6";
 
 /// Functions of libc that hooks call.
-static NEEDED: [(&[u8], &Original); 9] = [
+static NEEDED: [(&[u8], &Original); 10] = [
     (b"pthread_mutex_unlock", &condition::MUTEX_UNLOCK),
     (b"__errno_location", &rows::ERRNO),
     (b"pthread_attr_init", &stacks::INITIALISE),
     (b"pthread_attr_getstacksize", &stacks::STACK_SIZE),
     (b"pthread_attr_getguardsize", &stacks::GUARD_SIZE),
     (b"pthread_attr_getdetachstate", &stacks::DETACH_STATE),
+    (b"pthread_attr_setdetachstate", &stacks::SET_DETACH_STATE),
     (b"pthread_attr_setstack", &stacks::SET_STACK),
     (b"write", &memory::WRITE),
     (b"abort", &memory::ABORT),
@@ -185,8 +187,9 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
 }
 
 /// The calling thread ends; `tell` lets those know that wait for it.
-pub fn thread_ends(tell: impl FnOnce()) {
+pub fn thread_ends(thread: &mut Thread, tell: impl FnOnce()) {
     if sections::is_chosen() {
+        thread.is_ending = true;
         memory::give_back();
         stacks::thread_ends(tell);
     } else {

@@ -4,8 +4,9 @@ use super::engine::{self, Subject};
 use super::interrupt::Inside;
 use super::original::Original;
 use super::word::Word;
+use crate::kernel;
 use crate::order::sections::{self, state};
-use crate::{kernel, thread};
+use crate::thread::{self, Thread};
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use tracer_core::event::Operation;
 
@@ -161,15 +162,28 @@ macro_rules! taking {
                     return attempt();
                 }
                 let mut inside = Inside::new(thread::current(), &here);
-                let subject = $subject($first);
-                let error = if state == state::RECORD {
-                    engine::record_taking(inside.thread(), subject, || $failure::error(attempt()))
-                } else {
-                    engine::replay_taking(inside.thread(), subject, || $failure::error($waiting($first)))
-                };
+                if state == state::REPLAY {
+                    return replay::$hook(inside.thread(), $first);
+                }
+                let error =
+                    engine::record_taking(inside.thread(), $subject($first), || $failure::error(attempt()));
                 $failure::result(error)
             }
         )*
+
+        /// What the hooks do in replay, apart: a recording is not to be burdened with it.
+        mod replay {
+            use super::*;
+
+            $(
+                #[cold]
+                #[inline(never)]
+                pub fn $hook(thread: &mut Thread, object: u64) -> i32 {
+                    let wait = || $failure::error($waiting(object));
+                    $failure::result(engine::replay_taking(thread, $subject(object), wait))
+                }
+            )*
+        }
 
         /// The functions that take an object.
         pub static TAKING: &[Row] =

@@ -4,6 +4,9 @@
 //! has come. Here each thread gets a stack as one that its program had made, from a list that is used in the recorded order.
 //! In it lies what libc knows about the thread, so that it can be used again when the thread has ended and was joined, or
 //! had been detached.
+//!
+//! To libc all these threads are joinable: the memory of a detached one is freed by whoever comes first, the thread that ends
+//! or the one that detaches it. Here such a thread is joined by the next one that creates a thread.
 
 use super::engine::{self, Subject};
 use super::interrupt::Inside;
@@ -35,6 +38,8 @@ struct Stack {
     guard: u64,
     size: u64,
     use_: Use,
+    /// What libc calls its thread, once that has ended.
+    thread: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,8 @@ enum Use {
     Detached,
     /// Its thread has ended, and was not joined yet.
     Ended,
+    /// Its thread has ended, and will not be joined by the program.
+    Abandoned,
 }
 
 struct Stacks {
@@ -101,7 +108,7 @@ fn take(size: u64, guard: u64, detached: bool) -> Option<u64> {
             kernel::call(libc::SYS_mmap, [base, guard + size, 0, flags as u64, u64::MAX, 0]).ok()?;
             kernel::call(libc::SYS_mprotect, [base + guard, size, access, 0, 0, 0]).ok()?;
         }
-        stacks.push(Stack { base, guard, size, use_ });
+        stacks.push(Stack { base, guard, size, use_, thread: 0 });
         Some(base + guard)
     })
 }
@@ -130,10 +137,19 @@ pub fn thread_ends(tell: impl FnOnce()) {
     with(|stacks| {
         tell();
         if let Some(stack) = containing(stacks, own) {
-            match stack.use_ {
-                Use::Detached => stack.clear(),
-                _ => stack.use_ = Use::Ended,
-            }
+            stack.thread = own;
+            stack.use_ = if stack.use_ == Use::Detached { Use::Abandoned } else { Use::Ended };
+        }
+    });
+}
+
+/// Joins the detached threads that have ended.
+fn join_abandoned() {
+    with(|stacks| {
+        for stack in stacks.iter_mut().filter(|stack| stack.use_ == Use::Abandoned) {
+            // SAFETY: libc's function, with a thread that has ended and that it takes for one to be joined.
+            unsafe { JOIN.call([stack.thread, 0]) };
+            stack.clear();
         }
     });
 }
@@ -152,6 +168,8 @@ pub static STACK_SIZE: Original = Original::new();
 pub static GUARD_SIZE: Original = Original::new();
 /// `pthread_attr_getdetachstate`.
 pub static DETACH_STATE: Original = Original::new();
+/// `pthread_attr_setdetachstate`.
+pub static SET_DETACH_STATE: Original = Original::new();
 /// `pthread_attr_setstack`.
 pub static SET_STACK: Original = Original::new();
 
@@ -178,12 +196,16 @@ extern "C" fn create(result: u64, attributes: u64, function: u64, argument: u64)
         GUARD_SIZE.call([address, &raw mut guard as u64]);
         DETACH_STATE.call([address, &raw mut detached as u64]);
     }
+    join_abandoned();
     let (size, guard) = (size.next_multiple_of(PAGE), guard.next_multiple_of(PAGE));
     let Some(stack) = take(size, guard, detached == libc::PTHREAD_CREATE_DETACHED) else {
         return libc::EAGAIN;
     };
     // SAFETY: as above.
-    unsafe { SET_STACK.call([address, stack, size]) };
+    unsafe {
+        SET_STACK.call([address, stack, size]);
+        SET_DETACH_STATE.call([address, libc::PTHREAD_CREATE_JOINABLE as u64]);
+    }
     let error = create(address);
     if error != 0 {
         change(stack, Stack::clear);
@@ -222,6 +244,9 @@ fn join(joined: u64, here: &u64, attempt: impl FnOnce() -> i32, value: u64) -> i
     if thread::current().borrows_memory {
         return attempt();
     }
+    if is_detached(joined) {
+        return libc::EINVAL;
+    }
     let error = if state == state::OFF {
         attempt()
     } else {
@@ -242,13 +267,23 @@ fn join(joined: u64, here: &u64, attempt: impl FnOnce() -> i32, value: u64) -> i
 }
 
 extern "C" fn detach(detached: u64) -> i32 {
-    // SAFETY: libc's function, with the program's argument.
-    let error = unsafe { DETACH.call([detached]) };
-    if error == 0 && !thread::current().borrows_memory {
-        change(detached, |stack| match stack.use_ {
-            Use::Ended => stack.clear(),
-            _ => stack.use_ = Use::Detached,
+    let mut error = None;
+    if !thread::current().borrows_memory {
+        change(detached, |stack| {
+            (stack.use_, error) = match stack.use_ {
+                Use::Joinable => (Use::Detached, Some(0)),
+                Use::Ended => (Use::Abandoned, Some(0)),
+                other => (other, Some(libc::EINVAL)),
+            };
         });
     }
-    error
+    // SAFETY: libc's function, with a thread that is on a stack of the program's or of libc's.
+    error.unwrap_or_else(|| unsafe { DETACH.call([detached]) })
+}
+
+/// Whether a thread has been detached: to libc it is not.
+fn is_detached(thread: u64) -> bool {
+    let mut detached = false;
+    change(thread, |stack| detached = matches!(stack.use_, Use::Detached | Use::Abandoned));
+    detached
 }

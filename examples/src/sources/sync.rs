@@ -1,0 +1,16 @@
+//! Rows for programs whose threads run in parallel while they are recorded, and when they are replayed.
+
+use crate::case::{Case, own};
+
+/// Rows for the table.
+pub fn rows() -> Vec<Case> {
+    [
+        own("sync/objects.c"),
+        own("sync/blocks.c"),
+        own("sync/endings.c"),
+        own("threads/c11.c"),
+        own("threads/primitives.c"),
+    ]
+    .map(Case::in_parallel)
+    .into()
+}
