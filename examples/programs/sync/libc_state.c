@@ -11,9 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS = 4, ROUNDS = 60 };
+enum { THREADS = 4, ROUNDS = 60, CHILDREN = 2 };
 
 static unsigned long seen[THREADS], exits;
+static pthread_barrier_t changed;
 static pthread_key_t keys[THREADS][ROUNDS];
 
 static void at_exit(int status, void *argument) {
@@ -74,11 +75,16 @@ static void *run(void *argument) {
                 freeaddrinfo(addresses);
             }
             syslog(LOG_DEBUG, "%ld %d %s", me, round, "text");
-            FILE *child = popen("echo child", "r");
-            note_text(me, child && fgets(text, sizeof text, child) ? text : "");
-            note(me, child ? pclose(child) : 1);
-            note(me, system("exit 3"));
         }
+    }
+    // Children get the environment, which nobody changes any more.
+    pthread_barrier_wait(&changed);
+    for (int round = 0; round < CHILDREN; round++) {
+        char text[64];
+        FILE *child = popen("echo child", "r");
+        note_text(me, child && fgets(text, sizeof text, child) ? text : "");
+        note(me, child ? pclose(child) : 1);
+        note(me, system("exit 3"));
     }
     return NULL;
 }
@@ -86,6 +92,7 @@ static void *run(void *argument) {
 int main(void) {
     pthread_t threads[THREADS];
     on_exit(at_exit, (void *)0);
+    pthread_barrier_init(&changed, NULL, THREADS);
     for (long me = 0; me < THREADS; me++) {
         pthread_create(&threads[me], NULL, run, (void *)me);
     }

@@ -2,6 +2,7 @@
 
 use super::super::Syscall;
 use super::super::kind::{Buffer, Direction, Length, Type};
+use super::super::layout::Layout;
 use super::length::Call;
 use super::messages::{VECTOR_SIZE, scattered};
 use super::texts::text_length;
@@ -89,7 +90,28 @@ impl<M: Memory> Call<'_, M> {
             Length::Bytes(bytes) => bytes as u64,
             // Of a write that failed, nothing was consumed, and what it would have been cannot matter.
             Length::Result { .. } if self.result < 0 => 0,
-            rule => self.bounded(self.length(rule, address)),
+            rule => {
+                let length = self.bounded(self.length(rule, address));
+                match buffer.layout {
+                    Layout::SocketAddress => self.address_length(address, length),
+                    _ => length,
+                }
+            }
+        }
+    }
+
+    /// The part of a socket address that says something: a path in a Unix domain ends with its NUL (unix(7)). libc's
+    /// own, to ask nscd with, has whatever was on the stack behind that.
+    fn address_length(&self, address: u64, length: u64) -> u64 {
+        const PATH: u64 = 2;
+        let mut start = [0; PATH as usize + 1];
+        if length <= PATH || !self.m.read(address, &mut start) {
+            return length;
+        }
+        let family = i32::from(u16::from_le_bytes([start[0], start[1]]));
+        match text_length(self.m, address + PATH) {
+            Some(path) if family == libc::AF_UNIX && path > 0 => length.min(PATH + path + 1),
+            _ => length,
         }
     }
 

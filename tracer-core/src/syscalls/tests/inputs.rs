@@ -39,6 +39,12 @@ fn structures_are_read_whatever_the_result() {
     let m = Mock::default();
     let a = [3, 0x1000, 16, 0, 0, 0];
     assert_eq!(consumed("connect", a, -i64::from(libc::EINPROGRESS), &m), [(DATA, 1, 0x1000, 16)]);
+    // Behind a path's end there may be anything.
+    let mut address = [b'!'; 64];
+    address[..9].copy_from_slice(b"\x01\0/run/x\0");
+    let m = Mock::default().with(0x1000, &address);
+    assert_eq!(consumed("connect", a, 0, &m), [(DATA, 1, 0x1000, 9)]);
+    let m = Mock::default();
     assert_eq!(consumed("clock_settime", [0, 0x1000, 0, 0, 0, 0], -1, &m), [(DATA, 1, 0x1000, 16)]);
     // A size that the kernel laughed at.
     assert_eq!(consumed("add_key", [0, 0, 0x1000, 1 << 60, 0, 0], -22, &m), [(DATA, 2, 0x1000, 4096)]);
