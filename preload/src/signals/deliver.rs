@@ -195,6 +195,22 @@ pub fn run_handler(
         process::die_by_signal(libc::SIGSEGV)
     };
     enter(frame, signal, &entry);
+    if thread.operation != 0 {
+        // They are libc's or ours, whoever waits in which mode, and the handler's calls would show them.
+        for register in [
+            &mut frame.rbx,
+            &mut frame.rbp,
+            &mut frame.r8,
+            &mut frame.r9,
+            &mut frame.r10,
+            &mut frame.r12,
+            &mut frame.r13,
+            &mut frame.r14,
+            &mut frame.r15,
+        ] {
+            *register = 0;
+        }
+    }
 }
 
 /// Makes `frame` continue at the handler.
