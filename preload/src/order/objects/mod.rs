@@ -36,6 +36,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 pub use enclosed::Enclosure;
 pub use interrupt::ROOM;
 use kmod_shim::arch::native::frame::Frame;
+use kmod_shim::arch::native::raw;
 use kmod_shim::vdso::{Function, Functions};
 pub use once::Initialiser;
 use original::Original;
@@ -179,7 +180,15 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
     if !thread.trap.is_null() {
         kernel_side::block(thread.blocked);
     }
-    frame.rax = generic::call(thread, libc::SYS_futex, frame.arguments()) as u64;
+    let arguments = frame.arguments();
+    frame.rax =
+        if matches!(arguments[1] as i32 & libc::FUTEX_CMD_MASK, libc::FUTEX_WAKE | libc::FUTEX_WAKE_OP) {
+            // That is never interrupted, which libc relies on.
+            // SAFETY: libc's own call.
+            unsafe { raw::call(libc::SYS_futex, arguments) as u64 }
+        } else {
+            generic::call(thread, libc::SYS_futex, arguments) as u64
+        };
     if process::get().mode == Mode::Record && thread.operation != 0 && thread.register.signals_pending != 0 {
         interrupt::deliver(thread, frame);
     }
