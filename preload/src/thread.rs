@@ -71,6 +71,8 @@ pub struct Thread {
     pub operation: u64,
     /// Sync order: what the innermost pthread_once that the thread is in is to call.
     pub initialiser: *const crate::order::objects::Initialiser,
+    /// Sync order: the innermost function of libc that the thread is in with a lock around it.
+    pub enclosure: *const crate::order::objects::Enclosure,
     /// Replay: that right is one of the shared domain.
     pub tenure_is_shared: bool,
     /// Spin safepoints since its last turn began.
@@ -179,6 +181,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).is_ending).write(false);
         (&raw mut (*thread).operation).write(0);
         (&raw mut (*thread).initialiser).write(core::ptr::null());
+        (&raw mut (*thread).enclosure).write(core::ptr::null());
         (&raw mut (*thread).tenure_is_shared).write(false);
         (&raw mut (*thread).spins).write(0);
         (&raw mut (*thread).stop_timer).write(crate::stop::Timer::NONE);

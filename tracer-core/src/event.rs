@@ -158,13 +158,15 @@ pub enum Operation {
     Guard = 11,
     /// A thread is joined.
     Join = 12,
-    /// A lock of the recorder's own: around the allocator, or the list of stacks.
+    /// A lock of the recorder's own: around the allocator, the list of stacks, or what functions of libc share.
     Internal = 13,
+    /// The lock of one of libc's streams (a `FILE`) is taken.
+    Stream = 14,
 }
 
 impl Operation {
     /// All of them, by number from 1 on.
-    pub const ALL: [Operation; 13] = [
+    pub const ALL: [Operation; 14] = [
         Operation::Mutex,
         Operation::Wait,
         Operation::Wake,
@@ -178,6 +180,7 @@ impl Operation {
         Operation::Guard,
         Operation::Join,
         Operation::Internal,
+        Operation::Stream,
     ];
 
     /// The operation for a stored number, `None` if no version wrote such a number.
@@ -201,6 +204,7 @@ impl Operation {
             Operation::Guard => "guard_acquire",
             Operation::Join => "join",
             Operation::Internal => "internal_lock",
+            Operation::Stream => "flockfile",
         }
     }
 }

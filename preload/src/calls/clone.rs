@@ -327,6 +327,7 @@ fn start_blocked(
     let result = unsafe { raw::call(libc::SYS_clone, arguments) };
     order::objects::after_fork();
     if result == 0 {
+        order::objects::begin_copy();
         frame.rax = 0;
         if request.stack != 0 {
             frame.rsp = request.stack;

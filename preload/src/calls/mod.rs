@@ -9,6 +9,7 @@ pub mod bounce;
 pub mod clone;
 pub mod descriptors;
 pub mod exec;
+mod futex;
 pub mod generic;
 pub mod memory;
 pub mod plain;
@@ -61,7 +62,11 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
         Some(syscall) => {
             order::enter(thread);
             if !deliver::at_entry(thread, frame) {
-                make(thread, frame, syscall);
+                if order::is_parallel() {
+                    futex::make_in_parallel(thread, frame, syscall);
+                } else {
+                    make(thread, frame, syscall);
+                }
                 deliver::at_exit(thread, frame);
             }
             order::exit(thread);

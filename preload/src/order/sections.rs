@@ -20,7 +20,7 @@ use tracer_core::event::{Kind, turn};
 use tracer_core::session::{Mode, Order};
 
 /// Threads of this process run in parallel.
-static STATE: AtomicU8 = AtomicU8::new(state::OFF);
+pub static STATE: AtomicU8 = AtomicU8::new(state::OFF);
 
 /// What hooks have to do, in one load.
 pub mod state {
@@ -67,6 +67,7 @@ pub fn reset(thread: &mut Thread) {
     thread.passes = 0;
     thread.operation = 0;
     thread.initialiser = core::ptr::null();
+    thread.enclosure = core::ptr::null();
 }
 
 /// A thread begins.

@@ -99,7 +99,7 @@ fn error_of(failure: Failure) -> i32 {
 fn answer(result: Result<*mut u8, Failure>) -> *mut u8 {
     result.unwrap_or_else(|failure| {
         // SAFETY: libc's function, which was found before anything was redirected.
-        unsafe { *(ERRNO.address() as *mut i32) = error_of(failure) };
+        unsafe { *(ERRNO.address([]) as *mut i32) = error_of(failure) };
         null_mut()
     })
 }

@@ -13,6 +13,7 @@
 
 mod barrier;
 mod condition;
+mod enclosed;
 mod engine;
 mod interrupt;
 mod memory;
@@ -31,6 +32,7 @@ use crate::thread::Thread;
 use crate::{process, sites};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
+pub use enclosed::Enclosure;
 pub use interrupt::ROOM;
 use kmod_shim::arch::native::frame::Frame;
 use kmod_shim::vdso::{Function, Functions};
@@ -83,10 +85,13 @@ pub fn install(mappings: &[Mapping]) {
             once::LIBC,
             stacks::ROWS,
             memory::ROWS,
+            enclosed::STREAMS,
         ];
         let mut redirected = Vec::new();
         for function in functions(base) {
-            if let Some((_, needed)) = NEEDED.iter().find(|(name, _)| *name == function.name) {
+            for (_, needed) in
+                NEEDED.iter().chain(&enclosed::NEEDED).filter(|(name, _)| *name == function.name)
+            {
                 needed.set(function.address);
             }
             if function.name == b"syscall" {
@@ -94,7 +99,9 @@ pub fn install(mappings: &[Mapping]) {
                 SYSCALL[1].store(function.address + SYSCALL_LENGTH, Ordering::Relaxed);
             }
             redirect(base, &function, &rows, &mut redirected);
+            enclose(base, &function, &mut redirected);
         }
+        enclosed::begin();
     }
     let is_cpp = |name: &[u8]| name.windows(CPP.len()).any(|part| part == CPP);
     if let Some(base) = base_of(mappings, is_cpp) {
@@ -127,9 +134,24 @@ fn redirect(base: u64, function: &Function, rows: &[&[Row]], redirected: &mut Ve
         Some(equivalent) => sites.replace(base, function.address, (row.hook)()).then(equivalent),
         None => sites.redirect(base, function.address, (row.hook)()),
     });
-    match original {
-        Some(original) => row.original.set(original),
-        None => crate::kernel::complain(&[b"--order sync cannot order calls of ", row.name]),
+    keep(original, function, row.original);
+}
+
+/// Redirects a function if calls of it are to be enclosed.
+fn enclose(base: u64, function: &Function, redirected: &mut Vec<u64>) {
+    let Some((hook, original)) = enclosed::hook(function.name) else { return };
+    if !redirected.contains(&function.address) {
+        redirected.push(function.address);
+        // A variadic one may be called by way of this.
+        original.set(function.address);
+        keep(sites::exclusively(|sites| sites.redirect(base, function.address, hook)), function, original);
+    }
+}
+
+fn keep(found: Option<u64>, function: &Function, original: &Original) {
+    match found {
+        Some(found) => original.set(found),
+        None => crate::kernel::complain(&[b"--order sync cannot order calls of ", function.name]),
     }
 }
 
@@ -185,5 +207,12 @@ pub fn before_fork() {
 pub fn after_fork() {
     if sections::is_chosen() {
         memory::after_fork();
+    }
+}
+
+/// In the child: it has one thread.
+pub fn begin_copy() {
+    if sections::is_chosen() {
+        enclosed::reset();
     }
 }

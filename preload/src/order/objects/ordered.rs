@@ -55,6 +55,11 @@ impl Ordered {
         }
     }
 
+    /// In the child of a fork: whoever has it is not there.
+    pub fn reset(&self) {
+        self.lock.store(FREE, Ordering::Relaxed);
+    }
+
     fn lock(&self) {
         for _ in 0..SPINS {
             if self.lock.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok() {

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A redirected function, or one that the hooks need.
 #[derive(Debug)]
+#[repr(transparent)]
 pub struct Original(AtomicU64);
 
 impl Original {
@@ -29,18 +30,24 @@ impl Original {
         type Function = extern "C" fn(u64, u64, u64, u64) -> i32;
         let argument = |at: usize| if at < N { arguments[at] } else { 0 };
         // SAFETY: the caller vouches for the function; in the C ABI, registers that it does not read may have any value.
-        let function: Function = unsafe { core::mem::transmute(self.0.load(Ordering::Relaxed)) };
+        let function: Function = unsafe { core::mem::transmute(self.place()) };
         function(argument(0), argument(1), argument(2), argument(3))
     }
 
     /// Calls it for an address.
     ///
     /// # Safety
-    /// It was found, takes no arguments and returns an address.
-    pub unsafe fn address(&self) -> u64 {
-        // SAFETY: the caller vouches for it.
-        let function: extern "C" fn() -> u64 =
-            unsafe { core::mem::transmute(self.0.load(Ordering::Relaxed)) };
-        function()
+    /// It was found, takes (at most) these arguments and returns an address.
+    pub unsafe fn address<const N: usize>(&self, arguments: [u64; N]) -> u64 {
+        const { assert!(N <= 1) };
+        // SAFETY: the caller vouches for it; see `call`.
+        let function: extern "C" fn(u64) -> u64 = unsafe { core::mem::transmute(self.place()) };
+        function(arguments.first().copied().unwrap_or(0))
+    }
+
+    /// What [`Original::set`] was told.
+    #[inline(always)]
+    pub fn place(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }

@@ -89,7 +89,7 @@ impl Failure for InErrno {
         match result {
             0 => 0,
             // SAFETY: libc's function, which was found before anything was redirected.
-            _ => unsafe { *(ERRNO.address() as *const i32) },
+            _ => unsafe { *(ERRNO.address([]) as *const i32) },
         }
     }
 
@@ -98,7 +98,7 @@ impl Failure for InErrno {
             return 0;
         }
         // SAFETY: as above.
-        unsafe { *(ERRNO.address() as *mut i32) = error };
+        unsafe { *(ERRNO.address([]) as *mut i32) = error };
         -1
     }
 }
