@@ -61,6 +61,9 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
         Some(syscall) if plain::pass(thread, frame, syscall) => deliver::at_exit(thread, frame),
         Some(syscall) => {
             order::enter(thread);
+            if order::is_parallel() {
+                order::objects::look_for_jump(thread, frame.rsp);
+            }
             if !deliver::at_entry(thread, frame) {
                 if order::is_parallel() {
                     futex::make_in_parallel(thread, frame, syscall);

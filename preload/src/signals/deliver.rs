@@ -1,7 +1,6 @@
 //! Running the program's handlers at safepoints, and coming back from them.
 
 use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::flags, kernel_side};
-use crate::order::objects;
 use crate::thread::{self, Thread};
 use crate::{divergence, log, playback, process, stop};
 use kmod_shim::arch::native::{
@@ -240,13 +239,16 @@ pub fn push_frame(
     }
     let rsp = state.machine.rsp;
     let stack = thread.signal_stack;
-    let already = on_stack(&stack, rsp);
-    let switch = action.flags & libc::SA_ONSTACK as u64 != 0 && stack.flags & SS_DISABLE == 0 && !already;
-    let top = match thread.operation {
-        _ if switch => stack.base + stack.size,
-        0 => rsp.checked_sub(RED_ZONE)?,
-        operation => rsp.checked_sub(RED_ZONE)?.min(operation.checked_sub(objects::ROOM)?),
+    let base = if thread.is_in_operation(rsp) {
+        // The handler may make operations too.
+        thread.register.operation_stack = (rsp - RED_ZONE) & !63;
+        thread.register.program_stack
+    } else {
+        rsp
     };
+    let already = on_stack(&stack, base);
+    let switch = action.flags & libc::SA_ONSTACK as u64 != 0 && stack.flags & SS_DISABLE == 0 && !already;
+    let top = if switch { stack.base + stack.size } else { base.checked_sub(RED_ZONE)? };
     let area_size = match state.vectors {
         Some(_) => extended_state::size(),
         // SAFETY: a frame's extended state has at least 512 bytes; the kernel's is valid, the program's was
