@@ -64,8 +64,12 @@ impl Child {
 
 /// Replay: whether the process in this slot has taken all of its stream without having ended by itself.
 pub fn is_exhausted(slot: &Slot, process: u32) -> bool {
-    slot.process.load(Ordering::Relaxed) == process
-        && slot.at_end.load(Ordering::Acquire) != 0
+    slot.process.load(Ordering::Relaxed) == process && is_at_end(slot)
+}
+
+/// Replay: whether the thread in this slot has taken all of its stream.
+pub fn is_at_end(slot: &Slot) -> bool {
+    slot.at_end.load(Ordering::Acquire) != 0
         && slot.head.0.load(Ordering::Acquire) == slot.tail.0.load(Ordering::Acquire)
 }
 

@@ -128,6 +128,9 @@ pub mod turn {
 pub mod operation {
     /// The object was not taken: the result is all that there is.
     pub const REFUSED: u8 = 1;
+    /// Bits of the place. Those above have the stream, plus one, of the thread whose operation on the object comes before, 0 if
+    /// there is none.
+    pub const PLACE_BITS: u32 = 40;
 }
 
 /// What a thread does to an object, as an `Operation` event's number says.

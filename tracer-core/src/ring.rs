@@ -173,7 +173,8 @@ impl Consumer {
         if ((self.known_head - self.tail) as usize) < wanted {
             self.known_head = self.slot().head.0.load(Ordering::Acquire);
         }
-        (self.known_head - self.tail) as usize
+        // The slot is made ready for its next user when the process is known to end: its threads may still run then.
+        self.known_head.saturating_sub(self.tail) as usize
     }
 
     /// Waits until `length` bytes (at most the ring) are there and shows them without removing them; `None` if

@@ -1,6 +1,7 @@
 //! The process itself: its end, its ids, its personality.
 
 use super::{decided, generic};
+use crate::order::{sections, stall::Stall};
 use crate::thread::{self, Thread};
 use crate::{check, kernel, log, playback, process};
 use core::sync::atomic::Ordering;
@@ -8,6 +9,12 @@ use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::Kind;
 use tracer_core::session::{Mode, Slot, slot_state};
 use tracer_core::syscalls::Syscall;
+
+/// How often a thread looks whether another one moves before it sleeps, milliseconds for which it sleeps, and how often in a
+/// row it does so before it asks whether anything will ever happen.
+const LOOKS: usize = 100;
+const PATIENCE: u64 = 1;
+const SLEEPS: u32 = 1000;
 
 /// exit and exit_group: logged before, because nothing comes after.
 pub fn exit(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
@@ -24,6 +31,7 @@ pub fn exit(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     if syscall.number as i64 == libc::SYS_exit && process::get().threads > 1 && !thread.borrows_memory {
         end_thread(thread);
     } else {
+        await_others(thread);
         finish_others(thread);
         finish(thread);
     }
@@ -31,6 +39,38 @@ pub fn exit(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
         // SAFETY: nothing of the program runs on this thread any more.
         unsafe {
             kmod_shim::arch::native::raw::call(syscall.number as i64, [arguments[0], 0, 0, 0, 0, 0]);
+        }
+    }
+}
+
+/// Replay of sync order: what the process's other threads did before it ended, which none that is there waited for, they
+/// are to do as well.
+fn await_others(thread: &mut Thread) {
+    if sections::state() != sections::state::REPLAY || thread.borrows_memory {
+        return;
+    }
+    sections::leave(thread);
+    for slot in others(thread.area) {
+        let (mut stall, mut sleeps) = (Stall::new(), 0);
+        while slot.state.load(Ordering::Acquire) == slot_state::LIVE && !process::is_at_end(slot) {
+            // How far it is changes with each event; the thread wakes nobody for that.
+            let place = slot.tail.0.load(Ordering::Relaxed);
+            let has_moved = || slot.tail.0.load(Ordering::Relaxed) != place || process::is_at_end(slot);
+            let moves = (0..LOOKS).any(|_| {
+                kernel::yield_processor();
+                has_moved()
+            });
+            if moves {
+                sleeps = 0;
+                continue;
+            }
+            let bell = &slot.program_wake.0;
+            kernel::futex_wait(bell, bell.load(Ordering::Relaxed), PATIENCE);
+            sleeps += 1;
+            if sleeps == SLEEPS {
+                sleeps = 0;
+                stall.look(thread, "the end of stream", slot.stream.load(Ordering::Relaxed).into());
+            }
         }
     }
 }
@@ -73,21 +113,23 @@ fn mark_others(thread: &Thread, from: u32, to: u32) -> u32 {
     if process::get().threads == 1 || thread.borrows_memory {
         return 0;
     }
-    let control = process::control();
-    let mut count = 0;
-    for area in (0..process::get().next_area).filter(|area| *area != thread.area) {
+    let change =
+        |slot: &&Slot| slot.state.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok();
+    others(thread.area).filter(change).count() as u32
+}
+
+/// The slots of the process's other threads.
+fn others(own: usize) -> impl Iterator<Item = &'static Slot> {
+    let areas = 0..process::get().next_area;
+    areas.filter(move |area| *area != own).filter_map(|area| {
         // SAFETY: areas below the next one were prepared when they were first used, and stay mapped.
         let (slot, stream) = unsafe {
             let other = thread::state_of(area);
             ((*other).slot, (*other).stream)
         };
-        let slot = &control.slots[slot];
-        if slot.stream.load(Ordering::Relaxed) == stream {
-            count +=
-                slot.state.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok() as u32;
-        }
-    }
-    count
+        let slot = &process::control().slots[slot];
+        (slot.stream.load(Ordering::Relaxed) == stream).then_some(slot)
+    })
 }
 
 /// One of several threads ends: the word that a joiner waits for is cleared here, while the thread has the

@@ -22,8 +22,8 @@ mod lock;
 pub mod objects;
 mod placement;
 pub mod points;
-mod sections;
-mod stall;
+pub mod sections;
+pub mod stall;
 
 use crate::thread::Thread;
 use crate::{kernel, log, playback, process, stop};

@@ -8,7 +8,7 @@ use super::engine::{Logged, Subject, come_to, next, tell};
 use super::interrupt;
 use super::original::Original;
 use super::rows::{self, Row};
-use super::word::Word;
+use super::word::{Place, Word};
 use crate::order::sections::{self, state};
 use crate::thread::{self, Thread};
 use crate::{divergence, playback};
@@ -66,7 +66,7 @@ fn record(thread: &mut Thread, condition: u64, mutex: u64, attempt: impl FnOnce(
         let before = if mutex.alone { mutex.word.advance_alone(thread) } else { mutex.word.advance(thread) };
         tell(thread, 0, mutex, before.place, result);
     } else {
-        tell(thread, REFUSED, condition, 0, result);
+        tell(thread, REFUSED, condition, Place(0), result);
     }
     thread.passes += 1;
     result

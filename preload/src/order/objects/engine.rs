@@ -15,8 +15,9 @@
 //! *Why it cannot deadlock.* All that a replay waits for (a place, a section, a lock that is held) came about in the
 //! recording before that which waits. A cycle would be one in time.
 
+use super::demand;
 use super::interrupt;
-use super::word::Word;
+use super::word::{Place, Word};
 use crate::order::sections::state;
 use crate::thread::Thread;
 use crate::{divergence, log, playback};
@@ -50,8 +51,8 @@ fn tell_pieces(thread: &mut Thread, number: u32, object: u64, place: u64, result
 
 /// Logs an operation.
 #[inline(always)]
-pub fn tell(thread: &mut Thread, flags: u8, subject: Subject, place: u64, result: i32) {
-    tell_pieces(thread, subject.operation as u32 | u32::from(flags) << 16, subject.object, place, result);
+pub fn tell(thread: &mut Thread, flags: u8, subject: Subject, place: Place, result: i32) {
+    tell_pieces(thread, subject.operation as u32 | u32::from(flags) << 16, subject.object, place.0, result);
 }
 
 /// Whether that result means that the object was taken: a robust mutex's dead owner is told by an error.
@@ -70,7 +71,7 @@ pub fn record_taking(thread: &mut Thread, subject: Subject, attempt: impl FnOnce
             tell(thread, 0, subject, before.place, result);
         }
     } else {
-        tell(thread, REFUSED, subject, 0, result);
+        tell(thread, REFUSED, subject, Place(0), result);
     }
     thread.passes += 1;
     result
@@ -118,9 +119,15 @@ pub fn give(thread: &mut Thread, state: u8, subject: Subject) {
 }
 
 /// Replay: waits for a logged place.
-pub fn come_to(thread: &mut Thread, subject: Subject, place: u64) {
+pub fn come_to(thread: &mut Thread, subject: Subject, place: Place) {
     if !subject.word.wait_until(thread, place) {
-        divergence::other_place(thread, subject.operation, subject.object, place, subject.word.place());
+        divergence::other_place(
+            thread,
+            subject.operation,
+            subject.object,
+            place.count(),
+            subject.word.count(),
+        );
     }
 }
 
@@ -132,7 +139,7 @@ fn stay(thread: &mut Thread, subject: Subject) {
         if !subject.word.is_last(thread) {
             divergence::ends_early(thread);
         }
-        subject.word.wait_until_wanted();
+        demand::wait(thread);
     }
     if !subject.word.is_last(thread) {
         divergence::unexpected_operation(thread, subject.operation, subject.object, subject.word.last());
@@ -145,7 +152,7 @@ pub struct Logged {
     /// The object was not taken.
     pub refused: bool,
     /// Its place.
-    pub place: u64,
+    pub place: Place,
     /// What it returned.
     pub result: i32,
 }
@@ -176,5 +183,5 @@ pub fn next(thread: &mut Thread, subject: Subject) -> Option<Logged> {
     }
     thread.next = None;
     let _: Body = playback::value(thread);
-    Some(Logged { refused: header.flags & REFUSED != 0, place: body[1], result: body[3] as i32 })
+    Some(Logged { refused: header.flags & REFUSED != 0, place: Place(body[1]), result: body[3] as i32 })
 }

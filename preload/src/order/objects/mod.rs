@@ -13,6 +13,7 @@
 
 mod barrier;
 mod condition;
+mod demand;
 mod enclosed;
 mod engine;
 mod interrupt;

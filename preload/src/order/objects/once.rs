@@ -6,7 +6,7 @@
 use super::engine::{Subject, is_next, tell};
 use super::original::Original;
 use super::rows::Row;
-use super::word::Word;
+use super::word::{Place, Word};
 use crate::order::sections::{self, state};
 use crate::thread;
 use crate::{kernel, process};
@@ -115,7 +115,7 @@ extern "C" fn initialise() {
     let thread = thread::current();
     // SAFETY: the hook that libc was called from is on the stack, below this function.
     let Initialiser { function, control, .. } = unsafe { thread.initialiser.read() };
-    tell(thread, 0, of(Operation::Once, control), 0, 0);
+    tell(thread, 0, of(Operation::Once, control), Place(0), 0);
     thread.passes += 1;
     // SAFETY: what the program passed to pthread_once.
     let function: extern "C" fn() = unsafe { core::mem::transmute(function) };
@@ -142,7 +142,7 @@ extern "C" fn guard_acquire(guard: u64) -> i32 {
     }
     let result = call();
     if result != 0 {
-        tell(thread, 0, subject, 0, result);
+        tell(thread, 0, subject, Place(0), result);
         thread.passes += 1;
     }
     result

@@ -6,26 +6,26 @@
 //! has is the same in both modes. Other objects have no room; they share [`STRIPES`] words by their address. Objects with
 //! the same word are ordered as if they were one, which is more order than need be, and no less.
 
+use super::demand;
+use crate::kernel;
 use crate::order::stall::Stall;
 use crate::thread::Thread;
-use crate::{kernel, process};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use tracer_core::event::operation::PLACE_BITS;
 
 /// Words for objects that have no room for one.
 const STRIPES: usize = 1024;
 /// Where the high half begins: the stream, plus one, of the thread whose operation was the last; 0 for none.
-const OWNER: u32 = 40;
+const OWNER: u32 = PLACE_BITS;
 const PLACES: u64 = (1 << OWNER) - 1;
 /// How often a thread looks before it sleeps.
 const SPINS: usize = 50;
 /// Milliseconds after which a sleeper looks whether anybody is still there.
 const PATIENCE: u64 = 1000;
 
-/// A word, and the highest place that anybody waits for.
-///
-#[repr(C, align(8))]
+/// A word.
+#[repr(transparent)]
 pub struct Word {
-    wanted: AtomicU64,
     state: AtomicU64,
 }
 
@@ -34,11 +34,27 @@ struct Stripe(Word);
 
 static WORDS: [Stripe; STRIPES] = [const { Stripe(Word::new()) }; STRIPES];
 
+/// A place in the order, as it is logged.
+#[derive(Clone, Copy)]
+pub struct Place(pub u64);
+
+impl Place {
+    /// How many operations there were before.
+    pub fn count(self) -> u64 {
+        self.0 & PLACES
+    }
+
+    /// The stream of the thread whose operation comes before.
+    fn last(self) -> Option<u32> {
+        ((self.0 >> OWNER) as u32).checked_sub(1)
+    }
+}
+
 /// What was there before an operation.
 #[derive(Clone, Copy)]
 pub struct Before {
-    /// The operation's place: how many there were.
-    pub place: u64,
+    /// The operation's place: how many there were, and in the high bits whose was the last.
+    pub place: Place,
     /// The one before was another thread's.
     pub changes: bool,
 }
@@ -46,7 +62,7 @@ pub struct Before {
 impl Word {
     /// One of an object that nobody has used.
     pub const fn new() -> Word {
-        Word { wanted: AtomicU64::new(0), state: AtomicU64::new(0) }
+        Word { state: AtomicU64::new(0) }
     }
 
     /// The word of an object that has no room for it.
@@ -57,7 +73,7 @@ impl Word {
     /// A word that lies in the program's memory.
     ///
     /// # Safety
-    /// 16 bytes at `address`, a multiple of 8, are mapped, nobody else uses them, and they stay for as long as the reference
+    /// 8 bytes at `address`, a multiple of 8, are mapped, nobody else uses them, and they stay for as long as the reference
     /// is used.
     pub unsafe fn at(address: u64) -> &'static Word {
         // SAFETY: see above; any bytes are valid.
@@ -65,8 +81,13 @@ impl Word {
     }
 
     /// Operations so far.
-    pub fn place(&self) -> u64 {
-        self.state.load(Ordering::Acquire) & PLACES
+    pub fn count(&self) -> u64 {
+        self.place().count()
+    }
+
+    /// The place of the operation that comes next.
+    pub fn place(&self) -> Place {
+        Place(self.state.load(Ordering::SeqCst))
     }
 
     /// Notes an operation of `thread`, which excludes all others of the same word.
@@ -94,71 +115,54 @@ impl Word {
     /// Replay: notes an operation of `thread` and wakes those that wait for it.
     pub fn advance_and_wake(&self, thread: &Thread) -> Before {
         let before = self.advance(thread);
-        Queue::of(self).reached(before.place + 1);
+        Queue::of(self).reached(before.place.count() + 1);
         before
     }
 
     /// Replay: waits until there were so many operations. False if there were more already.
-    pub fn wait_until(&self, thread: &mut Thread, place: u64) -> bool {
-        let mut stall = Stall::new();
-        let mut asked = false;
+    pub fn wait_until(&self, thread: &mut Thread, place: Place) -> bool {
+        let count = place.count();
         for _ in 0..SPINS {
-            if self.place() >= place {
-                return self.place() == place;
+            if self.count() >= count {
+                return self.count() == count;
             }
             core::hint::spin_loop();
         }
+        match place.last() {
+            Some(last) => demand::while_needed(self, count, last, || self.sleep_until(thread, count)),
+            None => self.sleep_until(thread, count),
+        }
+    }
+
+    fn sleep_until(&self, thread: &mut Thread, count: u64) -> bool {
+        let mut stall = Stall::new();
         let queue = Queue::of(self);
         loop {
-            let ticket = queue.join(place);
-            let now = self.state.load(Ordering::SeqCst) & PLACES;
-            if now >= place {
-                if asked {
-                    // In an object it is the program's memory. Whoever waits for an earlier place has it by now, and
-                    // whoever waits for a later one has asked for that.
-                    let _ = self.wanted.compare_exchange(place, 0, Ordering::SeqCst, Ordering::Relaxed);
-                }
-                return now == place;
+            let ticket = queue.join(count);
+            let now = self.count();
+            if now >= count {
+                return now == count;
             }
-            asked = true;
-            if self.wanted.fetch_max(place, Ordering::SeqCst) < place {
-                // For those that wait to be wanted.
-                queue.wake();
-            } else if queue.sleep(ticket) {
-                stall.look(thread, "place", place);
+            if queue.sleep(ticket) {
+                stall.look(thread, "place", count);
             }
         }
     }
 
     /// Replay: waits until there were at least so many operations.
-    pub fn wait_for(&self, thread: &mut Thread, place: u64) {
+    pub fn wait_for(&self, thread: &mut Thread, place: Place) {
         // More are no surprise to who only looks.
         let _ = self.wait_until(thread, place);
     }
 
     /// The stream of the thread whose operation was the last.
     pub fn last(&self) -> Option<u32> {
-        ((self.state.load(Ordering::Acquire) >> OWNER) as u32).checked_sub(1)
+        self.place().last()
     }
 
     /// Whether the last operation was this thread's.
     pub fn is_last(&self, thread: &Thread) -> bool {
         !next(self.state.load(Ordering::Acquire), thread).1.changes
-    }
-
-    /// Replay: waits until somebody waits for an operation that was not made yet.
-    pub fn wait_until_wanted(&self) {
-        let queue = Queue::of(self);
-        loop {
-            let ticket = queue.join(NEVER);
-            let place = self.state.load(Ordering::SeqCst) & PLACES;
-            if self.wanted.load(Ordering::SeqCst) > place {
-                return;
-            }
-            if queue.sleep(ticket) && kernel::hung_up(process::get().socket) {
-                kernel::exit(125);
-            }
-        }
     }
 }
 
@@ -223,9 +227,8 @@ fn stripe(address: u64) -> usize {
 #[inline(always)]
 fn next(state: u64, thread: &Thread) -> (u64, Before) {
     let me = thread.stream as u64 + 1;
-    let place = state & PLACES;
     (
-        me << OWNER | (place + 1) & PLACES,
-        Before { place, changes: state >> OWNER != me & (u64::MAX >> OWNER) },
+        me << OWNER | (state + 1) & PLACES,
+        Before { place: Place(state), changes: state >> OWNER != me & (u64::MAX >> OWNER) },
     )
 }

@@ -30,17 +30,20 @@ pub fn event(event: &Event) -> String {
             0 => format!("=== runs: turn {turn} ==="),
             _ => format!("=== runs: turn {turn} among processes ==="),
         },
-        Body::Operation { object, place, result, .. } => operation(event, *object, *place, *result),
+        Body::Operation { object, place, after, result, .. } => {
+            operation(event, *object, *place, *after, *result)
+        }
         Body::Stop { items } => stop(event.number, items),
         Body::Note { items } => format!("# {}", note(items)),
     }
 }
 
 /// What a thread did to a synchronisation object.
-fn operation(event: &Event, object: u64, place: u64, result: i64) -> String {
+fn operation(event: &Event, object: u64, place: u64, after: Option<u32>, result: i64) -> String {
     let name = operation_name(event.number);
-    match event.flags & operation::REFUSED {
-        0 => format!("{name}({object:#x}) = {result} (place {place})"),
+    match (event.flags & operation::REFUSED, after) {
+        (0, Some(after)) => format!("{name}({object:#x}) = {result} (place {place}, after stream {after})"),
+        (0, None) => format!("{name}({object:#x}) = {result} (place {place})"),
         _ => format!("{name}({object:#x}) = {result}"),
     }
 }

@@ -1,6 +1,6 @@
 //! What an event says, by kind.
 
-use crate::event::{Header, Instruction, Kind, Operation, flags};
+use crate::event::{Header, Instruction, Kind, Operation, flags, operation};
 use crate::trace::reader::item::{Item, Items};
 
 /// Bytes of a `siginfo_t`.
@@ -75,6 +75,8 @@ pub enum Body {
         object: u64,
         /// Its place among the object's operations.
         place: u64,
+        /// The stream of the thread whose operation comes before, if there is one.
+        after: Option<u32>,
         /// Operations of the thread before it.
         passes: u64,
         /// What it returned.
@@ -178,7 +180,8 @@ impl Body {
             Kind::Operation => {
                 return Ok(Body::Operation {
                     object: word(0),
-                    place: word(1),
+                    place: word(1) & ((1 << operation::PLACE_BITS) - 1),
+                    after: ((word(1) >> operation::PLACE_BITS) as u32).checked_sub(1),
                     passes: word(2),
                     result: word(3) as i64,
                 });

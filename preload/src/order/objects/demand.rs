@@ -1,0 +1,126 @@
+//! Replay: threads whose streams have ended before they have, and what others still need of them.
+//!
+//! The recording's end met such a thread somewhere behind its last event: it may have made further operations, which were
+//! not logged, on objects that it was the last to use. How many, shows in what another thread logged that came next on
+//! one of the objects: in it is whose operation was the one before. So such a thread goes on only while another one
+//! waits for a place that comes next after it. It must not go further even by one: the object would have passed the place.
+
+use super::word::Word;
+use crate::thread::Thread;
+use crate::{kernel, process};
+use core::cell::UnsafeCell;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// Lists; threads share them by the numbers of their streams.
+const LISTS: usize = 64;
+/// Milliseconds after which a sleeper looks whether anybody is still there.
+const PATIENCE: u64 = 1000;
+
+/// That a thread waits for a place.
+struct Need {
+    word: *const Word,
+    count: u64,
+    /// Whose operation comes before.
+    stream: u32,
+    next: *mut Need,
+}
+
+#[repr(align(64))]
+struct List {
+    /// 1 while a thread is in the list.
+    taken: AtomicU32,
+    /// A futex: changes when something was added.
+    bell: AtomicU32,
+    /// Threads that sleep on it.
+    sleepers: AtomicU32,
+    first: UnsafeCell<*mut Need>,
+}
+
+// SAFETY: `first`, and what it leads to, is used only by who is in the list.
+unsafe impl Sync for List {}
+
+static NEEDS: [List; LISTS] = [const {
+    List {
+        taken: AtomicU32::new(0),
+        bell: AtomicU32::new(0),
+        sleepers: AtomicU32::new(0),
+        first: UnsafeCell::new(null_mut()),
+    }
+}; LISTS];
+
+impl List {
+    fn of(stream: u32) -> &'static List {
+        &NEEDS[stream as usize % LISTS]
+    }
+
+    fn with<R>(&self, action: impl FnOnce(&mut *mut Need) -> R) -> R {
+        while self.taken.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            kernel::yield_processor();
+        }
+        // SAFETY: in the list, this is the only reference.
+        let result = action(unsafe { &mut *self.first.get() });
+        self.taken.store(0, Ordering::Release);
+        result
+    }
+}
+
+/// Does `action`, which waits until there were `count` operations of `word`'s; the operation before is one of `stream`'s.
+pub fn while_needed<R>(word: &Word, count: u64, stream: u32, action: impl FnOnce() -> R) -> R {
+    let list = List::of(stream);
+    let mut need = Need { word, count, stream, next: null_mut() };
+    let own = &raw mut need;
+    list.with(|first| {
+        // SAFETY: it is in no list yet.
+        unsafe { (*own).next = *first };
+        *first = own;
+    });
+    list.bell.fetch_add(1, Ordering::SeqCst);
+    if list.sleepers.load(Ordering::SeqCst) != 0 {
+        kernel::futex_wake(&list.bell);
+    }
+    let result = action();
+    list.with(|first| {
+        let mut at: *mut *mut Need = first;
+        // SAFETY: what is in the list stays until it is taken out, by who is in the list; ours is there.
+        unsafe {
+            while *at != own {
+                at = &raw mut (**at).next;
+            }
+            *at = (*own).next;
+        }
+    });
+    result
+}
+
+fn is_needed(stream: u32) -> bool {
+    List::of(stream).with(|first| {
+        let mut at = *first;
+        // SAFETY: as above; the word is an object's that a thread waits at.
+        unsafe {
+            while let Some(need) = at.as_ref() {
+                if need.stream == stream && (*need.word).count() < need.count {
+                    return true;
+                }
+                at = need.next;
+            }
+        }
+        false
+    })
+}
+
+/// Waits until somebody needs an operation of the calling thread.
+pub fn wait(thread: &mut Thread) {
+    let list = List::of(thread.stream);
+    list.sleepers.fetch_add(1, Ordering::SeqCst);
+    loop {
+        let bell = list.bell.load(Ordering::SeqCst);
+        if is_needed(thread.stream) {
+            break;
+        }
+        if kernel::futex_wait(&list.bell, bell, PATIENCE) && kernel::hung_up(process::get().socket) {
+            kernel::exit(125);
+        }
+    }
+    list.sleepers.fetch_sub(1, Ordering::Relaxed);
+}
