@@ -2,7 +2,7 @@
 //! names the event.
 
 use proptest::prelude::*;
-use tracer_core::event::{FileChange, FileRange, Header, ImageIdentity, InputSummary, Kind, Tag};
+use tracer_core::event::{FileChange, FileRange, Header, ImageIdentity, InputSummary, Kind, Tag, operation};
 use tracer_core::trace::memory::EventMemory;
 use tracer_core::trace::reader::{Body, Event, Events, Item};
 
@@ -36,7 +36,10 @@ fn store_again(event: &Event) -> Vec<u8> {
         Body::Instruction { rax, rbx, rcx, rdx } => vec![*rax, *rbx, *rcx, *rdx],
         Body::Check { registers, memory, calls } => vec![*registers, *memory, *calls],
         Body::Turn { turn, spins } => vec![*turn, *spins],
-        Body::Operation { object, place, passes, result } => vec![*object, *place, *passes, *result as u64],
+        Body::Operation { object, place, passes, result, after } => {
+            let before = after.map_or(0, |stream| u64::from(stream) + 1) << operation::PLACE_BITS;
+            vec![*object, place | before, *passes, *result as u64]
+        }
         Body::Start { .. } | Body::Signal { .. } | Body::Note { .. } | Body::Stop { .. } => vec![],
     };
     let body = [&words(&fixed)[..], event.items().as_bytes()].concat();
