@@ -1,5 +1,6 @@
 //! What the library knows about one thread, found through gs.
 
+use crate::signals::fault::LastFault;
 use crate::{arena, kernel, process};
 use core::sync::atomic::{AtomicU32, Ordering};
 use kmod_shim::arch::native::{
@@ -52,6 +53,8 @@ pub struct Thread {
     pub registers_hash: u64,
     /// Signals that the program has blocked.
     pub blocked: u64,
+    /// The program's last fault.
+    pub last_fault: LastFault,
     /// The alternate stack that the program asked for.
     pub signal_stack: SignalStack,
     /// Signals put aside until a safepoint.
@@ -168,6 +171,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).id).write(id);
         (&raw mut (*thread).real).write(0);
         (&raw mut (*thread).registers_hash).write(0);
+        (&raw mut (*thread).last_fault).write(LastFault::default());
         (&raw mut (*thread).blocked).write(0);
         (&raw mut (*thread).signal_stack).write(SignalStack {
             base: 0,

@@ -275,6 +275,9 @@ pub fn push_frame(
     let mut machine = *state.machine;
     machine.extended_state = area;
     machine.reserved = [0; 8];
+    // The kernel's own mask is another in either mode.
+    machine.old_mask = thread.blocked;
+    thread.last_fault.show(&mut machine);
     let flag = if stack.flags & SS_DISABLE == 0 && already { SS_ONSTACK } else { stack.flags };
     let built = SignalFrame {
         return_address: action.restorer,
