@@ -181,6 +181,7 @@ fn signals() -> Vec<Case> {
         own("signals/descriptors.c"),
         own("signals/nested.c"),
         own("faults/skipped.c").steady(),
+        own("faults/frames.c").steady(),
         own("faults/write_barrier.c"),
         own("faults/bus_error.c").steady(),
         own("faults/own_handlers.c").steady(),
@@ -204,6 +205,8 @@ fn stops() -> Vec<Case> {
         own("stops/list.c").compiled("-O2").varies(),
         own("stops/spinning.c").compiled("-O0").steady(),
         own("stops/spinning.c").compiled("-O2").steady(),
+        own("stops/generated.c").compiled("-O1").varies(),
+        own("stops/inline_data.c").compiled("-O1").varies(),
     ]
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Every call folds the registers that it does not pass (those it passes are compared one by one) into a
 //! running hash. Every [`INTERVAL`] calls and at the end the hash goes into the stream, with one over the top
-//! of the stack, or with `--check full` over all of the program's writable memory. Where threads run in parallel, memory is
-//! left out.
+//! of the stack, or with `--check full` over all of the program's writable memory. Where threads run in parallel, it is the
+//! stack in either case.
 
 use crate::thread::Thread;
 use crate::{divergence, log, order, playback, process};
@@ -36,15 +36,18 @@ pub fn before_call(thread: &mut Thread, frame: &Frame) {
 #[cold]
 pub fn check(thread: &mut Thread, frame: &Frame) {
     let registers = thread.registers_hash;
+    // In a function that a hook of ours has called, it is our stack.
+    let called = thread.is_in_operation(frame.rsp);
+    let rsp = if called { thread.register.program_stack } else { frame.rsp };
     match process::get().mode {
         Mode::Record => {
             let level = process::control().check.load(Ordering::Relaxed);
-            let body = [registers, memory(level, frame.rsp), thread.calls];
+            let body = [registers, memory(level, rsp), thread.calls];
             log::words(thread, Kind::Check, 0, level as u16, &body);
         }
         Mode::Replay => {
             let level = playback::plain_any(thread, Kind::Check, b"a state check").number;
-            let memory = memory(level as u32, frame.rsp);
+            let memory = memory(level as u32, rsp);
             let logged: [u64; 3] = playback::value(thread);
             if logged[0] != registers {
                 divergence::other_state(thread, "registers", logged[0], registers);
@@ -57,12 +60,8 @@ pub fn check(thread: &mut Thread, frame: &Frame) {
 }
 
 fn memory(level: u32, rsp: u64) -> u64 {
-    if order::is_parallel() {
-        // Other threads run, and change it; and functions of libc that waited in one of the modes, but not in the other,
-        // have left other bytes where frames of the program are now that do not set all of theirs.
-        return 0;
-    }
-    if level == check_level::FULL { whole_memory(rsp) } else { stack_top(rsp) }
+    // While other threads run they change what is not this thread's own.
+    if level == check_level::FULL && !order::is_parallel() { whole_memory(rsp) } else { stack_top(rsp) }
 }
 
 fn stack_top(rsp: u64) -> u64 {

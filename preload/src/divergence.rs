@@ -147,6 +147,14 @@ pub fn no_such_state(thread: &mut Thread, address: u64) -> ! {
     })
 }
 
+/// The thread computes, and does not come to the state in which it was stopped.
+pub fn state_not_reached(thread: &mut Thread, address: u64, seconds: u64) -> ! {
+    report(thread, |text| {
+        writeln!(text, "expected: to be stopped at {address:#x} with the recorded registers and memory")?;
+        writeln!(text, "happened: {seconds} s of processor time without that state")
+    })
+}
+
 /// The right call with other arguments.
 pub fn other_arguments(
     thread: &mut Thread,

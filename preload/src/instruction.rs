@@ -21,7 +21,7 @@ pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineConte
             return stop::look(thread);
         }
     } as u16;
-    if thread.operation != 0 {
+    if thread.is_in_operation(machine.rsp) {
         // libc's own, in a mutex that spins: how often it looks is not the program's to see.
         let arguments = [machine.rax, machine.rbx, machine.rcx, machine.rdx];
         [machine.rax, machine.rbx, machine.rcx, machine.rdx] = trap::execute(trapped, arguments);

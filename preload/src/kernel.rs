@@ -108,10 +108,19 @@ pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) -> bool {
 
 /// Processor time that this process has used, in nanoseconds.
 pub fn processor_time() -> u64 {
+    read_clock(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// Processor time that this thread has used, in microseconds.
+pub fn thread_time() -> u64 {
+    read_clock(libc::CLOCK_THREAD_CPUTIME_ID) / 1000
+}
+
+/// A clock that always exists, in nanoseconds.
+fn read_clock(clock: i32) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    let arguments = [libc::CLOCK_PROCESS_CPUTIME_ID as u64, &raw mut time as u64, 0, 0, 0, 0];
-    // SAFETY: the structure is valid. The clock always exists.
-    let _ = unsafe { call(libc::SYS_clock_gettime, arguments) };
+    // SAFETY: the structure is valid and writable.
+    let _ = unsafe { call(libc::SYS_clock_gettime, [clock as u64, &raw mut time as u64, 0, 0, 0, 0]) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
@@ -152,12 +161,7 @@ pub fn futex_wake_one(word: &AtomicU32) {
 
 /// The monotonic clock, in microseconds.
 pub fn microseconds() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the structure is valid and writable.
-    let _ = unsafe {
-        call(libc::SYS_clock_gettime, [libc::CLOCK_MONOTONIC as u64, &raw mut now as u64, 0, 0, 0, 0])
-    };
-    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
+    read_clock(libc::CLOCK_MONOTONIC) / 1000
 }
 
 /// Sleeps for so many nanoseconds, or less.

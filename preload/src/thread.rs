@@ -1,5 +1,6 @@
 //! What the library knows about one thread, found through gs.
 
+use crate::signals::fault::LastFault;
 use crate::{arena, kernel, process};
 use core::sync::atomic::{AtomicU32, Ordering};
 use kmod_shim::arch::native::{
@@ -15,6 +16,8 @@ use tracer_core::session::{self, RING_SIZE, Slot};
 const HOOK_STACK: usize = 256 << 10;
 /// Bytes of the stack that our signal handlers run on. A frame with AVX-512 state takes 3 KiB.
 pub const SIGNAL_STACK: usize = 128 << 10;
+/// Bytes of the stack that hooks of libc's functions run on, and these functions.
+pub const OPERATION_STACK: usize = 128 << 10;
 /// Pages that are never mapped lie between the parts, so that an overflow faults instead of spreading.
 const GUARD: usize = 4096;
 
@@ -23,8 +26,9 @@ const STATE: usize = 0;
 const STATE_SIZE: usize = 256 << 10;
 const HOOK: usize = STATE + STATE_SIZE + GUARD;
 const SIGNAL: usize = HOOK + HOOK_STACK + GUARD;
+const OPERATION: usize = SIGNAL + SIGNAL_STACK + GUARD;
 const RING: usize = 0x10_0000;
-const _: () = assert!(SIGNAL + SIGNAL_STACK <= RING && RING + 2 * RING_SIZE <= arena::THREAD_STRIDE);
+const _: () = assert!(OPERATION + OPERATION_STACK <= RING && RING + 2 * RING_SIZE <= arena::THREAD_STRIDE);
 
 /// One thread's state. `register` is first: gs points to it.
 #[repr(C)]
@@ -49,6 +53,8 @@ pub struct Thread {
     pub registers_hash: u64,
     /// Signals that the program has blocked.
     pub blocked: u64,
+    /// The program's last fault.
+    pub last_fault: LastFault,
     /// The alternate stack that the program asked for.
     pub signal_stack: SignalStack,
     /// Signals put aside until a safepoint.
@@ -67,8 +73,6 @@ pub struct Thread {
     pub passes: u64,
     /// Sync order: it has made its last call, and all that is left to be done is ours.
     pub is_ending: bool,
-    /// Sync order: where on the stack the operation is that the thread is in, 0 if it is in none.
-    pub operation: u64,
     /// Sync order: what the innermost pthread_once that the thread is in is to call.
     pub initialiser: *const crate::order::objects::Initialiser,
     /// Sync order: the innermost function of libc that the thread is in with a lock around it.
@@ -134,6 +138,7 @@ pub fn prepare_area(area: usize) -> Result<*mut Thread, kernel::Errno> {
     kernel::map_anonymous(base + STATE, STATE_SIZE)?;
     kernel::map_anonymous(base + HOOK, HOOK_STACK)?;
     kernel::map_anonymous(base + SIGNAL, SIGNAL_STACK)?;
+    kernel::map_anonymous(base + OPERATION, OPERATION_STACK)?;
     Ok((base + STATE) as *mut Thread)
 }
 
@@ -159,11 +164,14 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
             this: thread as u64,
             frame: frame_of(area),
             signals_pending: 0,
+            operation_stack: operation_stack_of(area),
+            program_stack: 0,
         });
         (&raw mut (*thread).area).write(area);
         (&raw mut (*thread).id).write(id);
         (&raw mut (*thread).real).write(0);
         (&raw mut (*thread).registers_hash).write(0);
+        (&raw mut (*thread).last_fault).write(LastFault::default());
         (&raw mut (*thread).blocked).write(0);
         (&raw mut (*thread).signal_stack).write(SignalStack {
             base: 0,
@@ -179,7 +187,6 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).says_tenure).write(false);
         (&raw mut (*thread).passes).write(0);
         (&raw mut (*thread).is_ending).write(false);
-        (&raw mut (*thread).operation).write(0);
         (&raw mut (*thread).initialiser).write(core::ptr::null());
         (&raw mut (*thread).enclosure).write(core::ptr::null());
         (&raw mut (*thread).tenure_is_shared).write(false);
@@ -200,6 +207,26 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
 /// The frame at the top of an area's hook stack.
 pub fn frame_of(area: usize) -> *mut Frame {
     (area_base(area) + HOOK + HOOK_STACK - size_of::<Frame>()) as *mut Frame
+}
+
+/// The highest address of an area's stack for operations.
+fn operation_stack_of(area: usize) -> u64 {
+    (area_base(area) + OPERATION + OPERATION_STACK) as u64
+}
+
+impl Thread {
+    /// Whether the thread, whose stack pointer is `rsp`, is in a function that a hook of ours has called.
+    #[inline]
+    pub fn is_in_operation(&self, rsp: u64) -> bool {
+        let end = operation_stack_of(self.area);
+        (end - OPERATION_STACK as u64..end).contains(&rsp)
+    }
+
+    /// The program has left all operations, if not in the usual way.
+    pub fn leave_operations(&mut self) {
+        self.register.operation_stack = operation_stack_of(self.area);
+        self.register.program_stack = 0;
+    }
 }
 
 /// The lowest address of an area's signal stack.

@@ -8,6 +8,8 @@ pub fn rows() -> Vec<Case> {
         own("sync/objects.c"),
         own("sync/blocks.c"),
         own("sync/endings.c"),
+        own("sync/pool.cc"),
+        own("sync/database.c").compiled("-Wl,--no-as-needed -l:libsqlite3.so.0").varies(),
         own("threads/c11.c"),
         own("threads/primitives.c"),
     ]

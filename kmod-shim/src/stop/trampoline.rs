@@ -92,6 +92,12 @@ impl Trampoline {
         let known = &self.moved[..self.moved_count];
         known.iter().find(|(original, _)| *original == address).map(|(_, copy)| *copy)
     }
+
+    /// Where the instruction is whose copy is at `address`.
+    pub fn original(&self, address: u64) -> Option<u64> {
+        let known = &self.moved[..self.moved_count];
+        known.iter().find(|(_, copy)| *copy == address).map(|(original, _)| *original)
+    }
 }
 
 /// Where no trampoline may be: the first stack grows there without a system call.

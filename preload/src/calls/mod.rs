@@ -9,6 +9,7 @@ pub mod bounce;
 pub mod clone;
 pub mod descriptors;
 pub mod exec;
+mod futex;
 pub mod generic;
 pub mod memory;
 pub mod plain;
@@ -60,8 +61,15 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
         Some(syscall) if plain::pass(thread, frame, syscall) => deliver::at_exit(thread, frame),
         Some(syscall) => {
             order::enter(thread);
+            if order::is_parallel() {
+                order::objects::look_for_jump(thread, frame.rsp);
+            }
             if !deliver::at_entry(thread, frame) {
-                make(thread, frame, syscall);
+                if order::is_parallel() {
+                    futex::make_in_parallel(thread, frame, syscall);
+                } else {
+                    make(thread, frame, syscall);
+                }
                 deliver::at_exit(thread, frame);
             }
             order::exit(thread);

@@ -153,7 +153,8 @@ fn press(domain: &Domain, waits: u64, tenures: u64) {
     if holder == FREE {
         return;
     }
-    if waits > 1 {
+    // A section is over when its call is.
+    if waits > 1 && !super::sections::are_on() {
         domain.interrupting.fetch_add(1, Ordering::SeqCst);
         let process = domain.holder[0].load(Ordering::SeqCst);
         if process != 0 {

@@ -100,10 +100,10 @@ pub fn shares() -> bool {
     SHARES.load(Ordering::Relaxed)
 }
 
-/// Recording: whether the thread has the right to run.
+/// Recording: whether the thread has the right to run, and others do not run meanwhile.
 pub fn is_holder(thread: &Thread) -> bool {
     let domain = domain();
-    !is_ordered(thread) || lock::is_held_by(domain, thread)
+    !sections::are_on() && (!is_ordered(thread) || lock::is_held_by(domain, thread))
 }
 
 /// Recording: how many tenures have begun.

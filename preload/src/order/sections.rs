@@ -65,8 +65,8 @@ pub fn begin(thread: &mut Thread) {
 pub fn reset(thread: &mut Thread) {
     STATE.store(state::OFF, Ordering::Relaxed);
     thread.passes = 0;
-    thread.operation = 0;
     thread.initialiser = core::ptr::null();
+    thread.enclosure = core::ptr::null();
 }
 
 /// A thread begins.

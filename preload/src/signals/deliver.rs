@@ -1,7 +1,6 @@
 //! Running the program's handlers at safepoints, and coming back from them.
 
 use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::flags, kernel_side};
-use crate::order::objects;
 use crate::thread::{self, Thread};
 use crate::{divergence, log, playback, process, stop};
 use kmod_shim::arch::native::{
@@ -189,13 +188,14 @@ pub fn run_handler(
     };
     stop::as_interrupted(&mut machine);
     machine.load_from(frame);
+    let interrupts_operation = thread.is_in_operation(frame.rsp);
     let vectors = frame.vectors;
     let state = State { machine: &machine, vectors: (!trapped).then_some(&vectors) };
     let Some(entry) = push_frame(thread, signal, information, &state) else {
         process::die_by_signal(libc::SIGSEGV)
     };
     enter(frame, signal, &entry);
-    if thread.operation != 0 {
+    if interrupts_operation {
         // They are libc's or ours, whoever waits in which mode, and the handler's calls would show them.
         for register in [
             &mut frame.rbx,
@@ -256,13 +256,16 @@ pub fn push_frame(
     }
     let rsp = state.machine.rsp;
     let stack = thread.signal_stack;
-    let already = on_stack(&stack, rsp);
-    let switch = action.flags & libc::SA_ONSTACK as u64 != 0 && stack.flags & SS_DISABLE == 0 && !already;
-    let top = match thread.operation {
-        _ if switch => stack.base + stack.size,
-        0 => rsp.checked_sub(RED_ZONE)?,
-        operation => rsp.checked_sub(RED_ZONE)?.min(operation.checked_sub(objects::ROOM)?),
+    let base = if thread.is_in_operation(rsp) {
+        // The handler may make operations too.
+        thread.register.operation_stack = (rsp - RED_ZONE) & !63;
+        thread.register.program_stack
+    } else {
+        rsp
     };
+    let already = on_stack(&stack, base);
+    let switch = action.flags & libc::SA_ONSTACK as u64 != 0 && stack.flags & SS_DISABLE == 0 && !already;
+    let top = if switch { stack.base + stack.size } else { base.checked_sub(RED_ZONE)? };
     let area_size = match state.vectors {
         Some(_) => extended_state::size(),
         // SAFETY: a frame's extended state has at least 512 bytes; the kernel's is valid, the program's was
@@ -289,6 +292,9 @@ pub fn push_frame(
     let mut machine = *state.machine;
     machine.extended_state = area;
     machine.reserved = [0; 8];
+    // The kernel's own mask is another in either mode.
+    machine.old_mask = thread.blocked;
+    thread.last_fault.show(&mut machine);
     let flag = if stack.flags & SS_DISABLE == 0 && already { SS_ONSTACK } else { stack.flags };
     let built = SignalFrame {
         return_address: action.restorer,

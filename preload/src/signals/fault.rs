@@ -30,13 +30,44 @@ pub mod flags {
     pub const STOP: u8 = 8;
 }
 
+/// What the kernel keeps of a thread's last fault and shows in the frames of all later signals. Here without faults that are
+/// none of the program's.
+#[derive(Clone, Copy, Default)]
+pub struct LastFault {
+    error: u64,
+    trap: u64,
+    address: u64,
+}
+
+impl LastFault {
+    /// Takes over what the kernel says about the fault in `machine`.
+    fn set(&mut self, machine: &MachineContext) {
+        const PAGE_FAULT: u64 = 14;
+        self.error = machine.error;
+        self.trap = machine.trap;
+        if machine.trap == PAGE_FAULT {
+            self.address = machine.cr2;
+        }
+    }
+
+    /// Puts it into a frame for the program.
+    pub fn show(&self, machine: &mut MachineContext) {
+        machine.error = self.error;
+        machine.trap = self.trap;
+        machine.cr2 = self.address;
+    }
+}
+
 /// `si_code` of a fault that has no page behind it, such as a privileged or trapped instruction.
 const SI_KERNEL: i32 = 0x80;
 
 /// Decides what a fault means.
 pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, context: &mut UserContext) {
     let machine = &mut context.machine;
-    if signal == libc::SIGSEGV && sites::exclusively(|sites| sites.permit(machine)) {
+    if stop::end_step(thread, machine) && signal == libc::SIGTRAP {
+        return;
+    }
+    if signal == libc::SIGSEGV && (stop::refused(thread, machine) || permit(thread, machine)) {
         return;
     }
     if matches!(signal, libc::SIGSEGV | libc::SIGBUS)
@@ -52,7 +83,10 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         instruction::perform(thread, trapped, machine);
         return;
     }
-    if signal == libc::SIGTRAP && sites::exclusively(|sites| sites.return_from_visit(machine)) {
+    if signal == libc::SIGTRAP
+        && sites::exclusively(|sites| sites.generated.ends_visit(machine))
+        && stop::without_changes(thread, || sites::exclusively(|sites| sites.return_from_visit(machine)))
+    {
         return;
     }
     if matches!(signal, libc::SIGTRAP | libc::SIGILL) && stop::trapped(thread, signal, context) {
@@ -77,6 +111,12 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
     }
     program_fault(thread, signal, information, context);
     crate::order::exit(thread);
+}
+
+/// Whether the fault was one of generated code's, and the instruction can be executed again.
+fn permit(thread: &mut Thread, machine: &MachineContext) -> bool {
+    sites::exclusively(|sites| sites.generated.protection(machine.cr2)).is_some()
+        && stop::without_changes(thread, || sites::exclusively(|sites| sites.permit(machine)))
 }
 
 /// Says where our own code failed, and how it came there as far as the stack's words tell: offsets in the library's
@@ -129,6 +169,7 @@ fn program_fault(thread: &mut Thread, signal: i32, information: &Information, co
         kernel_side::set_default(signal);
         return;
     }
+    thread.last_fault.set(&context.machine);
     let source = deliver::State { machine: &context.machine, vectors: None };
     let Some(entry) = deliver::push_frame(thread, signal, information, &source) else {
         process::die_by_signal(libc::SIGSEGV)

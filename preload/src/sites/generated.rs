@@ -18,7 +18,10 @@ use crate::start::maps::Mapping;
 use crate::stop::read_code;
 use alloc::vec::Vec;
 use core::ops::Range;
-use kmod_shim::arch::native::{signal_frame::MachineContext, trap::Trapped};
+use kmod_shim::arch::native::{
+    signal_frame::{Access, MachineContext},
+    trap::Trapped,
+};
 use kmod_shim::patch::{
     decode::{LONGEST_INSTRUCTION, decode},
     eh_frame::Segment,
@@ -29,10 +32,6 @@ use kmod_shim::stop::trampoline::BREAKPOINT;
 
 /// A fault takes some microseconds. HotSpot has asked the processor after ten.
 const MOST_FAULTS: u32 = 256;
-
-/// Bits of a page fault's error code: the access was a write, or an instruction's fetch.
-const WRITE: u64 = 2;
-const FETCH: u64 = 16;
 
 /// The instruction that a visit ends with.
 const RETURN: u8 = 0xc3;
@@ -116,7 +115,8 @@ impl Generated {
         }
     }
 
-    fn protection(&self, address: u64) -> Option<i32> {
+    /// What the program asked for at `address`, if a right may be missing there.
+    pub fn protection(&self, address: u64) -> Option<i32> {
         self.areas.iter().find(|area| area.range.contains(&address)).map(|area| area.protection)
     }
 
@@ -126,6 +126,11 @@ impl Generated {
         if self.faults >= MOST_FAULTS {
             self.give_back(&(0..u64::MAX));
         }
+    }
+
+    /// Whether the breakpoint that was met is where a visit returns.
+    pub fn ends_visit(&self, machine: &MachineContext) -> bool {
+        self.returns.contains(&(machine.rip - 1))
     }
 
     /// Takes out the breakpoints in `range`.
@@ -157,10 +162,10 @@ impl Sites {
     /// and each `cpuid` that it leads to has been replaced.
     pub fn permit(&mut self, machine: &MachineContext) -> bool {
         let Some(protection) = self.generated.protection(machine.cr2) else { return false };
-        let right = match machine.error & (WRITE | FETCH) {
-            WRITE => libc::PROT_WRITE,
-            FETCH => libc::PROT_EXEC,
-            _ => return false,
+        let right = match machine.access() {
+            Access::Write => libc::PROT_WRITE,
+            Access::Execute => libc::PROT_EXEC,
+            Access::Read => return false,
         };
         if protection & right == 0 {
             return false;
@@ -196,12 +201,9 @@ impl Sites {
         self.generated.begin_visit(&reached);
     }
 
-    /// A breakpoint was met: whether it was where a visit returns, which is done.
+    /// A breakpoint was met where a visit returns ([`Generated::ends_visit`]): that is done. False if it cannot be.
     pub fn return_from_visit(&mut self, machine: &mut MachineContext) -> bool {
         let place = machine.rip - 1;
-        if !self.generated.returns.contains(&place) {
-            return false;
-        }
         let Some(caller) = log::read_value(machine.rsp) else { return false };
         let page = page_of(place);
         self.generated.end_visits(&page);

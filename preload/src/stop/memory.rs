@@ -93,7 +93,7 @@ fn presence(pagemap: i32, page: u64, count: usize) -> Option<[u64; WORDS]> {
 
 /// Hash of a page, with what lies before `begin` as zeros; of a page of zeros if it cannot be read (it lies behind the
 /// end of a file).
-fn hash_page(address: u64, begin: u64) -> u64 {
+pub fn hash_page(address: u64, begin: u64) -> u64 {
     let mut bytes = [0u8; PAGE];
     let skipped = begin.saturating_sub(address) as usize;
     let target = &mut bytes[skipped..];

@@ -14,12 +14,14 @@
 //!
 //! The program's code is changed only between the signal's arrival (or, in replay, the event before it) and the
 //! stop, while nobody else has the right to run; no system call is made with a change in place. [`code`] reads and
-//! writes it, [`timer`] interrupts. Memory is all of the process's: its other threads are at safepoints, and what the
+//! writes it, [`guard`] keeps the program from writing there meanwhile, [`timer`] interrupts. Memory is all of the process's: its other threads are at safepoints, and what the
 //! kernel has for them waits in our own memory ([`crate::calls::bounce`]).
 
 mod changes;
 mod code;
+mod guard;
 mod memory;
+mod overdue;
 mod record;
 mod replay;
 mod snapshot;
@@ -42,12 +44,44 @@ const PAUSE_LENGTH: u64 = 2;
 /// The thread was interrupted by us: recording gives up waiting for a safepoint, or for the thread to come to where
 /// it was to be stopped; or another thread has waited for too long.
 pub fn interrupted(thread: &mut Thread, context: &UserContext, reason: Reason) {
-    if process::get().mode == Mode::Record {
-        match reason {
-            Reason::Expired => record::expired(thread, &context.machine),
-            Reason::Requested(request) => record::requested(thread, &context.machine, request),
+    match (process::get().mode, reason) {
+        (Mode::Record, Reason::Expired) => record::expired(thread, &context.machine),
+        (Mode::Record, Reason::Requested(request)) => {
+            record::requested(thread, &context.machine, request);
+        }
+        (Mode::Replay, Reason::Expired) => replay::overdue(thread),
+        (Mode::Replay, Reason::Requested(_)) => {}
+    }
+}
+
+/// A page fault. True if the program met the want of a right that this module had taken away ([`guard`]); the
+/// instruction can be executed again then.
+pub fn refused(thread: &mut Thread, machine: &mut MachineContext) -> bool {
+    match process::get().mode {
+        Mode::Record => record::refused(machine),
+        Mode::Replay => replay::refused(thread, machine),
+    }
+}
+
+/// Does something that reads or changes generated code or its rights, with none of our changes in it.
+pub fn without_changes<R>(thread: &mut Thread, action: impl FnOnce() -> R) -> R {
+    match process::get().mode {
+        Mode::Record => {
+            record::give_way();
+            action()
+        }
+        Mode::Replay => {
+            replay::give_way();
+            let result = action();
+            replay::settle(thread);
+            result
         }
     }
+}
+
+/// Replay: a fault of any kind; if the instruction was executed by itself, that is over.
+pub fn end_step(thread: &mut Thread, machine: &mut MachineContext) -> bool {
+    process::get().mode == Mode::Replay && replay::end_step(thread, machine)
 }
 
 /// `signal` (SIGTRAP or SIGILL) was raised by an instruction. True if that was one that this module had put

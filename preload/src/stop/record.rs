@@ -4,7 +4,9 @@
 //! that replay runs the loop as it is); an instruction inside the loop; the next instruction of all.
 
 use super::{
-    code, deliver_here, hand_over, is_in_program, is_stoppable,
+    code, deliver_here,
+    guard::{Allowed, Found, Guard},
+    hand_over, is_in_program, is_stoppable,
     snapshot::{REGISTERS, Snapshot, registers},
     timer::{self, Request},
 };
@@ -79,6 +81,8 @@ impl Purpose {
 
 struct Recorder {
     stage: Stage,
+    /// Of the code that the breakpoint is in.
+    guard: Guard,
     /// Places tried since the signal arrived.
     attempts: usize,
     /// Returns followed since then.
@@ -107,6 +111,7 @@ unsafe impl Sync for Holder {}
 
 static RECORDER: Holder = Holder(UnsafeCell::new(Recorder {
     stage: Stage::Idle,
+    guard: Guard::NONE,
     attempts: 0,
     returns: 0,
     cramped: 0,
@@ -212,8 +217,9 @@ fn withdraw() {
         let mut present = [0];
         // A compiler may have put other code there since.
         let is_ours = code::read(address, &mut present) == 1 && present == [BREAKPOINT];
+        let given_back = recorder.guard.allow(Allowed::All);
         // SAFETY: the program is stopped, and the byte is the one that was there.
-        if is_ours && !unsafe { code::write(address, &[original]) } {
+        if !given_back || is_ours && !unsafe { code::write(address, &[original]) } {
             // It could be written a moment ago. The program would run into it.
             process::end_recording(b"a breakpoint cannot be removed");
         }
@@ -292,14 +298,36 @@ fn put(address: u64, purpose: Purpose) -> bool {
 
 /// The same where a stop was found possible, or where there will be none.
 fn put_again(address: u64, purpose: Purpose) -> bool {
+    let Found::Code(mut guard) = Guard::over(address) else { return false };
     let mut original = [0];
-    let readable = code::read(address, &mut original) == 1;
+    let can_be = code::read(address, &mut original) == 1 && guard.allow(Allowed::Execution);
     // SAFETY: the program is stopped; a breakpoint at the start of an instruction changes no other.
-    let written = readable && unsafe { code::write(address, &[BREAKPOINT]) };
+    let written = can_be && unsafe { code::write(address, &[BREAKPOINT]) };
     if written {
         recorder().stage = Stage::Placed { address, original: original[0], purpose };
+        recorder().guard = guard;
+    } else {
+        guard.allow(Allowed::All);
     }
     written
+}
+
+/// A page fault. True if the program wanted to write to the page that the breakpoint is in, and can now: the
+/// breakpoint is not there any more, and when the timer expires another place is chosen.
+pub fn refused(machine: &MachineContext) -> bool {
+    let refused = recorder().guard.refused(machine).is_some();
+    if refused {
+        give_way();
+    }
+    refused
+}
+
+/// Takes the breakpoint out, for what is in memory will be other or is looked at.
+pub fn give_way() {
+    match recorder().stage {
+        Stage::Placed { purpose, .. } if purpose.is_about_spins() => cancel(),
+        _ => withdraw(),
+    }
 }
 
 /// Whether the thread, about to return from a function, will be stopped in the caller instead: at the `ret` no

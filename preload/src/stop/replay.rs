@@ -5,14 +5,19 @@
 //! one. The event stays where it is until the moment is found, so a program that comes to a safepoint instead
 //! is reported there, like any divergence.
 
+use super::guard::{Allowed, Found, Guard};
+use super::overdue::Search;
 use super::snapshot::Snapshot;
-use super::{as_interrupted, code, deliver_here, hand_over, is_stoppable};
+use super::{as_interrupted, code, deliver_here, hand_over, is_stoppable, timer};
 use crate::signals::{Information, deliver, fault::flags};
-use crate::thread::{ProgramWait, Thread};
+use crate::thread::{self, ProgramWait, Thread};
 use crate::{divergence, kernel, playback, process};
 use core::cell::UnsafeCell;
 use core::ops::Range;
-use kmod_shim::arch::native::{raw, signal_frame::MachineContext, signal_frame::UserContext};
+use kmod_shim::arch::native::{
+    raw,
+    signal_frame::{Access, MachineContext, UserContext},
+};
 use kmod_shim::stop::place::{JUMP_LENGTH, Room};
 use kmod_shim::stop::trampoline::{
     self, BREAKPOINT, CONDITIONS, Condition, MAPPING_LENGTH, Trampoline, mapping_start,
@@ -27,6 +32,13 @@ const PASSAGES: u32 = 2;
 /// spin that the recorded thread was stopped in has one.
 const MOST_OTHERS: u32 = 20_000;
 
+/// The flag that makes the processor trap after an instruction.
+const TRAP: u64 = 0x100;
+
+/// How often in a row the program may write to the page while the instructions there stay what the recorded thread was
+/// stopped in. Then it writes data, perhaps a million times until the stop, and a fault takes some microseconds.
+const MOST_WRITES: u32 = 1000;
+
 /// A stop that is being looked for.
 struct Watch {
     room: Room,
@@ -39,8 +51,10 @@ struct Watch {
     passages: u32,
     /// Those at which nothing but a hash of all memory was different.
     others: u32,
-    /// The jump is in place, not the breakpoint.
+    /// The change is a jump, not a breakpoint.
     jumps: bool,
+    /// The change is in the code.
+    in_place: bool,
 }
 
 impl Watch {
@@ -55,22 +69,40 @@ impl Watch {
         self.room.address..self.room.address + length as u64
     }
 
-    /// Puts the breakpoint or the jump into the code.
-    fn change(&self) -> bool {
-        let address = self.room.address;
-        if !self.jumps {
-            // SAFETY: the program is stopped, and a breakpoint changes one instruction.
-            return unsafe { code::write(address, &[BREAKPOINT]) };
+    /// The breakpoint, in the first byte, or the jump.
+    fn bytes(&self) -> Option<[u8; JUMP_LENGTH]> {
+        if self.jumps {
+            trampoline::entry(&self.room, self.trampoline.code.address()).ok()
+        } else {
+            Some([BREAKPOINT; JUMP_LENGTH])
         }
-        let Ok(jump) = trampoline::entry(&self.room, self.trampoline.code.address()) else { return false };
-        // SAFETY: the thread is at the first of the instructions that are changed, and goes on in the
-        // trampoline; branches to the others meet bytes that trap.
-        unsafe { code::write(address, &jump) }
     }
 
-    /// Gives the code its own bytes back.
-    fn restore(&self) -> bool {
+    /// Puts the breakpoint or the jump into the code.
+    fn change(&mut self) -> bool {
         let length = if self.jumps { JUMP_LENGTH } else { 1 };
+        let Some(bytes) = self.bytes() else { return false };
+        self.in_place = true;
+        // SAFETY: the program is stopped, and a breakpoint changes one instruction. Where it is a jump: the thread is at
+        // the first of the instructions that are changed, and goes on in the trampoline; branches to the others
+        // meet bytes that trap, or are what they were.
+        unsafe { code::write(self.room.address, &bytes[..length]) }
+    }
+
+    /// Gives the code its own bytes back. False if it has been written meanwhile.
+    fn restore(&mut self) -> bool {
+        if !core::mem::take(&mut self.in_place) {
+            return true;
+        }
+        let length = if self.jumps { JUMP_LENGTH } else { 1 };
+        let Some(ours) = self.bytes() else { return false };
+        let mut present = [0; JUMP_LENGTH];
+        if code::read(self.room.address, &mut present[..length]) != length
+            || present[..length] != ours[..length]
+        {
+            // The guard was given up ([`MOST_WRITES`]), but the program does write code there.
+            return false;
+        }
         // SAFETY: the thread is at the first of the instructions, or not near them.
         unsafe { code::write(self.room.address, &self.room.bytes[..length]) }
     }
@@ -81,7 +113,16 @@ impl Watch {
 }
 
 struct Player {
+    /// The next event is a stop.
+    awaited: bool,
+    /// How it is looked for, once its place has had the code that was there.
     watch: Option<Watch>,
+    guard: Guard,
+    /// The thread executes one instruction, which writes to the page that it is in.
+    steps: bool,
+    /// How often the page was written without a change of the instructions.
+    writes: u32,
+    search: Search,
     snapshot: Snapshot,
 }
 
@@ -90,7 +131,15 @@ struct Holder(UnsafeCell<Player>);
 // SAFETY: only the thread that has the right to run uses it, at safepoints and when it has run into a watched place.
 unsafe impl Sync for Holder {}
 
-static PLAYER: Holder = Holder(UnsafeCell::new(Player { watch: None, snapshot: Snapshot::EMPTY }));
+static PLAYER: Holder = Holder(UnsafeCell::new(Player {
+    awaited: false,
+    watch: None,
+    guard: Guard::NONE,
+    steps: false,
+    writes: 0,
+    search: Search::NONE,
+    snapshot: Snapshot::EMPTY,
+}));
 
 #[allow(clippy::mut_from_ref)]
 fn player() -> &'static mut Player {
@@ -108,7 +157,7 @@ pub fn look(thread: &mut Thread) {
     if process::get().mode == Mode::Replay
         && is_stoppable(thread)
         && playback::peek(thread).is_some_and(|next| is_stop(&next))
-        && player().watch.is_none()
+        && !player().awaited
     {
         watch(thread);
     }
@@ -119,7 +168,113 @@ fn watch(thread: &mut Thread) {
     if !read_snapshot(thread) {
         divergence::damaged(thread, b"a stop between two instructions has no state");
     }
-    let address = player().snapshot.address();
+    player().awaited = true;
+    player().writes = 0;
+    player().search = Search::begin(thread);
+    settle(thread);
+}
+
+/// Looks at who can write the code at the place of the stop, and puts the change there if that is the code already.
+pub fn settle(thread: &mut Thread) {
+    if !player().awaited {
+        return;
+    }
+    match Guard::over(player().snapshot.address()) {
+        Found::Code(guard) => {
+            player().guard = guard;
+            arm(thread);
+        }
+        // It will be after a fault.
+        Found::NotExecutable => player().guard = Guard::NONE,
+        Found::Shared => unwatchable(thread),
+    }
+}
+
+/// Takes the change out, and gives the program its rights back.
+pub fn give_way() {
+    let Player { watch, guard, .. } = player();
+    let restored = watch.as_mut().is_none_or(Watch::restore);
+    if !guard.allow(Allowed::All) || !restored {
+        unwatchable(thread::current());
+    }
+}
+
+fn unwatchable(thread: &mut Thread) -> ! {
+    divergence::impossible(thread, "watch", b"the instruction at which the thread was stopped", libc::EACCES)
+}
+
+/// The program executes the page from now on, and does not write it. If it is what it was when the recorded thread
+/// was stopped, the thread may come to that moment now; as long as it is anything else, it cannot.
+fn arm(thread: &mut Thread) {
+    let Player { watch, guard, writes, snapshot, .. } = player();
+    if !guard.allow(Allowed::Execution) {
+        unwatchable(thread);
+    }
+    if guard.may_change {
+        *writes = if snapshot.has_same_instructions() { *writes + 1 } else { 0 };
+        if *writes > MOST_WRITES && guard.allow(Allowed::All) {
+            *guard = Guard::NONE;
+        } else if !snapshot.has_same_code() {
+            return;
+        }
+    }
+    let changed = match watch {
+        Some(watch) => watch.change(),
+        None => prepare(thread, snapshot.address()),
+    };
+    if !changed {
+        unwatchable(thread);
+    }
+}
+
+/// A page fault: see [`super::refused`].
+pub fn refused(thread: &mut Thread, machine: &mut MachineContext) -> bool {
+    let Player { watch, guard, steps, .. } = player();
+    match guard.refused(machine) {
+        None => return false,
+        Some(Access::Execute) => arm(thread),
+        Some(_) => {
+            if let Some(watch) = watch
+                && watch.in_place
+            {
+                // What follows it may be other instructions from here on.
+                machine.rip = watch.trampoline.original(machine.rip).unwrap_or(machine.rip);
+            }
+            give_way();
+            if guard.has_code(machine.rip) {
+                *steps = true;
+                machine.rflags |= TRAP;
+            } else if !guard.allow(Allowed::Writing) {
+                unwatchable(thread);
+            }
+        }
+    }
+    true
+}
+
+/// If the thread has executed, or tried to execute, one instruction for us: that is over.
+pub fn end_step(thread: &mut Thread, machine: &mut MachineContext) -> bool {
+    let steps = core::mem::take(&mut player().steps);
+    if steps {
+        machine.rflags &= !TRAP;
+        arm(thread);
+    }
+    steps
+}
+
+/// The timer has expired.
+pub fn overdue(thread: &mut Thread) {
+    let Player { awaited, watch, search, snapshot, .. } = player();
+    if *awaited && is_stoppable(thread) {
+        let traps = watch.as_ref().is_some_and(|watch| !watch.room.has_jump());
+        if let Some(seconds) = search.look(thread, snapshot.time(), snapshot.address(), traps) {
+            divergence::state_not_reached(thread, snapshot.address(), seconds);
+        }
+    }
+}
+
+/// Prepares the change at `address`, and puts it there. False if the code cannot be written.
+fn prepare(thread: &mut Thread, address: u64) -> bool {
     let prepared = Room::at(&code::read, address).and_then(|room| Some((room, map(&room)?)));
     let Some((room, trampoline)) = prepared else {
         divergence::impossible(
@@ -139,10 +294,9 @@ fn watch(thread: &mut Thread) {
         passages: 0,
         others: 0,
         jumps: false,
+        in_place: false,
     });
-    if !watch.change() {
-        divergence::impossible(thread, "set a breakpoint in", b"the program", libc::EACCES);
-    }
+    watch.change()
 }
 
 /// Copies the state from the event whose header was looked at, leaving the event in place.
@@ -199,7 +353,7 @@ pub fn can_be_watched(address: u64) -> bool {
 
 /// An instruction of the program, or of a trampoline, has raised SIGTRAP or SIGILL. True if that was our doing.
 pub fn trapped(thread: &mut Thread, signal: i32, context: &mut UserContext) -> bool {
-    let Some(watch) = &mut player().watch else { return false };
+    let Some(watch) = player().watch.as_mut().filter(|watch| watch.in_place) else { return false };
     let machine = &mut context.machine;
     // A breakpoint is reported behind itself, an invalid instruction at itself.
     let at = machine.rip - u64::from(signal == libc::SIGTRAP);
@@ -221,7 +375,7 @@ pub fn trapped(thread: &mut Thread, signal: i32, context: &mut UserContext) -> b
 
 /// The thread is at the address, and so far nothing says that it is not the moment.
 fn passage(thread: &mut Thread, machine: &mut MachineContext) {
-    let Player { watch, snapshot } = player();
+    let Player { watch, guard, search, snapshot, .. } = player();
     let Some(watch) = watch else { return };
     watch.passages += 1;
     let written = match snapshot.difference(machine, watch.changed()) {
@@ -231,25 +385,22 @@ fn passage(thread: &mut Thread, machine: &mut MachineContext) {
         }
         None => {
             // The program's code may be in its writable memory, which is compared now.
-            let restored = watch.restore();
+            let restored = watch.restore() && guard.allow(Allowed::All);
+            let began = kernel::microseconds();
             if restored && snapshot.is_equal(machine, watch.mapping()) {
                 return found(thread, machine);
             }
+            search.compared += kernel::microseconds() - began;
             watch.others += 1;
             if watch.others > MOST_OTHERS {
                 divergence::no_such_state(thread, machine.rip);
             }
-            restored && watch.change()
+            restored && guard.allow(Allowed::Execution) && watch.change()
         }
     };
     let jumps = watch.room.has_jump() && watch.passages >= PASSAGES;
     if !written || jumps && !install(watch) {
-        divergence::impossible(
-            thread,
-            "watch",
-            b"the instruction at which the thread was stopped",
-            libc::EACCES,
-        );
+        unwatchable(thread);
     }
     if let Some(copy) = watch.trampoline.moved(watch.room.address) {
         machine.rip = copy;
@@ -298,6 +449,8 @@ fn found(thread: &mut Thread, machine: &mut MachineContext) {
     let Some(watch) = player().watch.take() else { return };
     // SAFETY: the trampoline is ours, and the code that led to it is as it was.
     unsafe { raw::call(libc::SYS_munmap, [watch.mapping().start, MAPPING_LENGTH, 0, 0, 0, 0]) };
+    player().awaited = false;
+    timer::set(thread, 0);
     as_interrupted(machine);
     let mut next = playback::take_if(thread, is_stop);
     while let Some(header) = next {

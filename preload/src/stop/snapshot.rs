@@ -8,14 +8,17 @@
 //! | 1 | hash of the extended (x87, vector...) state |
 //! | 1 | hash of memory |
 //! | 32 | xmm0 to xmm15 |
+//! | 1 | hash of the pages with the code there |
+//! | 1 | processor time of the thread so far, in microseconds |
 //! | the rest | windows: address, length, and so many bytes of memory |
 //!
-//! The windows are memory that the code there is likely to change: around addresses in registers, where
+//! The first window is the code itself. The others are memory that it is likely to change: around addresses in registers, where
 //! instructions have operands relative to themselves, and what was other when the place was passed before. When replay passes the place with equal registers but
 //! other memory, it finds there a word to look at first.
 
 use super::changes::Changes;
-use super::memory;
+use super::{guard, memory};
+use crate::{kernel, log};
 use core::ops::Range;
 use kmod_shim::arch::native::{extended_state, signal_frame::MachineContext, user_memory};
 use kmod_shim::stop::trampoline::{Condition, Source};
@@ -29,7 +32,9 @@ const FLAGS: usize = 17;
 const EXTENDED: usize = 18;
 const MEMORY: usize = 19;
 const VECTORS: usize = 20;
-const WINDOWS: usize = 52;
+const CODE: usize = 52;
+const TIME: usize = 53;
+const WINDOWS: usize = 54;
 /// The processor's numbers of the first 16 of the kernel's order.
 const NUMBERS: [u8; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4];
 /// Trap and resume flag: not the program's.
@@ -40,6 +45,8 @@ const VECTORS_OFFSET: u64 = 160;
 const EXTENDED_CAPACITY: usize = 16 << 10;
 /// How many pages are added whole.
 const FRESH_PAGES: usize = 4;
+/// Bytes of code that are taken: more than a jump can be put over.
+const INSTRUCTIONS: u64 = 40;
 /// Words that a snapshot can have.
 const CAPACITY: usize = 4096;
 
@@ -74,8 +81,11 @@ impl Snapshot {
         self.words[EXTENDED] = extended;
         let Some(memory) = self.changes.hash(machine.rsp) else { return false };
         self.words[MEMORY] = memory;
-        self.words[VECTORS..WINDOWS].copy_from_slice(&vectors(machine));
+        self.words[VECTORS..CODE].copy_from_slice(&vectors(machine));
+        self.words[CODE] = guard::hash(machine.rip);
+        self.words[TIME] = kernel::thread_time();
         self.length = WINDOWS;
+        self.add_window(machine.rip..machine.rip + INSTRUCTIONS);
         self.add_window(machine.rsp.wrapping_sub(128)..machine.rsp.wrapping_add(256));
         self.add_window(machine.rbp.wrapping_sub(192)..machine.rbp.wrapping_add(64));
         for index in (0..STACK_POINTER).filter(|index| NUMBERS[*index] != 5) {
@@ -148,6 +158,24 @@ impl Snapshot {
         self.words[INSTRUCTION_POINTER]
     }
 
+    /// Whether the instructions there are what they were.
+    pub fn has_same_instructions(&self) -> bool {
+        let [address, length, data @ ..] = &self.words[WINDOWS..self.length] else { return false };
+        let words = data.iter().take((length / 8) as usize);
+        *address == self.address() & !7
+            && words.zip(0..).all(|(then, index)| log::read_value(address + 8 * index) == Some(*then))
+    }
+
+    /// Whether all of the pages with them are what they were.
+    pub fn has_same_code(&self) -> bool {
+        guard::hash(self.address()) == self.words[CODE]
+    }
+
+    /// Processor time that the recorded thread had used, in microseconds.
+    pub fn time(&self) -> u64 {
+        self.words[TIME]
+    }
+
     /// A word of the state in `machine` that is different, if one is found quickly. `changed` is code that we have
     /// changed.
     pub fn difference(&self, machine: &MachineContext, changed: Range<u64>) -> Option<Condition> {
@@ -159,7 +187,7 @@ impl Snapshot {
                 return differs(Source::Register { number: *number, half }, then >> (32 * half));
             }
         }
-        for (index, (now, then)) in vectors(machine).iter().zip(&self.words[VECTORS..WINDOWS]).enumerate() {
+        for (index, (now, then)) in vectors(machine).iter().zip(&self.words[VECTORS..CODE]).enumerate() {
             if now != then {
                 let half = u8::from(*now as u32 == *then as u32);
                 let source = Source::Vector { number: (index / 2) as u8, lane: (index % 2 * 2) as u8 + half };
@@ -189,7 +217,7 @@ impl Snapshot {
             }
             for (index, then) in then.iter().enumerate() {
                 let address = address + 8 * index as u64;
-                let now = crate::log::read_value::<u64>(address)?;
+                let now = log::read_value::<u64>(address)?;
                 let ours = address < changed.end && changed.start < address + 8;
                 if now != *then && !ours {
                     let half = u64::from(now as u32 == *then as u32);
@@ -230,7 +258,7 @@ impl Extended {
     }
 }
 
-fn vectors(machine: &MachineContext) -> [u64; WINDOWS - VECTORS] {
+fn vectors(machine: &MachineContext) -> [u64; CODE - VECTORS] {
     // SAFETY: the extended state has at least the 512 bytes in which they are.
-    unsafe { *((machine.extended_state + VECTORS_OFFSET) as *const [u64; WINDOWS - VECTORS]) }
+    unsafe { *((machine.extended_state + VECTORS_OFFSET) as *const [u64; CODE - VECTORS]) }
 }

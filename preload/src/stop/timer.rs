@@ -1,6 +1,8 @@
 //! What interrupts a thread that computes, whatever the program blocks and whatever timers it has: a timer of the
 //! thread's own, and a request of another thread.
 //!
+//! In replay the timer measures the thread's processor time, not time ([`super::overdue`]).
+//!
 //! Both send SIGFPE, which we always catch and never block. The program's own do not look like ours: these carry
 //! values of ours. Not SIGTRAP: the kernel keeps one pending signal of a number and drops a second, and a breakpoint
 //! that is dropped leaves the thread behind the breakpoint. What raises SIGFPE is executed again and raises it
@@ -8,10 +10,11 @@
 //!
 //! It is blocked while our handlers run, so an interruption may come when what it was for is over.
 
-use crate::kernel;
 use crate::signals::{Information, code_of};
 use crate::thread::Thread;
+use crate::{kernel, process};
 use kmod_shim::arch::native::raw;
+use tracer_core::session::Mode;
 
 /// Recognises a timer's signals.
 const EXPIRED: u64 = u64::from_le_bytes(*b"imi-stop");
@@ -126,7 +129,11 @@ fn create(thread: u32) -> Option<u32> {
         padding: [0; 11],
     };
     let mut timer = 0u32;
-    let arguments = [libc::CLOCK_MONOTONIC as u64, &raw const event as u64, &raw mut timer as u64, 0, 0, 0];
+    let clock = match process::get().mode {
+        Mode::Record => libc::CLOCK_MONOTONIC,
+        Mode::Replay => libc::CLOCK_THREAD_CPUTIME_ID,
+    };
+    let arguments = [clock as u64, &raw const event as u64, &raw mut timer as u64, 0, 0, 0];
     // SAFETY: both structures are valid.
     (unsafe { raw::call(libc::SYS_timer_create, arguments) } == 0).then_some(timer)
 }

@@ -36,9 +36,9 @@ fn store_again(event: &Event) -> Vec<u8> {
         Body::Instruction { rax, rbx, rcx, rdx } => vec![*rax, *rbx, *rcx, *rdx],
         Body::Check { registers, memory, calls } => vec![*registers, *memory, *calls],
         Body::Turn { turn, spins } => vec![*turn, *spins],
-        Body::Operation { object, place, after, passes, result } => {
-            let owner = after.map_or(0, |stream| u64::from(stream) + 1);
-            vec![*object, *place | owner << operation::PLACE_BITS, *passes, *result as u64]
+        Body::Operation { object, place, passes, result, after } => {
+            let before = after.map_or(0, |stream| u64::from(stream) + 1) << operation::PLACE_BITS;
+            vec![*object, place | before, *passes, *result as u64]
         }
         Body::Start { .. } | Body::Signal { .. } | Body::Note { .. } | Body::Stop { .. } => vec![],
     };

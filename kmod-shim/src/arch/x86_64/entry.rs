@@ -20,6 +20,10 @@ pub struct ThreadRegister {
     pub frame: *mut Frame,
     /// Not 0: a signal was put aside, to be delivered at the next safepoint.
     pub signals_pending: u64,
+    /// For hooks of ordinary functions: where on a stack of ours the next one begins, a multiple of 16.
+    pub operation_stack: u64,
+    /// Where the program's stack is while one runs, 0 if none does.
+    pub program_stack: u64,
 }
 
 /// Byte offsets of the fields, for assembly.

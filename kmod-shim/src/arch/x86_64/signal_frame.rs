@@ -105,7 +105,29 @@ pub const CONTEXT_FLAGS: u64 = 0x7;
 /// The user-mode segment selectors: cs 0x33, ss 0x2b.
 pub const USER_SEGMENTS: u64 = 0x002b_0000_0000_0033;
 
+/// What an instruction wanted to do where it met a page fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To read.
+    Read,
+    /// To write.
+    Write,
+    /// To be fetched.
+    Execute,
+}
+
 impl MachineContext {
+    /// What the instruction wanted, if this is the context of a page fault.
+    pub fn access(&self) -> Access {
+        const WRITE: u64 = 2;
+        const FETCH: u64 = 16;
+        match self.error & (WRITE | FETCH) {
+            WRITE => Access::Write,
+            FETCH => Access::Execute,
+            _ => Access::Read,
+        }
+    }
+
     /// Copies the registers that a [`super::frame::Frame`] has.
     pub fn load_from(&mut self, frame: &super::frame::Frame) {
         self.rax = frame.rax;

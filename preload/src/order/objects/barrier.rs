@@ -1,7 +1,6 @@
 //! Barriers: all that came before comes before all that goes on, and one of the threads is told that it is the one.
 
 use super::engine::{self, Subject, next, tell};
-use super::interrupt::Inside;
 use super::original::Original;
 use super::rows::Row;
 use super::word::Word;
@@ -18,10 +17,10 @@ pub static ROWS: &[Row] = &[Row {
     hook: || barrier_wait as *const () as u64,
     original: &BARRIER_WAIT,
     equivalent: None,
+    stays: false,
 }];
 
 extern "C" fn barrier_wait(barrier: u64) -> i32 {
-    let here = 0;
     let state = sections::state();
     // SAFETY: libc's function, with the program's barrier.
     let attempt = || unsafe { BARRIER_WAIT.call([barrier]) };
@@ -29,8 +28,7 @@ extern "C" fn barrier_wait(barrier: u64) -> i32 {
         return attempt();
     }
     let of = |operation| Subject { operation, object: barrier, word: Word::of(barrier), alone: false };
-    let mut inside = Inside::new(thread::current(), &here);
-    let thread = inside.thread();
+    let thread = thread::current();
     engine::give(thread, state, of(Operation::Arrive));
     let leave = of(Operation::Leave);
     let result = if state == state::RECORD {

@@ -5,7 +5,7 @@
 //! up, and takes it back at its recorded place.
 
 use super::engine::{Logged, Subject, come_to, next, tell};
-use super::interrupt::{self, Inside};
+use super::interrupt;
 use super::original::Original;
 use super::rows::{self, Row};
 use super::word::{Place, Word};
@@ -23,24 +23,23 @@ macro_rules! waiting {
             static $static: Original = Original::new();
 
             extern "C" fn $hook(condition: u64, mutex: u64 $(, $argument: u64)*) -> i32 {
-                let here = 0;
                 // SAFETY: libc's function, with the arguments that the program passes.
                 let attempt = || unsafe { $static.call([condition, mutex $(, $argument)*]) };
                 let state = sections::state();
                 if state == state::OFF || thread::current().borrows_memory {
                     return attempt();
                 }
-                let mut inside = Inside::new(thread::current(), &here);
+                let thread = thread::current();
                 match state {
-                    state::RECORD => record(inside.thread(), condition, mutex, attempt),
-                    _ => replay(inside.thread(), condition, mutex),
+                    state::RECORD => record(thread, condition, mutex, attempt),
+                    _ => replay(thread, condition, mutex),
                 }
             }
         )*
 
         /// The functions that wait.
         pub static WAITING: &[Row] =
-            &[$(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None }),*];
+            &[$(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None, stays: false }),*];
     };
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The thread sleeps in libc, in a futex call that is no event. Its handler runs there, as it would without us; the log
 //! says during which operation. Replay runs it when it comes to that operation: what can wait is then still to be
-//! waited for, and what the thread does not have it does not have there either. How deep libc was in its own code is
-//! different, so the handler's frame is put below anything that libc may need.
+//! waited for, and what the thread does not have it does not have there either. The handler runs on the program's stack, where
+//! that is when it makes the operation.
 
 use crate::playback;
 use crate::signals::{deliver, fault};
@@ -11,9 +11,6 @@ use crate::thread::Thread;
 use core::arch::global_asm;
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::{ItemHeader, Kind};
-
-/// Bytes below the operation's frame that libc may use when it sleeps.
-pub const ROOM: u64 = 4096;
 
 unsafe extern "C" {
     fn imitate_interrupt();
@@ -36,34 +33,6 @@ global_asm!(
     ".popsection",
     futex = const libc::SYS_futex,
 );
-
-/// A thread is in an operation, on its program's stack, until this is dropped.
-pub struct Inside<'a> {
-    thread: &'a mut Thread,
-    outer: u64,
-}
-
-impl<'a> Inside<'a> {
-    /// The thread begins an operation; `here` is a variable of the hook's.
-    #[inline(always)]
-    pub fn new(thread: &'a mut Thread, here: &u64) -> Inside<'a> {
-        let outer = core::mem::replace(&mut thread.operation, core::ptr::from_ref(here) as u64);
-        Inside { thread, outer }
-    }
-
-    /// The thread.
-    #[inline(always)]
-    pub fn thread(&mut self) -> &mut Thread {
-        self.thread
-    }
-}
-
-impl Drop for Inside<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.thread.operation = self.outer;
-    }
-}
 
 /// Replay: runs the handlers of the signals that came during the operation that the thread is about to make.
 pub fn replay(thread: &mut Thread) {

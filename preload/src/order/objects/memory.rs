@@ -4,6 +4,7 @@
 use super::ordered::Ordered;
 use super::original::Original;
 use super::rows::{ERRNO, Row};
+use super::stack;
 use crate::allocator::{Cache, Corruption, Failure, Heap, Section, Statistics, System};
 use crate::kernel;
 use crate::thread;
@@ -114,7 +115,7 @@ extern "C" fn malloc(size: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn malloc_elsewhere(size: usize) -> *mut u8 {
-    answer(HEAP.allocate(cache(), size))
+    stack::run(|| answer(HEAP.allocate(cache(), size)))
 }
 
 extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
@@ -134,12 +135,14 @@ unsafe extern "C" fn free(block: *mut u8) {
 #[cold]
 #[inline(never)]
 unsafe fn free_elsewhere(block: *mut u8) {
-    // SAFETY: the program's; libc made it if the heap did not.
-    unsafe {
-        if HEAP.free(cache(), block) == Err(Failure::Foreign) {
-            FREE.call([block as u64]);
+    stack::run(|| {
+        // SAFETY: the program's; libc made it if the heap did not.
+        unsafe {
+            if HEAP.free(cache(), block) == Err(Failure::Foreign) {
+                FREE.call([block as u64]);
+            }
         }
-    }
+    });
 }
 
 unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
@@ -240,8 +243,9 @@ extern "C" fn mallinfo() -> libc::mallinfo {
 }
 
 macro_rules! rows {
-    ($($name:literal $hook:ident $(, original $original:ident)?;)*) => {
-        /// The functions. libc's own are called only for libc's own blocks.
+    ($($name:literal $hook:ident $(, original $original:ident)? $(, stays $stays:literal)?;)*) => {
+        /// The functions. libc's own are called only for libc's own blocks. The quickest stay on the program's stack, and
+        /// go to the other one for what they cannot do at once.
         pub static ROWS: &[Row] = &[$({
             static UNUSED: Original = Original::new();
             #[allow(unused_mut, reason = "few rows have one")]
@@ -250,20 +254,22 @@ macro_rules! rows {
                 hook: || $hook as *const () as u64,
                 original: &UNUSED,
                 equivalent: Some(|| $hook as *const () as u64),
+                stays: false,
             };
             $(
                 row.original = &$original;
                 row.equivalent = None;
             )?
+            $(row.stays = $stays;)?
             row
         }),*];
     };
 }
 
 rows! {
-    b"malloc" malloc;
+    b"malloc" malloc, stays true;
     b"calloc" calloc;
-    b"free" free, original FREE;
+    b"free" free, original FREE, stays true;
     b"realloc" realloc;
     b"reallocarray" reallocarray;
     b"memalign" memalign;

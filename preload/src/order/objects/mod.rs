@@ -22,6 +22,7 @@ mod once;
 mod ordered;
 mod original;
 mod rows;
+mod stack;
 mod stacks;
 mod word;
 
@@ -34,7 +35,6 @@ use crate::{process, sites};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 pub use enclosed::Enclosure;
-pub use interrupt::ROOM;
 use kmod_shim::arch::native::frame::Frame;
 use kmod_shim::arch::native::raw;
 use kmod_shim::vdso::{Function, Functions};
@@ -132,9 +132,13 @@ fn redirect(base: u64, function: &Function, rows: &[&[Row]], redirected: &mut Ve
     let row = rows.iter().copied().flatten().find(|row| row.name == function.name);
     let Some(row) = row.filter(|_| !redirected.contains(&function.address)) else { return };
     redirected.push(function.address);
-    let original = sites::exclusively(|sites| match row.equivalent {
-        Some(equivalent) => sites.replace(base, function.address, (row.hook)()).then(equivalent),
-        None => sites.redirect(base, function.address, (row.hook)()),
+    let hook = (row.hook)();
+    let entry = if row.stays { Some(hook) } else { stack::entry(hook) };
+    let original = entry.and_then(|entry| {
+        sites::exclusively(|sites| match row.equivalent {
+            Some(equivalent) => sites.replace(base, function.address, entry).then(equivalent),
+            None => sites.redirect(base, function.address, entry),
+        })
     });
     keep(original, function, row.original);
 }
@@ -189,7 +193,8 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
         } else {
             generic::call(thread, libc::SYS_futex, arguments) as u64
         };
-    if process::get().mode == Mode::Record && thread.operation != 0 && thread.register.signals_pending != 0 {
+    let waits = process::get().mode == Mode::Record && thread.is_in_operation(frame.rsp);
+    if waits && thread.register.signals_pending != 0 {
         interrupt::deliver(thread, frame);
     }
     true
@@ -224,5 +229,15 @@ pub fn after_fork() {
 pub fn begin_copy() {
     if sections::is_chosen() {
         enclosed::reset();
+    }
+}
+
+/// A call is made with this stack pointer: whether the program has left operations by a jump out of a signal handler.
+pub fn look_for_jump(thread: &mut Thread, rsp: u64) {
+    let began = thread.register.program_stack;
+    let alternate =
+        thread.signal_stack.base..thread.signal_stack.base.saturating_add(thread.signal_stack.size);
+    if began != 0 && rsp > began && !thread.is_in_operation(rsp) && !alternate.contains(&rsp) {
+        thread.leave_operations();
     }
 }

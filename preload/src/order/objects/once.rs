@@ -4,7 +4,6 @@
 //! for C++ to code of the compiler's that calls nobody. So there is nothing to log for them.
 
 use super::engine::{Subject, is_next, tell};
-use super::interrupt::Inside;
 use super::original::Original;
 use super::rows::Row;
 use super::word::{Place, Word};
@@ -24,6 +23,7 @@ pub static LIBC: &[Row] = &[Row {
     hook: || pthread_once as *const () as u64,
     original: &PTHREAD_ONCE,
     equivalent: None,
+    stays: true,
 }];
 
 /// In the C++ library.
@@ -33,12 +33,14 @@ pub static CPP: &[Row] = &[
         hook: || guard_acquire as *const () as u64,
         original: &GUARD_ACQUIRE,
         equivalent: None,
+        stays: true,
     },
     Row {
         name: b"__cxa_guard_release",
         hook: || guard_release as *const () as u64,
         original: &GUARD_RELEASE,
         equivalent: None,
+        stays: true,
     },
 ];
 
@@ -81,7 +83,6 @@ fn wait(word: &AtomicU32, done: u32) {
 }
 
 extern "C" fn pthread_once(control: u64, function: u64) -> i32 {
-    let here = 0;
     let state = sections::state();
     // SAFETY: libc's function; what it calls is the program's, or calls that.
     let call = |function: u64| unsafe { PTHREAD_ONCE.call([control, function]) };
@@ -93,8 +94,7 @@ extern "C" fn pthread_once(control: u64, function: u64) -> i32 {
     if word.load(Ordering::Acquire) & ONCE_DONE != 0 {
         return 0;
     }
-    let mut inside = Inside::new(thread::current(), &here);
-    let thread = inside.thread();
+    let thread = thread::current();
     if state == state::REPLAY {
         if !is_next(thread, of(Operation::Once, control)) {
             wait(word, ONCE_DONE);
@@ -123,15 +123,14 @@ extern "C" fn initialise() {
 }
 
 extern "C" fn guard_acquire(guard: u64) -> i32 {
-    let here = 0;
     let state = sections::state();
     // SAFETY: the C++ library's function, with the program's guard.
     let call = || unsafe { GUARD_ACQUIRE.call([guard]) };
     if state == state::OFF || thread::current().borrows_memory {
         return call();
     }
-    let mut inside = Inside::new(thread::current(), &here);
-    let (thread, subject) = (inside.thread(), of(Operation::Guard, guard));
+    let thread = thread::current();
+    let (thread, subject) = (thread, of(Operation::Guard, guard));
     if state == state::REPLAY {
         if !is_next(thread, subject) {
             // SAFETY: the program's object.

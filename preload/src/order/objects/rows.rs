@@ -1,7 +1,6 @@
 //! The operations that take an object, or let others take it: all alike, one row each.
 
 use super::engine::{self, Subject};
-use super::interrupt::Inside;
 use super::original::Original;
 use super::word::Word;
 use crate::kernel;
@@ -113,6 +112,8 @@ pub struct Row {
     pub original: &'static Original,
     /// What does the same, if the function begins with a loop, so that a jump there could not be left again.
     pub equivalent: Option<fn() -> u64>,
+    /// The hook runs on the program's stack ([`super::stack`]): it may call the program.
+    pub stays: bool,
 }
 
 /// libc's sem_trywait: the value is the low half of the first 8 bytes (struct new_sem in glibc's nptl).
@@ -154,19 +155,18 @@ macro_rules! taking {
             static $static: Original = Original::new();
 
             extern "C" fn $hook($first: u64 $(, $argument: u64)*) -> i32 {
-                let here = 0;
                 let state = sections::state();
                 // SAFETY: libc's function, with the arguments that the program passes.
                 let attempt = || unsafe { $static.call([$first $(, $argument)*]) };
                 if state == state::OFF || thread::current().borrows_memory {
                     return attempt();
                 }
-                let mut inside = Inside::new(thread::current(), &here);
+                let thread = thread::current();
                 if state == state::REPLAY {
-                    return replay::$hook(inside.thread(), $first);
+                    return replay::$hook(thread, $first);
                 }
                 let error =
-                    engine::record_taking(inside.thread(), $subject($first), || $failure::error(attempt()));
+                    engine::record_taking(thread, $subject($first), || $failure::error(attempt()));
                 $failure::result(error)
             }
         )*
@@ -189,7 +189,7 @@ macro_rules! taking {
         pub static TAKING: &[Row] =
             &[$({
                 #[allow(unused_mut, reason = "few rows have one")]
-                let mut row = Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None };
+                let mut row = Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None, stays: false };
                 $(row.equivalent = Some(|| $equivalent as *const () as u64);)?
                 row
             }),*];
@@ -225,11 +225,10 @@ macro_rules! giving {
             static $static: Original = Original::new();
 
             extern "C" fn $hook($first: u64) -> i32 {
-                let here = 0;
                 let state = sections::state();
                 if state != state::OFF && !thread::current().borrows_memory {
-                    let mut inside = Inside::new(thread::current(), &here);
-                    engine::give(inside.thread(), state, $subject($first));
+                    let thread = thread::current();
+                    engine::give(thread, state, $subject($first));
                     if state == state::REPLAY && !$replayed {
                         return 0;
                     }
@@ -241,7 +240,7 @@ macro_rules! giving {
 
         /// The functions that let others take an object.
         pub static GIVING: &[Row] =
-            &[$(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None }),*];
+            &[$(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None, stays: false }),*];
     };
 }
 

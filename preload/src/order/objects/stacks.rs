@@ -9,7 +9,6 @@
 //! or the one that detaches it. Here such a thread is joined by the next one that creates a thread.
 
 use super::engine::{self, Subject};
-use super::interrupt::Inside;
 use super::ordered::Ordered;
 use super::original::Original;
 use super::rows::Row;
@@ -217,17 +216,16 @@ macro_rules! joining {
     ($($name:literal $static:ident $hook:ident(thread $(, $argument:ident)*);)*) => {
         $(
             extern "C" fn $hook(thread: u64 $(, $argument: u64)*) -> i32 {
-                let here = 0;
                 // SAFETY: libc's function, with the arguments that the program passes.
-                join(thread, &here, || unsafe { $static.call([thread $(, $argument)*]) }, [$($argument),*][0])
+                join(thread, || unsafe { $static.call([thread $(, $argument)*]) }, [$($argument),*][0])
             }
         )*
 
         /// The functions that create threads, and wait for their ends.
         pub static ROWS: &[Row] = &[
-            Row { name: b"pthread_create", hook: || create as *const () as u64, original: &CREATE, equivalent: None },
-            Row { name: b"pthread_detach", hook: || detach as *const () as u64, original: &DETACH, equivalent: None },
-            $(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None }),*
+            Row { name: b"pthread_create", hook: || create as *const () as u64, original: &CREATE, equivalent: None, stays: false },
+            Row { name: b"pthread_detach", hook: || detach as *const () as u64, original: &DETACH, equivalent: None, stays: false },
+            $(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None, stays: false }),*
         ];
     };
 }
@@ -239,7 +237,7 @@ joining! {
     b"pthread_clockjoin_np" CLOCK_JOIN clock_join(thread, value, clock, until);
 }
 
-fn join(joined: u64, here: &u64, attempt: impl FnOnce() -> i32, value: u64) -> i32 {
+fn join(joined: u64, attempt: impl FnOnce() -> i32, value: u64) -> i32 {
     let state = sections::state();
     if thread::current().borrows_memory {
         return attempt();
@@ -250,14 +248,14 @@ fn join(joined: u64, here: &u64, attempt: impl FnOnce() -> i32, value: u64) -> i
     let error = if state == state::OFF {
         attempt()
     } else {
-        let mut inside = Inside::new(thread::current(), here);
+        let thread = thread::current();
         let subject =
             Subject { operation: Operation::Join, object: joined, word: Word::of(joined), alone: false };
         if state == state::RECORD {
-            engine::record_taking(inside.thread(), subject, attempt)
+            engine::record_taking(thread, subject, attempt)
         } else {
             // SAFETY: libc's function, with the program's arguments.
-            engine::replay_taking(inside.thread(), subject, || unsafe { JOIN.call([joined, value]) })
+            engine::replay_taking(thread, subject, || unsafe { JOIN.call([joined, value]) })
         }
     };
     if error == 0 {

@@ -10,6 +10,7 @@ mod stream;
 mod table;
 
 use super::original::Original;
+use super::stack;
 use crate::thread;
 use core::ffi::c_void;
 use recursive::Recursive;
@@ -152,6 +153,10 @@ pub fn reset() {
 
 /// A call of the function of that row begins, with these arguments in registers.
 extern "C" fn enter(row: usize, arguments: &[u64; 6], enclosure: &mut Enclosure) -> Target {
+    stack::run(|| begin_call(row, arguments, enclosure))
+}
+
+fn begin_call(row: usize, arguments: &[u64; 6], enclosure: &mut Enclosure) -> Target {
     let Row { by, fixed, listed, .. } = ROWS[row];
     let mut function = FUNCTIONS[listed].place();
     let thread = thread::current();
@@ -181,7 +186,7 @@ extern "C" fn enter(row: usize, arguments: &[u64; 6], enclosure: &mut Enclosure)
 /// It is over.
 extern "C" fn leave(enclosure: &Enclosure) {
     thread::current().enclosure = enclosure.outer;
-    enclosure.held.give_back();
+    stack::run(|| enclosure.held.give_back());
 }
 
 /// The personality routine of such a call's frame (Itanium C++ ABI, level 1): it has nothing to catch exceptions with, and

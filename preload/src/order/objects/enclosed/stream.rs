@@ -3,7 +3,6 @@
 use super::Own;
 use crate::kernel;
 use crate::order::objects::engine::{self, Subject};
-use crate::order::objects::interrupt::Inside;
 use crate::order::objects::original::Original;
 use crate::order::objects::rows::Row;
 use crate::order::objects::word::Word;
@@ -43,12 +42,19 @@ static STANDARD: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
 /// What programs call to lock a stream.
 pub static ROWS: &[Row] = &[
-    Row { name: b"flockfile", hook: || lock as *const () as u64, original: &LOCK, equivalent: None },
+    Row {
+        name: b"flockfile",
+        hook: || lock as *const () as u64,
+        original: &LOCK,
+        equivalent: None,
+        stays: false,
+    },
     Row {
         name: b"ftrylockfile",
         hook: || try_lock as *const () as u64,
         original: &TRY_LOCK,
         equivalent: None,
+        stays: false,
     },
 ];
 
@@ -82,7 +88,6 @@ fn of(stream: u64) -> Subject {
 
 /// Takes a stream's lock.
 pub extern "C" fn lock(stream: u64) {
-    let here = 0;
     let attempt = || {
         // SAFETY: libc's function, with the program's stream.
         unsafe { LOCK.call([stream]) };
@@ -93,10 +98,10 @@ pub extern "C" fn lock(stream: u64) {
         attempt();
         return;
     }
-    let mut inside = Inside::new(thread::current(), &here);
+    let thread = thread::current();
     match state {
-        state::RECORD => engine::record_taking(inside.thread(), of(stream), attempt),
-        _ => engine::replay_taking(inside.thread(), of(stream), attempt),
+        state::RECORD => engine::record_taking(thread, of(stream), attempt),
+        _ => engine::replay_taking(thread, of(stream), attempt),
     };
 }
 
@@ -106,7 +111,6 @@ extern "C" fn try_lock(stream: u64) -> i32 {
 
 /// Takes a stream's lock if it comes to be free while one looks so often.
 fn try_lock_for(stream: u64, looks: usize) -> i32 {
-    let here = 0;
     let attempt = || {
         for look in 1.. {
             // SAFETY: libc's function, with the program's stream.
@@ -122,10 +126,10 @@ fn try_lock_for(stream: u64, looks: usize) -> i32 {
     if state == state::OFF || thread::current().borrows_memory {
         return attempt();
     }
-    let mut inside = Inside::new(thread::current(), &here);
+    let thread = thread::current();
     match state {
-        state::RECORD => engine::record_taking(inside.thread(), of(stream), attempt),
-        _ => engine::replay_taking(inside.thread(), of(stream), || {
+        state::RECORD => engine::record_taking(thread, of(stream), attempt),
+        _ => engine::replay_taking(thread, of(stream), || {
             // SAFETY: as above.
             unsafe { LOCK.call([stream]) };
             0

@@ -1,0 +1,122 @@
+//! A stack for operations, one for each thread.
+//!
+//! How deep libc goes in an operation, and what it leaves below the program's stack pointer, depends on whether it had to
+//! wait; what our hooks leave there depends on the mode. Programs do pass on bytes that they never wrote (SQLite gives
+//! fcntl a structure with such a field, for one), and these are to be the same in replay. So hooks run on a stack of ours,
+//! with the functions that they call.
+//!
+//! A thread that is cancelled in an operation is unwound from here to its own stack: the frame between them says how.
+
+use crate::thread::OPERATION_STACK;
+use core::arch::global_asm;
+use core::ffi::c_void;
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU64, Ordering};
+use kmod_shim::arch::native::entry::ThreadRegister;
+
+/// How many functions can have hooks on this stack.
+const ENTRIES: usize = 64;
+/// Bytes from one entry to the next.
+const STRIDE: u64 = 16;
+
+static HOOKS: [AtomicU64; ENTRIES] = [const { AtomicU64::new(0) }; ENTRIES];
+
+unsafe extern "C" {
+    fn imitate_operations();
+    fn imitate_operate(first: u64, second: u64, third: u64, function: u64) -> u64;
+}
+
+global_asm!(
+    ".pushsection .text.imitate_operations, \"ax\", @progbits",
+    ".balign {stride}",
+    ".hidden imitate_operations",
+    ".globl imitate_operations",
+    "imitate_operations:",
+    ".set imitate_operation, 0",
+    ".rept {entries}",
+    ".balign {stride}",
+    "mov eax, imitate_operation",
+    "jmp 3f",
+    ".set imitate_operation, imitate_operation + 1",
+    ".endr",
+    ".balign {stride}",
+    ".hidden imitate_operate",
+    ".globl imitate_operate",
+    "imitate_operate:",
+    "mov rax, rcx",
+    "jmp 2f",
+    "3: lea r11, [rip + {hooks}]",
+    "mov rax, [r11 + 8 * rax]",
+    "2:",
+    // A function of libc that a hook has called, and that calls one with a hook, is there already.
+    "mov r11, gs:[{stack}]",
+    "mov r10, r11",
+    "sub r10, rsp",
+    "cmp r10, {size}",
+    "jae 4f",
+    "jmp rax",
+    "4:",
+    ".cfi_startproc",
+    "push rbp",
+    ".cfi_def_cfa_offset 16",
+    ".cfi_offset rbp, -16",
+    "mov rbp, rsp",
+    ".cfi_def_cfa_register rbp",
+    "mov r10, gs:[{program}]",
+    "lea rsp, [r11 - 32]",
+    "mov [rsp], r11",
+    "mov [rsp + 8], r10",
+    "mov gs:[{program}], rbp",
+    "call rax",
+    "mov r11, [rsp]",
+    "mov r10, [rsp + 8]",
+    "mov gs:[{stack}], r11",
+    "mov gs:[{program}], r10",
+    "mov rsp, rbp",
+    "pop rbp",
+    ".cfi_def_cfa rsp, 8",
+    "ret",
+    ".cfi_endproc",
+    ".popsection",
+    stride = const STRIDE,
+    entries = const ENTRIES,
+    size = const OPERATION_STACK,
+    hooks = sym HOOKS,
+    stack = const offset_of!(ThreadRegister, operation_stack),
+    program = const offset_of!(ThreadRegister, program_stack),
+);
+
+/// Gives an address that runs `hook` on the stack for operations; `None` if there are too many.
+pub fn entry(hook: u64) -> Option<u64> {
+    let free = HOOKS.iter().position(|entry| {
+        let found = entry.load(Ordering::Relaxed);
+        found == 0 || found == hook
+    })?;
+    HOOKS[free].store(hook, Ordering::Relaxed);
+    Some(imitate_operations as *const () as u64 + STRIDE * free as u64)
+}
+
+/// What is to be done, and what came of it.
+struct Task<A, R> {
+    action: Option<A>,
+    result: Option<R>,
+}
+
+extern "C" fn perform<A: FnOnce() -> R, R>(task: *mut c_void) {
+    // SAFETY: `run` passes its own, which waits.
+    let task = unsafe { &mut *task.cast::<Task<A, R>>() };
+    task.result = task.action.take().map(|action| action());
+}
+
+/// Runs `action` on the stack for operations.
+pub fn run<A: FnOnce() -> R, R>(action: A) -> R {
+    let mut task = Task { action: Some(action), result: None };
+    let function: extern "C" fn(*mut c_void) = perform::<A, R>;
+    // SAFETY: the function takes the address of a task of its own type.
+    unsafe { imitate_operate((&raw mut task) as u64, 0, 0, function as usize as u64) };
+    match task.result {
+        Some(result) => result,
+        // It returns only when it has set it.
+        None => crate::kernel::exit(70),
+    }
+}
