@@ -35,7 +35,7 @@ pub mod state {
 /// The number of a section that a thread which was in none yet would have had before.
 const NONE: u64 = u64::MAX - 1;
 
-/// One of [`state`].
+/// One of [`mod@state`].
 #[inline(always)]
 pub fn state() -> u8 {
     STATE.load(Ordering::Relaxed)
