@@ -51,7 +51,7 @@ pub fn detour(
     trampoline.mark(start);
     trampoline.push_far_jump(hook)?;
     let original = trampoline.end();
-    let mut moved = Ok(());
+    let (mut moved, mut returns) = (Ok(()), false);
     let mut moved_end = start;
     for_each_instruction(code, function, |placed, bytes| {
         if placed.address < start + JUMP_LENGTH as u64 && moved.is_ok() {
@@ -59,6 +59,7 @@ pub fn detour(
                 // Five bytes, and so the last to be moved.
                 (Flow::Call { .. }, Some(target)) => {
                     trampoline.mark(placed.address);
+                    returns = true;
                     trampoline.push_call(target, placed.end())
                 }
                 _ => trampoline.push_moved(bytes, &placed.instruction, placed.address),
@@ -70,8 +71,10 @@ pub fn detour(
     if moved_end < start + JUMP_LENGTH as u64 {
         return Err(Refusal::NoRoom);
     }
-    trampoline.mark(moved_end);
-    trampoline.push_jump(moved_end)?;
+    if !returns {
+        trampoline.mark(moved_end);
+        trampoline.push_jump(moved_end)?;
+    }
     check_entries(code, tables, function, start..moved_end)?;
     let single = super::decode::decode(code.from(start).unwrap_or_default())
         .is_some_and(|first| start + first.length as u64 == moved_end);
