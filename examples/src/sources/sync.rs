@@ -9,8 +9,11 @@ pub fn rows() -> Vec<Case> {
         own("sync/blocks.c"),
         own("sync/endings.c"),
         own("sync/pool.cc"),
+        own("sync/streams.c"),
+        own("sync/libc_state.c"),
+        own("sync/exit_while_printing.c"),
+        own("sync/interrupted.c"),
         own("sync/database.c").compiled("-Wl,--no-as-needed -l:libsqlite3.so.0").varies(),
-        own("threads/c11.c"),
         own("threads/primitives.c"),
     ]
     .map(Case::in_parallel)
