@@ -56,6 +56,7 @@ pub fn is_chosen() -> bool {
 pub fn begin(thread: &mut Thread) {
     if is_chosen() && !are_on() {
         thread.tenure = NONE;
+        super::objects::before_parallel();
         let mode = process::get().mode;
         STATE.store(if mode == Mode::Record { state::RECORD } else { state::REPLAY }, Ordering::Relaxed);
     }

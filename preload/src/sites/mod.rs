@@ -117,6 +117,22 @@ impl Sites {
         let _ = unsafe { self.rewriter.rewrite(&object, site, others) };
     }
 
+    /// Rewrites all `syscall` instructions of the object that has code at `address`: when threads run in parallel, jumps
+    /// can be written only where one store can do it, and the other sites would go on trapping.
+    pub fn rewrite_all(&mut self, address: u64) {
+        const SYSCALL: [u8; 2] = [0x0f, 0x05];
+        let Some(object) = self.object(address) else { return };
+        let code = object.code.clone();
+        // SAFETY: the object stays loaded for as long as this function runs. Bytes are copied one pair at a time.
+        let pair = |place: u64| unsafe { (place as *const [u8; 2]).read() };
+        for site in code.start..code.end - 1 {
+            if pair(site) == SYSCALL {
+                // SAFETY: as in `rewrite`; there is one thread. What is no instruction is refused.
+                let _ = unsafe { self.rewriter.rewrite(&object, site, Others::Stopped) };
+            }
+        }
+    }
+
     /// Makes calls of the vDSO's function at `address` go to `hook`; where to call the function itself.
     pub fn redirect(&mut self, base: u64, address: u64, hook: u64) -> Option<u64> {
         let object = read_object(base, base + 4096, address)?;

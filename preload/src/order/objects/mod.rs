@@ -48,13 +48,14 @@ const LIBC: &[u8] = b"/libc.so.6";
 const CPP: &[u8] = b"/libstdc++.so.6";
 
 /// Functions of libc that hooks call.
-static NEEDED: [(&[u8], &Original); 10] = [
+static NEEDED: [(&[u8], &Original); 11] = [
     (b"pthread_mutex_unlock", &condition::MUTEX_UNLOCK),
     (b"__errno_location", &rows::ERRNO),
     (b"pthread_attr_init", &stacks::INITIALISE),
     (b"pthread_attr_getstacksize", &stacks::STACK_SIZE),
     (b"pthread_attr_getguardsize", &stacks::GUARD_SIZE),
     (b"pthread_attr_getdetachstate", &stacks::DETACH_STATE),
+    (b"pthread_attr_setguardsize", &stacks::SET_GUARD_SIZE),
     (b"pthread_attr_setdetachstate", &stacks::SET_DETACH_STATE),
     (b"pthread_attr_setstack", &stacks::SET_STACK),
     (b"write", &memory::WRITE),
@@ -239,5 +240,13 @@ pub fn look_for_jump(thread: &mut Thread, rsp: u64) {
         thread.signal_stack.base..thread.signal_stack.base.saturating_add(thread.signal_stack.size);
     if began != 0 && rsp > began && !thread.is_in_operation(rsp) && !alternate.contains(&rsp) {
         thread.leave_operations();
+    }
+}
+
+/// Threads will run in parallel: what can be changed only while there is one is changed now.
+pub fn before_parallel() {
+    let code = CODE[0].load(Ordering::Relaxed);
+    if code != 0 {
+        sites::in_a_row(|| sites::exclusively(|sites| sites.rewrite_all(code)));
     }
 }

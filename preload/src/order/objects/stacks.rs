@@ -159,6 +159,7 @@ static TRY_JOIN: Original = Original::new();
 static TIMED_JOIN: Original = Original::new();
 static CLOCK_JOIN: Original = Original::new();
 static DETACH: Original = Original::new();
+static GET_ATTRIBUTES: Original = Original::new();
 /// Functions that deal with attributes.
 pub static INITIALISE: Original = Original::new();
 /// `pthread_attr_getstacksize`.
@@ -169,6 +170,8 @@ pub static GUARD_SIZE: Original = Original::new();
 pub static DETACH_STATE: Original = Original::new();
 /// `pthread_attr_setdetachstate`.
 pub static SET_DETACH_STATE: Original = Original::new();
+/// `pthread_attr_setguardsize`.
+pub static SET_GUARD_SIZE: Original = Original::new();
 /// `pthread_attr_setstack`.
 pub static SET_STACK: Original = Original::new();
 
@@ -224,6 +227,13 @@ macro_rules! joining {
         /// The functions that create threads, and wait for their ends.
         pub static ROWS: &[Row] = &[
             Row { name: b"pthread_create", hook: || create as *const () as u64, original: &CREATE, equivalent: None, stays: false },
+            Row {
+                name: b"pthread_getattr_np",
+                hook: || get_attributes as *const () as u64,
+                original: &GET_ATTRIBUTES,
+                equivalent: None,
+                stays: false,
+            },
             Row { name: b"pthread_detach", hook: || detach as *const () as u64, original: &DETACH, equivalent: None, stays: false },
             $(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None, stays: false }),*
         ];
@@ -277,6 +287,27 @@ extern "C" fn detach(detached: u64) -> i32 {
     }
     // SAFETY: libc's function, with a thread that is on a stack of the program's or of libc's.
     error.unwrap_or_else(|| unsafe { DETACH.call([detached]) })
+}
+
+/// pthread_getattr_np: what libc does not know of a thread on one of our stacks. Rust's threads do not go on without a guard.
+extern "C" fn get_attributes(asked: u64, attributes: u64) -> i32 {
+    // SAFETY: libc's function, with the program's arguments.
+    let error = unsafe { GET_ATTRIBUTES.call([asked, attributes]) };
+    let mut found = None;
+    if error == 0 && !thread::current().borrows_memory {
+        change(asked, |stack| {
+            found = Some((stack.guard, matches!(stack.use_, Use::Detached | Use::Abandoned)))
+        });
+    }
+    if let Some((guard, detached)) = found {
+        let state = if detached { libc::PTHREAD_CREATE_DETACHED } else { libc::PTHREAD_CREATE_JOINABLE };
+        // SAFETY: libc's functions; it has just filled the attributes.
+        unsafe {
+            SET_GUARD_SIZE.call([attributes, guard]);
+            SET_DETACH_STATE.call([attributes, state as u64]);
+        }
+    }
+    error
 }
 
 /// Whether a thread has been detached: to libc it is not.
