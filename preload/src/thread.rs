@@ -71,6 +71,8 @@ pub struct Thread {
     pub says_tenure: bool,
     /// Sync order: operations on synchronisation objects so far.
     pub passes: u64,
+    /// Sync order, replay: whose stream it waits for to give an object up, plus one; 0 for nobody's.
+    pub held_by: u32,
     /// Sync order: it has made its last call, and all that is left to be done is ours.
     pub is_ending: bool,
     /// Sync order: what the innermost pthread_once that the thread is in is to call.
@@ -187,6 +189,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).says_tenure).write(false);
         (&raw mut (*thread).passes).write(0);
         (&raw mut (*thread).is_ending).write(false);
+        (&raw mut (*thread).held_by).write(0);
         (&raw mut (*thread).initialiser).write(core::ptr::null());
         (&raw mut (*thread).enclosure).write(core::ptr::null());
         (&raw mut (*thread).tenure_is_shared).write(false);

@@ -90,7 +90,9 @@ fn replay(thread: &mut Thread, condition: u64, mutex: u64) -> i32 {
                 divergence::unexpected_operation(thread, mutex.operation, mutex.object, mutex.word.last())
             };
             come_to(thread, mutex, again.place);
+            thread.held_by = again.place.holder();
             rows::lock(mutex.object);
+            thread.held_by = 0;
             mutex.word.advance_and_wake(thread);
             result
         }

@@ -17,6 +17,12 @@ const LISTS: usize = 64;
 /// Milliseconds after which a sleeper looks whether anybody is still there.
 const PATIENCE: u64 = 1000;
 
+/// How often in a row a thread has to find that it is waited for by one that sleeps: one that is just about to find out that
+/// it need not is in the list too.
+const LOOKS: u32 = 5;
+/// Milliseconds between them.
+const BETWEEN: u64 = 10;
+
 /// That a thread waits for a place.
 struct Need {
     word: *const Word,
@@ -65,6 +71,13 @@ impl List {
     }
 }
 
+/// Does `action`, which sleeps until `stream` gives something up. If that stream has ended, its thread goes on for so long: it
+/// cannot have been stopped before in the recording.
+pub fn while_held<R>(stream: u32, action: impl FnOnce() -> R) -> R {
+    static NOTHING: Word = Word::new();
+    while_needed(&NOTHING, u64::MAX, stream, action)
+}
+
 /// Does `action`, which waits until there were `count` operations of `word`'s; the operation before is one of `stream`'s.
 pub fn while_needed<R>(word: &Word, count: u64, stream: u32, action: impl FnOnce() -> R) -> R {
     let list = List::of(stream);
@@ -93,19 +106,20 @@ pub fn while_needed<R>(word: &Word, count: u64, stream: u32, action: impl FnOnce
     result
 }
 
-fn is_needed(stream: u32) -> bool {
+/// Whether the stream is needed, and for how many operations: `u64::MAX` if for an unknown number.
+fn needed(stream: u32) -> Option<u64> {
     List::of(stream).with(|first| {
         let mut at = *first;
         // SAFETY: as above; the word is an object's that a thread waits at.
         unsafe {
             while let Some(need) = at.as_ref() {
                 if need.stream == stream && (*need.word).count() < need.count {
-                    return true;
+                    return Some(need.count);
                 }
                 at = need.next;
             }
         }
-        false
+        None
     })
 }
 
@@ -113,12 +127,21 @@ fn is_needed(stream: u32) -> bool {
 pub fn wait(thread: &mut Thread) {
     let list = List::of(thread.stream);
     list.sleepers.fetch_add(1, Ordering::SeqCst);
+    let mut looks = 0;
     loop {
         let bell = list.bell.load(Ordering::SeqCst);
-        if is_needed(thread.stream) {
-            break;
-        }
-        if kernel::futex_wait(&list.bell, bell, PATIENCE) && kernel::hung_up(process::get().socket) {
+        let patience = match needed(thread.stream) {
+            Some(u64::MAX) if looks < LOOKS => {
+                looks += 1;
+                BETWEEN
+            }
+            Some(_) => break,
+            None => {
+                looks = 0;
+                PATIENCE
+            }
+        };
+        if kernel::futex_wait(&list.bell, bell, patience) && kernel::hung_up(process::get().socket) {
             kernel::exit(125);
         }
     }

@@ -85,7 +85,10 @@ pub fn replay_taking(thread: &mut Thread, subject: Subject, attempt: impl FnOnce
         Some(Logged { refused: true, result, .. }) => result,
         Some(Logged { place, .. }) => {
             come_to(thread, subject, place);
-            attempt()
+            thread.held_by = place.holder();
+            let result = attempt();
+            thread.held_by = 0;
+            result
         }
         None => {
             stay(thread, subject);

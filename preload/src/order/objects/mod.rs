@@ -191,6 +191,8 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
             // That is never interrupted, which libc relies on.
             // SAFETY: libc's own call.
             unsafe { raw::call(libc::SYS_futex, arguments) as u64 }
+        } else if let Some(stream) = thread.held_by.checked_sub(1) {
+            demand::while_held(stream, || generic::call(thread, libc::SYS_futex, arguments)) as u64
         } else {
             generic::call(thread, libc::SYS_futex, arguments) as u64
         };

@@ -44,6 +44,11 @@ impl Place {
         self.0 & PLACES
     }
 
+    /// Replay: whoever may still have the object: that stream plus one, 0 if nobody.
+    pub fn holder(self) -> u32 {
+        (self.0 >> OWNER) as u32
+    }
+
     /// The stream of the thread whose operation comes before.
     fn last(self) -> Option<u32> {
         ((self.0 >> OWNER) as u32).checked_sub(1)
