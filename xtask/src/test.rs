@@ -13,7 +13,7 @@ const STEPS: &[&[&str]] = &[
     // The tests record and replay with the optimised tool and library.
     &["build", "--release", "--package", "preload", "--package", "replayer"],
     &["test", "--workspace", "--doc"],
-    &["test", "--workspace", "--lib", "--bins", "--tests"],
+    &["test", "--workspace", "--lib", "--bins", "--tests", "--examples"],
 ];
 
 /// Runs the steps until one fails.
