@@ -13,7 +13,9 @@ const STEPS: &[&[&str]] = &[
     // The tests record and replay with the optimised tool and library.
     &["build", "--release", "--package", "preload", "--package", "replayer"],
     &["test", "--workspace", "--doc"],
-    &["test", "--workspace", "--lib", "--bins", "--tests", "--examples"],
+    // Tests of the allocator preload it.
+    &["build", "--package", "preload", "--example", "allocator"],
+    &["test", "--workspace", "--lib", "--bins", "--tests"],
 ];
 
 /// Runs the steps until one fails.
