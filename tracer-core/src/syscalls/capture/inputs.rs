@@ -109,8 +109,8 @@ impl<M: Memory> Call<'_, M> {
             return length;
         }
         let family = i32::from(u16::from_le_bytes([start[0], start[1]]));
-        match text_length(self.m, address + PATH) {
-            Some(path) if family == libc::AF_UNIX && path > 0 => length.min(PATH + path + 1),
+        match text_length(self.m, address.saturating_add(PATH)) {
+            Some(path) if family == libc::AF_UNIX && path > 0 => length.min(path.saturating_add(PATH + 1)),
             _ => length,
         }
     }
