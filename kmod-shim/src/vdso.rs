@@ -95,15 +95,8 @@ impl Functions {
 
     /// The address of a function by name.
     pub fn find(&self, name: &[u8]) -> Option<u64> {
-        self.all(name).next()
-    }
-
-    /// The addresses of all functions of that name: a library may have several versions of one.
-    pub fn all(&self, name: &[u8]) -> impl Iterator<Item = u64> {
-        (0..self.count)
-            .filter_map(|index| self.function(index))
-            .filter(move |function| function.name == name)
-            .map(|function| function.address)
+        let mut functions = (0..self.count).filter_map(|index| self.function(index));
+        functions.find(|function| function.name == name).map(|function| function.address)
     }
 
     /// All functions.

@@ -5,7 +5,7 @@
 #[path = "../src/allocator/mod.rs"]
 pub mod allocator;
 
-use allocator::{Cache, Corruption, Failure, Heap, Section, Statistics, System};
+use allocator::{Cache, Corruption, Failure, Heap, Section, System};
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
@@ -288,35 +288,11 @@ pub extern "C" fn malloc_trim(pad: usize) -> c_int {
 /// mallinfo2(3).
 #[unsafe(no_mangle)]
 pub extern "C" fn mallinfo2() -> libc::mallinfo2 {
-    let Statistics { arena, ordblks, hblks, hblkhd, uordblks, fordblks, keepcost } = HEAP.statistics();
-    libc::mallinfo2 {
-        arena,
-        ordblks,
-        smblks: 0,
-        hblks,
-        hblkhd,
-        usmblks: 0,
-        fsmblks: 0,
-        uordblks,
-        fordblks,
-        keepcost,
-    }
+    HEAP.statistics().into()
 }
 
 /// mallinfo(3).
 #[unsafe(no_mangle)]
 pub extern "C" fn mallinfo() -> libc::mallinfo {
-    let wide = mallinfo2();
-    libc::mallinfo {
-        arena: wide.arena as c_int,
-        ordblks: wide.ordblks as c_int,
-        smblks: 0,
-        hblks: wide.hblks as c_int,
-        hblkhd: wide.hblkhd as c_int,
-        usmblks: 0,
-        fsmblks: 0,
-        uordblks: wide.uordblks as c_int,
-        fordblks: wide.fordblks as c_int,
-        keepcost: wide.keepcost as c_int,
-    }
+    HEAP.statistics().into()
 }

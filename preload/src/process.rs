@@ -101,6 +101,13 @@ pub fn get() -> &'static mut Process {
     }
 }
 
+/// Replay, while waiting: who would have to come first was killed with the companion, if that is so.
+pub fn end_if_abandoned() {
+    if crate::kernel::hung_up(get().socket) {
+        crate::kernel::exit(125);
+    }
+}
+
 /// The session's control block.
 pub fn control() -> &'static Control {
     // SAFETY: mapped at start at this address, never unmapped.

@@ -23,6 +23,43 @@ pub struct Statistics {
     pub keepcost: usize,
 }
 
+impl From<Statistics> for libc::mallinfo2 {
+    fn from(statistics: Statistics) -> libc::mallinfo2 {
+        let Statistics { arena, ordblks, hblks, hblkhd, uordblks, fordblks, keepcost } = statistics;
+        libc::mallinfo2 {
+            arena,
+            ordblks,
+            smblks: 0,
+            hblks,
+            hblkhd,
+            usmblks: 0,
+            fsmblks: 0,
+            uordblks,
+            fordblks,
+            keepcost,
+        }
+    }
+}
+
+/// In `int`s, cut as glibc cuts them.
+impl From<Statistics> for libc::mallinfo {
+    fn from(statistics: Statistics) -> libc::mallinfo {
+        let Statistics { arena, ordblks, hblks, hblkhd, uordblks, fordblks, keepcost } = statistics;
+        libc::mallinfo {
+            arena: arena as i32,
+            ordblks: ordblks as i32,
+            smblks: 0,
+            hblks: hblks as i32,
+            hblkhd: hblkhd as i32,
+            usmblks: 0,
+            fsmblks: 0,
+            uordblks: uordblks as i32,
+            fordblks: fordblks as i32,
+            keepcost: keepcost as i32,
+        }
+    }
+}
+
 impl<S: System> Heap<S> {
     /// mallinfo2. mallinfo is the same in `int`s.
     pub fn statistics(&self) -> Statistics {

@@ -490,11 +490,8 @@ fn wait_for_turn(domain: &Domain, number: u64, mut ran_out_of_time: impl FnMut()
         domain.waiting.fetch_sub(1, Ordering::Relaxed);
         looks = SPINS;
         if ran_out {
+            process::end_if_abandoned();
             ran_out_of_time();
-            if kernel::hung_up(process::get().socket) {
-                // Who would have the next turn was killed with the companion.
-                kernel::exit(125);
-            }
             end_who_was_killed(domain);
         }
     }

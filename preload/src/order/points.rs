@@ -6,15 +6,13 @@
 //! Those that are too short for a jump stay as they are, in both modes.
 
 use super::adversary::{self, Place};
+use super::objects;
 use crate::start::maps::Mapping;
 use crate::thread;
 use crate::{sites, stop};
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
-use kmod_shim::vdso::Functions;
-
-/// How libc's file is called.
-const LIBRARY: &[u8] = b"/libc.so.6";
+use kmod_shim::vdso::{Function, Functions};
 
 /// The functions. C11's go through the same code.
 const NAMES: [&[u8]; 24] = [
@@ -106,18 +104,17 @@ pub fn install(mappings: &[Mapping]) {
     if !adversary::is_on() {
         return;
     }
-    let library = mappings.iter().find(|mapping| mapping.offset == 0 && mapping.name.ends_with(LIBRARY));
-    let Some(library) = library else { return };
+    let Some(base) = objects::base_of(mappings, |name| name.ends_with(objects::LIBC)) else { return };
     // SAFETY: ld.so has loaded it, and it stays for as long as the process lives.
-    let functions = unsafe { Functions::at(library.begin) };
+    let functions = unsafe { Functions::at(base) }.functions();
     let mut known = [0u64; ENTRIES];
     let mut count = 0;
-    for address in NAMES.iter().flat_map(|name| functions.all(name)) {
+    for Function { address, .. } in functions.filter(|function| NAMES.contains(&function.name)) {
         if count == ENTRIES || known[..count].contains(&address) {
             continue;
         }
         let hook = imitate_points as *const () as u64 + count as u64 * STRIDE;
-        if let Some(original) = sites::exclusively(|sites| sites.redirect(library.begin, address, hook)) {
+        if let Some(original) = sites::exclusively(|sites| sites.redirect(base, address, hook)) {
             ORIGINALS[count].store(original, Ordering::Relaxed);
             known[count] = address;
             count += 1;

@@ -13,7 +13,7 @@
 //! in one stream is the same in each replay only if that thread creates them.
 
 use super::stall::Stall;
-use crate::thread::Thread;
+use crate::thread::{self, Thread};
 use crate::{divergence, kernel, log, playback, process};
 use core::sync::atomic::{AtomicU8, Ordering};
 use tracer_core::event::{Kind, turn};
@@ -39,6 +39,18 @@ const NONE: u64 = u64::MAX - 1;
 #[inline(always)]
 pub fn state() -> u8 {
     STATE.load(Ordering::Relaxed)
+}
+
+/// The calling thread and what is to be done, if the order of what it does is kept: not while there is one thread, and not in
+/// a child of vfork.
+#[inline(always)]
+pub fn ordered() -> Option<(&'static mut Thread, u8)> {
+    let state = state();
+    if state == state::OFF {
+        return None;
+    }
+    let thread = thread::current();
+    (!thread.borrows_memory).then_some((thread, state))
 }
 
 /// Whether this process's threads run in parallel.

@@ -3,34 +3,22 @@
 use super::engine::{self, Subject, next, tell};
 use super::original::Original;
 use super::rows::Row;
-use super::word::Word;
 use crate::divergence;
 use crate::order::sections::{self, state};
-use crate::thread;
 use tracer_core::event::Operation;
 
 static BARRIER_WAIT: Original = Original::new();
 
 /// `pthread_barrier_wait`.
-pub static ROWS: &[Row] = &[Row {
-    name: b"pthread_barrier_wait",
-    hook: || barrier_wait as *const () as u64,
-    original: &BARRIER_WAIT,
-    equivalent: None,
-    stays: false,
-}];
+pub static ROWS: &[Row] =
+    &[Row::new(b"pthread_barrier_wait", || barrier_wait as *const () as u64, &BARRIER_WAIT)];
 
 extern "C" fn barrier_wait(barrier: u64) -> i32 {
-    let state = sections::state();
     // SAFETY: libc's function, with the program's barrier.
     let attempt = || unsafe { BARRIER_WAIT.call([barrier]) };
-    if state == state::OFF || thread::current().borrows_memory {
-        return attempt();
-    }
-    let of = |operation| Subject { operation, object: barrier, word: Word::of(barrier), alone: false };
-    let thread = thread::current();
-    engine::give(thread, state, of(Operation::Arrive));
-    let leave = of(Operation::Leave);
+    let Some((thread, state)) = sections::ordered() else { return attempt() };
+    engine::give(thread, state, Subject::by_address(Operation::Arrive, barrier));
+    let leave = Subject::by_address(Operation::Leave, barrier);
     let result = if state == state::RECORD {
         let result = attempt();
         tell(thread, 0, leave, leave.word.place(), result);

@@ -8,9 +8,9 @@ use super::engine::{Logged, Subject, come_to, next, tell};
 use super::interrupt;
 use super::original::Original;
 use super::rows::{self, Row};
-use super::word::{Place, Word};
+use super::word::Place;
 use crate::order::sections::{self, state};
-use crate::thread::{self, Thread};
+use crate::thread::Thread;
 use crate::{divergence, playback};
 use tracer_core::event::{Operation, operation::REFUSED};
 
@@ -25,21 +25,17 @@ macro_rules! waiting {
             extern "C" fn $hook(condition: u64, mutex: u64 $(, $argument: u64)*) -> i32 {
                 // SAFETY: libc's function, with the arguments that the program passes.
                 let attempt = || unsafe { $static.call([condition, mutex $(, $argument)*]) };
-                let state = sections::state();
-                if state == state::OFF || thread::current().borrows_memory {
-                    return attempt();
-                }
-                let thread = thread::current();
-                match state {
-                    state::RECORD => record(thread, condition, mutex, attempt),
-                    _ => replay(thread, condition, mutex),
+                match sections::ordered() {
+                    None => attempt(),
+                    Some((thread, state::RECORD)) => record(thread, condition, mutex, attempt),
+                    Some((thread, _)) => replay(thread, condition, mutex),
                 }
             }
         )*
 
         /// The functions that wait.
         pub static WAITING: &[Row] =
-            &[$(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None, stays: false }),*];
+            &[$(Row::new($name, || $hook as *const () as u64, &$static)),*];
     };
 }
 
@@ -50,7 +46,7 @@ waiting! {
 }
 
 fn of(condition: u64) -> Subject {
-    Subject { operation: Operation::Wait, object: condition, word: Word::of(condition), alone: false }
+    Subject::by_address(Operation::Wait, condition)
 }
 
 /// Whether the wait began, and the mutex was given up meanwhile.
@@ -63,7 +59,7 @@ fn record(thread: &mut Thread, condition: u64, mutex: u64, attempt: impl FnOnce(
     let (condition, mutex) = (of(condition), rows::mutex(mutex));
     if has_waited(result) {
         tell(thread, 0, condition, condition.word.place(), result);
-        let before = if mutex.alone { mutex.word.advance_alone(thread) } else { mutex.word.advance(thread) };
+        let before = mutex.advance(thread);
         tell(thread, 0, mutex, before.place, result);
     } else {
         tell(thread, REFUSED, condition, Place(0), result);

@@ -141,8 +141,8 @@ pub fn wait(thread: &mut Thread) {
                 PATIENCE
             }
         };
-        if kernel::futex_wait(&list.bell, bell, patience) && kernel::hung_up(process::get().socket) {
-            kernel::exit(125);
+        if kernel::futex_wait(&list.bell, bell, patience) {
+            process::end_if_abandoned();
         }
     }
     list.sleepers.fetch_sub(1, Ordering::Relaxed);

@@ -17,8 +17,8 @@
 
 use super::demand;
 use super::interrupt;
-use super::word::{Place, Word};
-use crate::order::sections::state;
+use super::word::{Before, Place, Word};
+use crate::order::sections::{self, state};
 use crate::thread::Thread;
 use crate::{divergence, log, playback};
 use tracer_core::event::{Header, Kind, Operation, operation::REFUSED};
@@ -34,6 +34,20 @@ pub struct Subject {
     pub word: &'static Word,
     /// Nobody else can use the word meanwhile.
     pub alone: bool,
+}
+
+impl Subject {
+    /// An operation on an object that has no room for a word.
+    #[inline(always)]
+    pub fn by_address(operation: Operation, object: u64) -> Subject {
+        Subject { operation, object, word: Word::of(object), alone: false }
+    }
+
+    /// Recording: notes the operation.
+    #[inline(always)]
+    pub fn advance(self, thread: &Thread) -> Before {
+        if self.alone { self.word.advance_alone(thread) } else { self.word.advance(thread) }
+    }
 }
 
 /// The body of an event.
@@ -65,8 +79,7 @@ fn is_taken(result: i32) -> bool {
 pub fn record_taking(thread: &mut Thread, subject: Subject, attempt: impl FnOnce() -> i32) -> i32 {
     let result = attempt();
     if is_taken(result) {
-        let before =
-            if subject.alone { subject.word.advance_alone(thread) } else { subject.word.advance(thread) };
+        let before = subject.advance(thread);
         if before.changes {
             tell(thread, 0, subject, before.place, result);
         }
@@ -100,6 +113,16 @@ pub fn replay_taking(thread: &mut Thread, subject: Subject, attempt: impl FnOnce
     }
     thread.passes += 1;
     result
+}
+
+/// Either of these, or the attempt alone where nothing is ordered. `wait` is what replay does when it knows that the attempt
+/// succeeded.
+pub fn take(subject: Subject, attempt: impl FnOnce() -> i32, wait: impl FnOnce() -> i32) -> i32 {
+    match sections::ordered() {
+        None => attempt(),
+        Some((thread, state::RECORD)) => record_taking(thread, subject, attempt),
+        Some((thread, _)) => replay_taking(thread, subject, wait),
+    }
 }
 
 /// An operation that lets others go on: it has its place before it is made.

@@ -5,7 +5,7 @@ use super::ordered::Ordered;
 use super::original::Original;
 use super::rows::{ERRNO, Row};
 use super::stack;
-use crate::allocator::{Cache, Corruption, Failure, Heap, Section, Statistics, System};
+use crate::allocator::{Cache, Corruption, Failure, Heap, Section, System};
 use crate::kernel;
 use crate::thread;
 use core::ptr::null_mut;
@@ -211,77 +211,39 @@ extern "C" fn malloc_trim(pad: usize) -> i32 {
 }
 
 extern "C" fn mallinfo2() -> libc::mallinfo2 {
-    let Statistics { arena, ordblks, hblks, hblkhd, uordblks, fordblks, keepcost } = HEAP.statistics();
-    libc::mallinfo2 {
-        arena,
-        ordblks,
-        smblks: 0,
-        hblks,
-        hblkhd,
-        usmblks: 0,
-        fsmblks: 0,
-        uordblks,
-        fordblks,
-        keepcost,
-    }
+    HEAP.statistics().into()
 }
 
 extern "C" fn mallinfo() -> libc::mallinfo {
-    let wide = mallinfo2();
-    libc::mallinfo {
-        arena: wide.arena as i32,
-        ordblks: wide.ordblks as i32,
-        smblks: 0,
-        hblks: wide.hblks as i32,
-        hblkhd: wide.hblkhd as i32,
-        usmblks: 0,
-        fsmblks: 0,
-        uordblks: wide.uordblks as i32,
-        fordblks: wide.fordblks as i32,
-        keepcost: wide.keepcost as i32,
-    }
+    HEAP.statistics().into()
 }
 
-macro_rules! rows {
-    ($($name:literal $hook:ident $(, original $original:ident)? $(, stays $stays:literal)?;)*) => {
-        /// The functions. libc's own are called only for libc's own blocks. The quickest stay on the program's stack, and
-        /// go to the other one for what they cannot do at once.
-        pub static ROWS: &[Row] = &[$({
-            static UNUSED: Original = Original::new();
-            #[allow(unused_mut, reason = "few rows have one")]
-            let mut row = Row {
-                name: $name,
-                hook: || $hook as *const () as u64,
-                original: &UNUSED,
-                equivalent: Some(|| $hook as *const () as u64),
-                stays: false,
-            };
-            $(
-                row.original = &$original;
-                row.equivalent = None;
-            )?
-            $(row.stays = $stays;)?
-            row
-        }),*];
-    };
+/// libc's functions that nobody calls any more.
+static UNUSED: Original = Original::new();
+
+/// A function that nothing of libc's is needed for.
+const fn replaced(name: &'static [u8], hook: fn() -> u64) -> Row {
+    Row::new(name, hook, &UNUSED).with_equivalent(hook)
 }
 
-rows! {
-    b"malloc" malloc, stays true;
-    b"calloc" calloc;
-    b"free" free, original FREE, stays true;
-    b"realloc" realloc;
-    b"reallocarray" reallocarray;
-    b"memalign" memalign;
-    b"aligned_alloc" memalign;
-    b"posix_memalign" posix_memalign;
-    b"valloc" valloc;
-    b"pvalloc" pvalloc;
-    b"malloc_usable_size" malloc_usable_size, original USABLE_SIZE;
-    b"malloc_trim" malloc_trim;
-    b"mallinfo" mallinfo;
-    b"mallinfo2" mallinfo2;
-}
+/// The functions. libc's own are called only for libc's own blocks. The quickest stay on the program's stack, and go to the
+/// other one for what they cannot do at once.
+pub static ROWS: &[Row] = &[
+    replaced(b"malloc", || malloc as *const () as u64).staying(),
+    replaced(b"calloc", || calloc as *const () as u64),
+    Row::new(b"free", || free as *const () as u64, &FREE).staying(),
+    replaced(b"realloc", || realloc as *const () as u64),
+    replaced(b"reallocarray", || reallocarray as *const () as u64),
+    replaced(b"memalign", || memalign as *const () as u64),
+    replaced(b"aligned_alloc", || memalign as *const () as u64),
+    replaced(b"posix_memalign", || posix_memalign as *const () as u64),
+    replaced(b"valloc", || valloc as *const () as u64),
+    replaced(b"pvalloc", || pvalloc as *const () as u64),
+    Row::new(b"malloc_usable_size", || malloc_usable_size as *const () as u64, &USABLE_SIZE),
+    replaced(b"malloc_trim", || malloc_trim as *const () as u64),
+    replaced(b"mallinfo", || mallinfo as *const () as u64),
+    replaced(b"mallinfo2", || mallinfo2 as *const () as u64),
+];
 
 /// The thread ends: what it has at hand is for others.
 pub fn give_back() {

@@ -44,7 +44,7 @@ use rows::Row;
 use tracer_core::session::Mode;
 
 /// How libc's file is called, and how the C++ library's name begins.
-const LIBC: &[u8] = b"/libc.so.6";
+pub const LIBC: &[u8] = b"/libc.so.6";
 const CPP: &[u8] = b"/libstdc++.so.6";
 
 /// Functions of libc that hooks call.
@@ -114,7 +114,8 @@ pub fn install(mappings: &[Mapping]) {
     }
 }
 
-fn base_of(mappings: &[Mapping], is_wanted: impl Fn(&[u8]) -> bool) -> Option<u64> {
+/// Where the first mapping begins of a file that the program has loaded.
+pub fn base_of(mappings: &[Mapping], is_wanted: impl Fn(&[u8]) -> bool) -> Option<u64> {
     mappings
         .iter()
         .find(|mapping| mapping.offset == 0 && is_wanted(mapping.name))

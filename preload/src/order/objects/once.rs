@@ -6,7 +6,7 @@
 use super::engine::{Subject, is_next, tell};
 use super::original::Original;
 use super::rows::Row;
-use super::word::{Place, Word};
+use super::word::Place;
 use crate::order::sections::{self, state};
 use crate::thread;
 use crate::{kernel, process};
@@ -18,30 +18,13 @@ static GUARD_ACQUIRE: Original = Original::new();
 static GUARD_RELEASE: Original = Original::new();
 
 /// In libc.
-pub static LIBC: &[Row] = &[Row {
-    name: b"pthread_once",
-    hook: || pthread_once as *const () as u64,
-    original: &PTHREAD_ONCE,
-    equivalent: None,
-    stays: true,
-}];
+pub static LIBC: &[Row] =
+    &[Row::new(b"pthread_once", || pthread_once as *const () as u64, &PTHREAD_ONCE).staying()];
 
 /// In the C++ library.
 pub static CPP: &[Row] = &[
-    Row {
-        name: b"__cxa_guard_acquire",
-        hook: || guard_acquire as *const () as u64,
-        original: &GUARD_ACQUIRE,
-        equivalent: None,
-        stays: true,
-    },
-    Row {
-        name: b"__cxa_guard_release",
-        hook: || guard_release as *const () as u64,
-        original: &GUARD_RELEASE,
-        equivalent: None,
-        stays: true,
-    },
+    Row::new(b"__cxa_guard_acquire", || guard_acquire as *const () as u64, &GUARD_ACQUIRE).staying(),
+    Row::new(b"__cxa_guard_release", || guard_release as *const () as u64, &GUARD_RELEASE).staying(),
 ];
 
 /// The bit of a pthread_once_t that says that it is done (nptl/pthreadP.h).
@@ -58,10 +41,6 @@ pub struct Initialiser {
     outer: *const Initialiser,
 }
 
-fn of(operation: Operation, object: u64) -> Subject {
-    Subject { operation, object, word: Word::of(object), alone: false }
-}
-
 /// # Safety
 /// The object lies in the program's memory, which libc will read as well.
 unsafe fn word_of(object: u64) -> &'static AtomicU32 {
@@ -76,27 +55,23 @@ fn wait(word: &AtomicU32, done: u32) {
         if seen & done != 0 {
             return;
         }
-        if kernel::futex_wait(word, seen, PATIENCE) && kernel::hung_up(process::get().socket) {
-            kernel::exit(125);
+        if kernel::futex_wait(word, seen, PATIENCE) {
+            process::end_if_abandoned();
         }
     }
 }
 
 extern "C" fn pthread_once(control: u64, function: u64) -> i32 {
-    let state = sections::state();
     // SAFETY: libc's function; what it calls is the program's, or calls that.
     let call = |function: u64| unsafe { PTHREAD_ONCE.call([control, function]) };
-    if state == state::OFF || thread::current().borrows_memory {
-        return call(function);
-    }
+    let Some((thread, state)) = sections::ordered() else { return call(function) };
     // SAFETY: the program's object.
     let word = unsafe { word_of(control) };
     if word.load(Ordering::Acquire) & ONCE_DONE != 0 {
         return 0;
     }
-    let thread = thread::current();
     if state == state::REPLAY {
-        if !is_next(thread, of(Operation::Once, control)) {
+        if !is_next(thread, Subject::by_address(Operation::Once, control)) {
             wait(word, ONCE_DONE);
             return 0;
         }
@@ -115,7 +90,7 @@ extern "C" fn initialise() {
     let thread = thread::current();
     // SAFETY: the hook that libc was called from is on the stack, below this function.
     let Initialiser { function, control, .. } = unsafe { thread.initialiser.read() };
-    tell(thread, 0, of(Operation::Once, control), Place(0), 0);
+    tell(thread, 0, Subject::by_address(Operation::Once, control), Place(0), 0);
     thread.passes += 1;
     // SAFETY: what the program passed to pthread_once.
     let function: extern "C" fn() = unsafe { core::mem::transmute(function) };
@@ -123,14 +98,10 @@ extern "C" fn initialise() {
 }
 
 extern "C" fn guard_acquire(guard: u64) -> i32 {
-    let state = sections::state();
     // SAFETY: the C++ library's function, with the program's guard.
     let call = || unsafe { GUARD_ACQUIRE.call([guard]) };
-    if state == state::OFF || thread::current().borrows_memory {
-        return call();
-    }
-    let thread = thread::current();
-    let (thread, subject) = (thread, of(Operation::Guard, guard));
+    let Some((thread, state)) = sections::ordered() else { return call() };
+    let subject = Subject::by_address(Operation::Guard, guard);
     if state == state::REPLAY {
         if !is_next(thread, subject) {
             // SAFETY: the program's object.

@@ -3,8 +3,6 @@
 use super::engine::{self, Subject};
 use super::word::Word;
 use crate::kernel;
-use crate::order::sections::{self, state};
-use crate::thread;
 use core::sync::atomic::{AtomicU32, Ordering};
 use tracer_core::event::Operation;
 
@@ -30,22 +28,9 @@ impl Ordered {
 
     /// Takes it for the calling thread.
     pub fn enter(&'static self) {
-        let state = sections::state();
-        if state == state::OFF {
-            return self.lock();
-        }
         let object = core::ptr::from_ref(self) as u64;
         let subject = Subject { operation: Operation::Internal, object, word: &self.word, alone: true };
-        let attempt = || {
-            self.lock();
-            0
-        };
-        let thread = thread::current();
-        match state {
-            _ if thread.borrows_memory => self.lock(),
-            state::RECORD => _ = engine::record_taking(thread, subject, attempt),
-            _ => _ = engine::replay_taking(thread, subject, attempt),
-        }
+        engine::take(subject, || self.lock(), || self.lock());
     }
 
     /// Gives it back.
@@ -60,15 +45,17 @@ impl Ordered {
         self.lock.store(FREE, Ordering::Relaxed);
     }
 
-    fn lock(&self) {
+    /// 0, as libc's functions say that they have a lock.
+    fn lock(&self) -> i32 {
         for _ in 0..SPINS {
             if self.lock.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                return;
+                return 0;
             }
             core::hint::spin_loop();
         }
         while self.lock.swap(CONTENDED, Ordering::Acquire) != FREE {
             kernel::futex_wait(&self.lock, CONTENDED, PATIENCE);
         }
+        0
     }
 }

@@ -5,7 +5,7 @@ use super::original::Original;
 use super::word::Word;
 use crate::kernel;
 use crate::order::sections::{self, state};
-use crate::thread::{self, Thread};
+use crate::thread::Thread;
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use tracer_core::event::Operation;
 
@@ -17,17 +17,13 @@ const ROBUST: u32 = 0x10;
 /// Whoever has it inherits the priority of those that wait for it.
 const INHERITS: u32 = 0x20;
 
-fn by_address(operation: Operation, object: u64) -> Subject {
-    Subject { operation, object, word: Word::of(object), alone: false }
-}
-
 /// A mutex that is being locked.
 #[inline(always)]
 pub fn mutex(object: u64) -> Subject {
     // SAFETY: libc will read this mutex in a moment.
     let kind = unsafe { ((object + MUTEX_KIND) as *const u32).read() };
     if kind & ROBUST != 0 {
-        return by_address(Operation::Mutex, object);
+        return Subject::by_address(Operation::Mutex, object);
     }
     // SAFETY: glibc uses these bytes in robust mutexes only.
     let word = unsafe { Word::at(object + MUTEX_LIST) };
@@ -35,23 +31,23 @@ pub fn mutex(object: u64) -> Subject {
 }
 
 fn read_write(object: u64) -> Subject {
-    by_address(Operation::ReadWrite, object)
+    Subject::by_address(Operation::ReadWrite, object)
 }
 
 fn spin(object: u64) -> Subject {
-    by_address(Operation::Spin, object)
+    Subject::by_address(Operation::Spin, object)
 }
 
 fn take(object: u64) -> Subject {
-    by_address(Operation::Take, object)
+    Subject::by_address(Operation::Take, object)
 }
 
 fn give(object: u64) -> Subject {
-    by_address(Operation::Give, object)
+    Subject::by_address(Operation::Give, object)
 }
 
 fn wake(object: u64) -> Subject {
-    by_address(Operation::Wake, object)
+    Subject::by_address(Operation::Wake, object)
 }
 
 /// How a function says that it failed.
@@ -116,6 +112,23 @@ pub struct Row {
     pub stays: bool,
 }
 
+impl Row {
+    /// The usual one: the hook runs on the stack for operations, and calls the function by `original`.
+    pub const fn new(name: &'static [u8], hook: fn() -> u64, original: &'static Original) -> Row {
+        Row { name, hook, original, equivalent: None, stays: false }
+    }
+
+    /// With something that does the same as the function.
+    pub const fn with_equivalent(self, equivalent: fn() -> u64) -> Row {
+        Row { equivalent: Some(equivalent), ..self }
+    }
+
+    /// With a hook that stays on the program's stack.
+    pub const fn staying(self) -> Row {
+        Row { stays: true, ..self }
+    }
+}
+
 /// libc's sem_trywait: the value is the low half of the first 8 bytes (struct new_sem in glibc's nptl).
 extern "C" fn equivalent_sem_trywait(semaphore: u64) -> i32 {
     // SAFETY: the program's semaphore.
@@ -155,13 +168,9 @@ macro_rules! taking {
             static $static: Original = Original::new();
 
             extern "C" fn $hook($first: u64 $(, $argument: u64)*) -> i32 {
-                let state = sections::state();
                 // SAFETY: libc's function, with the arguments that the program passes.
                 let attempt = || unsafe { $static.call([$first $(, $argument)*]) };
-                if state == state::OFF || thread::current().borrows_memory {
-                    return attempt();
-                }
-                let thread = thread::current();
+                let Some((thread, state)) = sections::ordered() else { return attempt() };
                 if state == state::REPLAY {
                     return replay::$hook(thread, $first);
                 }
@@ -187,12 +196,10 @@ macro_rules! taking {
 
         /// The functions that take an object.
         pub static TAKING: &[Row] =
-            &[$({
-                #[allow(unused_mut, reason = "few rows have one")]
-                let mut row = Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None, stays: false };
-                $(row.equivalent = Some(|| $equivalent as *const () as u64);)?
-                row
-            }),*];
+            &[$(
+                Row::new($name, || $hook as *const () as u64, &$static)
+                    $(.with_equivalent(|| $equivalent as *const () as u64))?
+            ),*];
     };
 }
 
@@ -225,9 +232,7 @@ macro_rules! giving {
             static $static: Original = Original::new();
 
             extern "C" fn $hook($first: u64) -> i32 {
-                let state = sections::state();
-                if state != state::OFF && !thread::current().borrows_memory {
-                    let thread = thread::current();
+                if let Some((thread, state)) = sections::ordered() {
                     engine::give(thread, state, $subject($first));
                     if state == state::REPLAY && !$replayed {
                         return 0;
@@ -240,7 +245,7 @@ macro_rules! giving {
 
         /// The functions that let others take an object.
         pub static GIVING: &[Row] =
-            &[$(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None, stays: false }),*];
+            &[$(Row::new($name, || $hook as *const () as u64, &$static)),*];
     };
 }
 

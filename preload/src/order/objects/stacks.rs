@@ -12,9 +12,7 @@ use super::engine::{self, Subject};
 use super::ordered::Ordered;
 use super::original::Original;
 use super::rows::Row;
-use super::word::Word;
 use crate::kernel;
-use crate::order::sections::{self, state};
 use crate::thread;
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
@@ -226,16 +224,10 @@ macro_rules! joining {
 
         /// The functions that create threads, and wait for their ends.
         pub static ROWS: &[Row] = &[
-            Row { name: b"pthread_create", hook: || create as *const () as u64, original: &CREATE, equivalent: None, stays: false },
-            Row {
-                name: b"pthread_getattr_np",
-                hook: || get_attributes as *const () as u64,
-                original: &GET_ATTRIBUTES,
-                equivalent: None,
-                stays: false,
-            },
-            Row { name: b"pthread_detach", hook: || detach as *const () as u64, original: &DETACH, equivalent: None, stays: false },
-            $(Row { name: $name, hook: || $hook as *const () as u64, original: &$static, equivalent: None, stays: false }),*
+            Row::new(b"pthread_create", || create as *const () as u64, &CREATE),
+            Row::new(b"pthread_getattr_np", || get_attributes as *const () as u64, &GET_ATTRIBUTES),
+            Row::new(b"pthread_detach", || detach as *const () as u64, &DETACH),
+            $(Row::new($name, || $hook as *const () as u64, &$static)),*
         ];
     };
 }
@@ -248,26 +240,15 @@ joining! {
 }
 
 fn join(joined: u64, attempt: impl FnOnce() -> i32, value: u64) -> i32 {
-    let state = sections::state();
     if thread::current().borrows_memory {
         return attempt();
     }
     if is_detached(joined) {
         return libc::EINVAL;
     }
-    let error = if state == state::OFF {
-        attempt()
-    } else {
-        let thread = thread::current();
-        let subject =
-            Subject { operation: Operation::Join, object: joined, word: Word::of(joined), alone: false };
-        if state == state::RECORD {
-            engine::record_taking(thread, subject, attempt)
-        } else {
-            // SAFETY: libc's function, with the program's arguments.
-            engine::replay_taking(thread, subject, || unsafe { JOIN.call([joined, value]) })
-        }
-    };
+    // SAFETY: libc's function, with the program's arguments.
+    let wait = || unsafe { JOIN.call([joined, value]) };
+    let error = engine::take(Subject::by_address(Operation::Join, joined), attempt, wait);
     if error == 0 {
         change(joined, Stack::clear);
     }

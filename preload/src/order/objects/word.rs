@@ -7,9 +7,9 @@
 //! the same word are ordered as if they were one, which is more order than need be, and no less.
 
 use super::demand;
-use crate::kernel;
 use crate::order::stall::Stall;
 use crate::thread::Thread;
+use crate::{kernel, process};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use tracer_core::event::operation::PLACE_BITS;
 
@@ -203,7 +203,11 @@ impl Queue {
 
     /// True if nothing happened for [`PATIENCE`].
     fn sleep(&self, ticket: u32) -> bool {
-        kernel::futex_wait(&self.bell, ticket, PATIENCE)
+        let ran_out = kernel::futex_wait(&self.bell, ticket, PATIENCE);
+        if ran_out {
+            process::end_if_abandoned();
+        }
+        ran_out
     }
 
     /// A word has come to `place`.

@@ -5,8 +5,7 @@ use crate::kernel;
 use crate::order::objects::engine::{self, Subject};
 use crate::order::objects::original::Original;
 use crate::order::objects::rows::Row;
-use crate::order::objects::word::Word;
-use crate::order::sections::{self, state};
+use crate::order::sections;
 use crate::thread;
 use core::sync::atomic::{AtomicU64, Ordering};
 use tracer_core::event::Operation;
@@ -42,20 +41,8 @@ static STANDARD: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
 /// What programs call to lock a stream.
 pub static ROWS: &[Row] = &[
-    Row {
-        name: b"flockfile",
-        hook: || lock as *const () as u64,
-        original: &LOCK,
-        equivalent: None,
-        stays: false,
-    },
-    Row {
-        name: b"ftrylockfile",
-        hook: || try_lock as *const () as u64,
-        original: &TRY_LOCK,
-        equivalent: None,
-        stays: false,
-    },
+    Row::new(b"flockfile", || lock as *const () as u64, &LOCK),
+    Row::new(b"ftrylockfile", || try_lock as *const () as u64, &TRY_LOCK),
 ];
 
 /// Finds the standard streams.
@@ -83,26 +70,19 @@ pub fn is_locked_by_libc(stream: u64) -> bool {
 }
 
 fn of(stream: u64) -> Subject {
-    Subject { operation: Operation::Stream, object: stream, word: Word::of(stream), alone: false }
+    Subject::by_address(Operation::Stream, stream)
+}
+
+/// libc's flockfile.
+fn wait(stream: u64) -> i32 {
+    // SAFETY: libc's function, with the program's stream.
+    unsafe { LOCK.call([stream]) };
+    0
 }
 
 /// Takes a stream's lock.
 pub extern "C" fn lock(stream: u64) {
-    let attempt = || {
-        // SAFETY: libc's function, with the program's stream.
-        unsafe { LOCK.call([stream]) };
-        0
-    };
-    let state = sections::state();
-    if state == state::OFF || thread::current().borrows_memory {
-        attempt();
-        return;
-    }
-    let thread = thread::current();
-    match state {
-        state::RECORD => engine::record_taking(thread, of(stream), attempt),
-        _ => engine::replay_taking(thread, of(stream), attempt),
-    };
+    engine::take(of(stream), || wait(stream), || wait(stream));
 }
 
 extern "C" fn try_lock(stream: u64) -> i32 {
@@ -122,19 +102,7 @@ fn try_lock_for(stream: u64, looks: usize) -> i32 {
         }
         0
     };
-    let state = sections::state();
-    if state == state::OFF || thread::current().borrows_memory {
-        return attempt();
-    }
-    let thread = thread::current();
-    match state {
-        state::RECORD => engine::record_taking(thread, of(stream), attempt),
-        _ => engine::replay_taking(thread, of(stream), || {
-            // SAFETY: as above.
-            unsafe { LOCK.call([stream]) };
-            0
-        }),
-    }
+    engine::take(of(stream), attempt, || wait(stream))
 }
 
 /// Gives it back.
