@@ -8,6 +8,7 @@ use crate::case::{Case, Keys, own};
 /// Numbers of signals, as `man 7 signal` gives them for x86-64.
 const SIGILL: i32 = 4;
 const SIGABRT: i32 = 6;
+const SIGUSR1: i32 = 10;
 const SIGFPE: i32 = 8;
 const SIGKILL: i32 = 9;
 const SIGSEGV: i32 = 11;

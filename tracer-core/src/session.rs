@@ -99,6 +99,9 @@ pub mod slot_state {
     /// succeeds, and then the new image says so ([`super::Slot::ending`]); else it goes on. Until then the
     /// companion treats it as live.
     pub const ENDING: u32 = 7;
+    /// Record: the owner's process ends, and its threads with it, wherever they are. Until it is gone the companion treats
+    /// the slot as live, since threads that run in parallel log meanwhile; then the stream is complete.
+    pub const LEAVING: u32 = 8;
     /// Replay: the stream has ended although the thread has not (the recording was cut short there).
     pub const STARVED: u32 = 5;
 }

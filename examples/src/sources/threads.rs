@@ -1,6 +1,6 @@
 //! Rows for what several threads, or several processes with memory in common, do to each other.
 
-use super::{SIGABRT, SIGSEGV};
+use super::{SIGABRT, SIGSEGV, SIGUSR1};
 use crate::case::{Case, built, own};
 
 /// Threads that meet in memory without locks.
@@ -45,6 +45,8 @@ pub fn threads() -> Vec<Case> {
         own("threads/fork_with_locks.c"),
         own("threads/exec.c").varies(),
         own("threads/first_ends.c"),
+        own("threads/exit_at_once.c").exits(20),
+        own("threads/exit_at_once.c").with("by-signal").killed(SIGUSR1),
         own("threads/waits.c").varies(),
         own("threads/crash.c").with("abort").killed(SIGABRT),
         own("threads/crash.c").with("assert").killed(SIGABRT),

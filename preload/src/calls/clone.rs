@@ -377,7 +377,9 @@ fn announce(slot: usize, process: u32, thread: u32) {
     let slot = &process::control().slots[slot];
     slot.process.store(process, Ordering::Relaxed);
     slot.thread.store(thread, Ordering::Relaxed);
-    slot.state.store(slot_state::LIVE, Ordering::Release);
+    // Another thread may have ended the process, or be executing a program, since this one was created.
+    let (from, to) = (slot_state::RESERVED, slot_state::LIVE);
+    let _ = slot.state.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
 }
 
 /// Syscall User Dispatch does not survive clone.

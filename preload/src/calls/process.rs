@@ -31,8 +31,6 @@ pub fn exit(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     if syscall.number as i64 == libc::SYS_exit && process::get().threads > 1 && !thread.borrows_memory {
         end_thread(thread);
     } else {
-        await_others(thread);
-        finish_others(thread);
         finish(thread);
     }
     loop {
@@ -52,7 +50,7 @@ fn await_others(thread: &mut Thread) {
     sections::leave(thread);
     for slot in others(thread.area) {
         let (mut stall, mut sleeps) = (Stall::new(), 0);
-        while slot.state.load(Ordering::Acquire) == slot_state::LIVE && !process::is_at_end(slot) {
+        while is_of_thread(slot.state.load(Ordering::Acquire)) && !process::is_at_end(slot) {
             // How far it is changes with each event; the thread wakes nobody for that.
             let place = slot.tail.0.load(Ordering::Relaxed);
             let has_moved = || slot.tail.0.load(Ordering::Relaxed) != place || process::is_at_end(slot);
@@ -75,21 +73,31 @@ fn await_others(thread: &mut Thread) {
     }
 }
 
+/// Whether a thread runs, or was created and is about to.
+fn is_of_thread(state: u32) -> bool {
+    matches!(state, slot_state::LIVE | slot_state::RESERVED)
+}
+
 /// The process's other threads end with it, wherever they are: their streams are complete too.
-fn finish_others(thread: &Thread) {
-    mark_others(thread, slot_state::LIVE, slot_state::FINISHED);
+pub fn end_others(thread: &mut Thread) {
+    await_others(thread);
+    let end = match process::get().mode {
+        Mode::Record => slot_state::LEAVING,
+        Mode::Replay => slot_state::FINISHED,
+    };
+    mark_others(thread, is_of_thread, end);
 }
 
 /// An exec is under way: if it succeeds, the process's other threads end.
 pub fn others_may_end(thread: &Thread) {
-    let count = mark_others(thread, slot_state::LIVE, slot_state::ENDING);
+    let count = mark_others(thread, is_of_thread, slot_state::ENDING);
     process::control().slots[thread.slot].ending.store(count, Ordering::Release);
 }
 
 /// The exec has failed: they go on.
 pub fn others_go_on(thread: &Thread) {
     process::control().slots[thread.slot].ending.store(0, Ordering::Release);
-    mark_others(thread, slot_state::ENDING, slot_state::LIVE);
+    mark_others(thread, |state| state == slot_state::ENDING, slot_state::LIVE);
 }
 
 /// In the image that an exec has begun: the threads that it ended can't say so themselves.
@@ -108,27 +116,33 @@ pub fn others_have_ended(own: &Slot) {
     thread::wake_companion();
 }
 
-/// Moves the slots of the process's other threads from one state to another. Returns how many there were.
-fn mark_others(thread: &Thread, from: u32, to: u32) -> u32 {
+/// Moves the slots of the process's other threads, of those in such a state, to another state. Returns how many there were.
+fn mark_others(thread: &Thread, is_meant: fn(u32) -> bool, to: u32) -> u32 {
     if process::get().threads == 1 || thread.borrows_memory {
         return 0;
     }
-    let change =
-        |slot: &&Slot| slot.state.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok();
+    let change = |slot: &&Slot| {
+        if slot.state.load(Ordering::Relaxed) == slot_state::RESERVED {
+            // It has not said yet whose it is.
+            slot.process.store(process::get().real_id, Ordering::Relaxed);
+        }
+        let next = |state| is_meant(state).then_some(to);
+        slot.state.fetch_update(Ordering::Release, Ordering::Relaxed, next).is_ok()
+    };
     others(thread.area).filter(change).count() as u32
 }
 
-/// The slots of the process's other threads.
+/// The slots of the process's other threads. Children of vfork have areas too, but are processes.
 fn others(own: usize) -> impl Iterator<Item = &'static Slot> {
     let areas = 0..process::get().next_area;
     areas.filter(move |area| *area != own).filter_map(|area| {
         // SAFETY: areas below the next one were prepared when they were first used, and stay mapped.
-        let (slot, stream) = unsafe {
+        let (slot, stream, is_thread) = unsafe {
             let other = thread::state_of(area);
-            ((*other).slot, (*other).stream)
+            ((*other).slot, (*other).stream, !(*other).borrows_memory)
         };
         let slot = &process::control().slots[slot];
-        (slot.stream.load(Ordering::Relaxed) == stream).then_some(slot)
+        (is_thread && slot.stream.load(Ordering::Relaxed) == stream).then_some(slot)
     })
 }
 
@@ -185,10 +199,12 @@ pub fn limit(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
     }
 }
 
-/// Tells the companion that this thread's stream is complete and the process about to end.
+/// Tells the companion that this thread's stream is complete, and those of the process's other threads, since it is about
+/// to end.
 pub fn finish(thread: &mut Thread) {
     super::robust::release_all(thread);
     crate::order::leave_with_process(thread);
+    end_others(thread);
     let control = process::control();
     control.slots[thread.slot].state.store(slot_state::FINISHED, Ordering::Release);
     control.live_processes.fetch_sub(1, Ordering::Relaxed);

@@ -161,6 +161,7 @@ fn program_fault(thread: &mut Thread, signal: i32, information: &Information, co
     if !handled {
         crate::calls::robust::release_all(thread);
         crate::order::leave_with_process(thread);
+        crate::calls::process::end_others(thread);
         process::control().slots[thread.slot]
             .state
             .store(slot_state::FINISHED, core::sync::atomic::Ordering::Release);

@@ -325,8 +325,9 @@ impl Feeder {
     /// Whether the slot's stream has events that its thread has not taken.
     fn has_more(&mut self, index: usize, slot: &Slot) -> bool {
         let Some(place) = self.places.get_mut(index).and_then(Option::as_mut) else { return false };
-        let more = place.stream.fill(slot, &mut self.trace).unwrap_or(true);
-        more || slot.head.0.load(Ordering::Acquire) != slot.tail.0.load(Ordering::Acquire)
+        // What fill puts there stays: nobody takes it any more.
+        let failed = place.stream.fill(slot, &mut self.trace).is_err();
+        failed || slot.head.0.load(Ordering::Acquire) != slot.tail.0.load(Ordering::Acquire)
     }
 
     /// Begins to feed a slot that was given a stream.

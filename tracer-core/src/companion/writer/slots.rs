@@ -49,7 +49,7 @@ impl Slots {
         for (index, slot) in control.used_slots().iter().enumerate() {
             // Before the ring's head: what a thread published before it ended is then seen.
             let state = slot.state.load(Ordering::Acquire);
-            if !matches!(state, slot_state::LIVE | slot_state::FINISHED | slot_state::ENDING) {
+            if !is_drained(state) {
                 continue;
             }
             moved |= self.drain_slot(index, slot, events)?;
@@ -114,7 +114,7 @@ impl Slots {
         self.drain_slot(index, slot, events)?;
         // It may have ended in an orderly way between the look at its state and the look at its owner.
         let end = match slot.state.load(Ordering::Acquire) {
-            slot_state::FINISHED => StreamEnd::Orderly,
+            slot_state::FINISHED | slot_state::LEAVING => StreamEnd::Orderly,
             _ => StreamEnd::Killed,
         };
         self.finish_slot(index, end, events)
@@ -132,6 +132,11 @@ impl Slots {
             Bell::of_program(slot).ring(&futex());
         }
     }
+}
+
+/// Whether a slot in this state has a ring from which events are taken.
+fn is_drained(state: u32) -> bool {
+    matches!(state, slot_state::LIVE | slot_state::FINISHED | slot_state::ENDING | slot_state::LEAVING)
 }
 
 fn futex() -> SystemFutex<'static> {
