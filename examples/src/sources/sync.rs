@@ -1,6 +1,6 @@
 //! Rows for programs whose threads run in parallel while they are recorded, and when they are replayed.
 
-use super::{SIGABRT, SIGSEGV, SIGUSR1};
+use super::SIGUSR1;
 use crate::case::{Case, own};
 
 /// Rows for the table.
@@ -17,8 +17,6 @@ pub fn rows() -> Vec<Case> {
         own("threads/primitives.c"),
         own("threads/exit_at_once.c").exits(20),
         own("threads/exit_at_once.c").with("by-signal").killed(SIGUSR1),
-        own("threads/crash.c").with("abort").killed(SIGABRT),
-        own("threads/crash.c").with("segmentation-fault").killed(SIGSEGV),
     ]
     .map(Case::in_parallel)
     .into()

@@ -491,19 +491,23 @@ fn start_sharing(
     result
 }
 
-/// An area whose last thread, if any, has left its stack for good.
+/// The area that has been free for longest, once its last thread has left its stack for good; else a new one.
+///
+/// Which one it is must not depend on when the kernel has done with a thread: in sync order the stack on which libc's
+/// functions run in an operation is in the area, and they pass addresses on it to system calls.
 fn free_area(process: &mut crate::process::Process) -> usize {
-    let left = |area: &usize| {
-        // SAFETY: the area was prepared when it was first used, and stays mapped.
-        unsafe { (*thread::state_of(*area)).alive.load(Ordering::Acquire) == 0 }
-    };
-    match process.free_areas.iter().position(left) {
-        Some(index) => process.free_areas.swap_remove(index),
-        None => {
-            process.next_area += 1;
-            process.next_area - 1
-        }
+    if process.free_areas.is_empty() {
+        process.next_area += 1;
+        return process.next_area - 1;
     }
+    let area = process.free_areas.remove(0);
+    // SAFETY: the area was prepared when it was first used, and stays mapped.
+    let alive = unsafe { &(*thread::state_of(area)).alive };
+    // All that is left to it is exit(2), which waits for nobody.
+    while alive.load(Ordering::Acquire) != 0 {
+        kernel::yield_processor();
+    }
+    area
 }
 
 /// Where a child that shares memory begins, on its own hook stack, with gs still its parent's.
