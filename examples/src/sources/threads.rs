@@ -45,6 +45,7 @@ pub fn threads() -> Vec<Case> {
         own("threads/fork_with_locks.c"),
         own("threads/exec.c").varies(),
         own("threads/first_ends.c"),
+        own("threads/computes_first.c").compiled("-O0"),
         own("threads/exit_at_once.c").exits(20),
         own("threads/exit_at_once.c").with("by-signal").killed(SIGUSR1),
         own("threads/waits.c").varies(),

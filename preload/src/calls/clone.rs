@@ -546,4 +546,7 @@ pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
     // SAFETY: the word is in the thread's area, which stays mapped.
     unsafe { raw::call(libc::SYS_set_tid_address, [thread.alive.as_ptr() as u64, 0, 0, 0, 0, 0]) };
     order::begin(thread);
+    // As after any call: the recorded thread may have been interrupted, or stopped, before its first one.
+    // SAFETY: the frame is this thread's.
+    crate::signals::deliver::at_exit(thread, unsafe { &mut *frame });
 }
