@@ -181,6 +181,7 @@ fn signals() -> Vec<Case> {
         own("signals/children.c").steady(),
         own("signals/descriptors.c"),
         own("signals/nested.c"),
+        own("signals/returns.c"),
         own("faults/skipped.c").steady(),
         own("faults/frames.c").steady(),
         own("faults/write_barrier.c"),

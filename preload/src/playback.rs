@@ -7,7 +7,7 @@ use crate::log::{self, ProgramMemory};
 use crate::thread::{ProgramWait, Thread};
 use crate::{divergence, order};
 use tracer_core::event::{self, Header, InputSummary, ItemHeader, Kind, Tag};
-use tracer_core::syscalls::{Memory, Syscall};
+use tracer_core::syscalls::{self, Memory, Syscall};
 
 /// A call's logged outcome; its items, if any, are still in the ring.
 #[derive(Clone, Copy)]
@@ -179,8 +179,26 @@ fn input(thread: &mut Thread, syscall: &Syscall, item: &ItemHeader) {
     let word = |at: usize| u64::from_le_bytes(core::array::from_fn(|i| data[at + i]));
     let (bytes, hash) = (word(0), word(8));
     if log::hash_program(item.value, bytes) != Some(hash) {
-        divergence::other_input(thread, syscall, item, bytes, &data[FIXED..length.max(FIXED)]);
+        let beginning = &data[FIXED..length.max(FIXED)];
+        if !differs_in_gaps(thread, syscall, item, beginning) {
+            divergence::other_input(thread, syscall, item, bytes, beginning);
+        }
     }
+}
+
+/// In sync order: whether what the call reads is a structure on the stack that differs only where no field is. Functions of
+/// libc that wait in one of the modes, but not in the other, leave other bytes below the program's stack pointer.
+#[cold]
+fn differs_in_gaps(thread: &Thread, syscall: &Syscall, item: &ItemHeader, logged: &[u8]) -> bool {
+    if !order::is_parallel() {
+        return false;
+    }
+    // SAFETY: a call is being handled, so this is its frame, on this thread's hook stack.
+    let arguments = unsafe { (*thread.frame).arguments() };
+    let Some(structure) = syscalls::structure_read(syscall, &arguments, item.argument) else { return false };
+    let mut present = [0u8; InputSummary::PREFIX];
+    let present = &mut present[..logged.len().min(InputSummary::PREFIX)];
+    ProgramMemory.read(item.value, present) && structure.has_same_fields(logged, present)
 }
 
 /// Takes an event that is not a call, which must be of this kind.

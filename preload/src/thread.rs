@@ -69,6 +69,8 @@ pub struct Thread {
     pub holds_tenure: bool,
     /// Sync order, recording: the section's number has been logged.
     pub says_tenure: bool,
+    /// Handlers that have returned. It is no event, so a signal that comes then has to say at which return.
+    pub returns: u64,
     /// Sync order: operations on synchronisation objects so far.
     pub passes: u64,
     /// Sync order, replay: whose stream it waits for to give an object up, plus one; 0 for nobody's.
@@ -187,6 +189,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).tenure).write(0);
         (&raw mut (*thread).holds_tenure).write(false);
         (&raw mut (*thread).says_tenure).write(false);
+        (&raw mut (*thread).returns).write(0);
         (&raw mut (*thread).passes).write(0);
         (&raw mut (*thread).is_ending).write(false);
         (&raw mut (*thread).held_by).write(0);

@@ -11,6 +11,7 @@ pub fn rows() -> Vec<Case> {
         own("sync/endings.c"),
         own("sync/pool.cc"),
         own("sync/streams.c"),
+        own("sync/interrupted.c"),
         own("sync/libc_state.c"),
         own("sync/exit_while_printing.c"),
         own("sync/database.c").compiled("-Wl,--no-as-needed -l:libsqlite3.so.0").varies(),

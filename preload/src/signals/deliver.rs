@@ -112,6 +112,13 @@ fn is_signal(header: &Header, place: u8) -> bool {
         && header.flags & (flags::AT_ENTRY | flags::AT_RETURN | flags::IN_OPERATION) == place
 }
 
+/// Replay: whether what comes next is a signal that came at such a place, the one with this number.
+pub fn comes_at(thread: &mut Thread, place: u8, number: u64) -> bool {
+    playback::peek(thread).is_some_and(|next| is_signal(&next, place))
+        && playback::preview::<[u8; 16]>(thread)
+            .is_some_and(|bytes| ItemHeader::from_bytes(bytes).value == number)
+}
+
 /// Whether this is a signal that interrupted the handler of the one before, at its first instruction.
 pub fn is_plain(header: &Header) -> bool {
     is_signal(header, 0)
@@ -347,13 +354,17 @@ pub fn return_from_handler(thread: &mut Thread, frame: &mut Frame) {
             thread.pending.take(thread.blocked).inspect(|(signal, information)| {
                 stop::cancel();
                 thread.items.clear();
-                thread.items.push_copy(Tag::Output, 0, 0, information);
+                thread.items.push_copy(Tag::Output, 0, thread.returns, information);
                 log::items_only(thread, Kind::Signal, flags::AT_RETURN, *signal as u16);
             })
         }
-        Mode::Replay => playback::take_if(thread, |next| is_signal(next, flags::AT_RETURN))
-            .map(|header| (header.number as i32, logged_information(thread, &header))),
+        Mode::Replay if comes_at(thread, flags::AT_RETURN, thread.returns) => {
+            playback::take_if(thread, |next| is_signal(next, flags::AT_RETURN))
+                .map(|header| (header.number as i32, logged_information(thread, &header)))
+        }
+        Mode::Replay => None,
     };
+    thread.returns += 1;
     if let Some((signal, information)) = next {
         let state = State { machine: &context.machine, vectors: None };
         let Some(entry) = push_frame(thread, signal, &information, &state) else {

@@ -38,6 +38,21 @@ pub struct Structure {
     pub fields: &'static [Field],
 }
 
+impl Structure {
+    /// Whether two arrays of it, as far as both are there, have the same values in all fields. What lies between fields, and
+    /// those that are not worth showing, is what the stack happened to have.
+    pub fn has_same_fields(&self, one: &[u8], other: &[u8]) -> bool {
+        let size = self.size as usize;
+        one.chunks(size).zip(other.chunks(size)).all(|(one, other)| {
+            self.fields.iter().all(|field| {
+                let start = field.offset as usize;
+                let end = (start + field.form.size()).min(one.len()).min(other.len());
+                start >= end || one[start..end] == other[start..end]
+            })
+        })
+    }
+}
+
 /// A field of a structure.
 #[derive(Debug)]
 pub struct Field {
@@ -70,4 +85,19 @@ pub enum Form {
     Signal,
     /// Another structure.
     Structure(&'static Structure),
+}
+
+impl Form {
+    /// Bytes that it takes.
+    fn size(self) -> usize {
+        match self {
+            Form::Signed(size) | Form::Unsigned(size) | Form::Hex(size) | Form::Named(size, _) => {
+                size as usize
+            }
+            Form::FileMode => 2,
+            Form::Octal | Form::Signal => 4,
+            Form::Text(size) => size as usize,
+            Form::Structure(structure) => structure.size as usize,
+        }
+    }
 }

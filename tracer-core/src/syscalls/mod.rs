@@ -26,7 +26,9 @@ pub mod table;
 mod tests;
 
 pub use behaviour::{Behaviour, behaviour};
-pub use capture::{Before, Capacity, Input, Memory, Pointer, Region, before, capacities, inputs, outputs};
+pub use capture::{
+    Before, Capacity, Input, Memory, Pointer, Region, before, capacities, inputs, outputs, structure_read,
+};
 pub use commands::ioctl::known as ioctl_known;
 pub use kind::{Argument, Type};
 

@@ -5,12 +5,10 @@
 //! waited for, and what the thread does not have it does not have there either. The handler runs on the program's stack, where
 //! that is when it makes the operation.
 
-use crate::playback;
 use crate::signals::{deliver, fault};
 use crate::thread::Thread;
 use core::arch::global_asm;
 use kmod_shim::arch::native::frame::Frame;
-use tracer_core::event::{ItemHeader, Kind};
 
 unsafe extern "C" {
     fn imitate_interrupt();
@@ -36,18 +34,10 @@ global_asm!(
 
 /// Replay: runs the handlers of the signals that came during the operation that the thread is about to make.
 pub fn replay(thread: &mut Thread) {
-    while comes_now(thread) {
+    while deliver::comes_at(thread, fault::flags::IN_OPERATION, thread.passes) {
         // SAFETY: it keeps what a called function keeps, and the dispatcher knows the place.
         unsafe { imitate_interrupt() };
     }
-}
-
-fn comes_now(thread: &mut Thread) -> bool {
-    let Some(next) = playback::peek(thread) else { return false };
-    next.kind == Kind::Signal as u8
-        && next.flags & fault::flags::IN_OPERATION != 0
-        && playback::preview::<[u8; 16]>(thread)
-            .is_some_and(|bytes| ItemHeader::from_bytes(bytes).value == thread.passes)
 }
 
 /// Whether a call comes from [`replay`].

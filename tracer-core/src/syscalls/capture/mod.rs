@@ -15,6 +15,7 @@ pub use outputs::outputs;
 use super::Syscall;
 use super::commands::ioctl;
 use super::kind::{Argument, Buffer, Direction, Length, Limit, Type};
+use super::layout::{Layout, Structure};
 
 /// Memory of the program, of which any address may be bad.
 pub trait Memory {
@@ -102,6 +103,14 @@ fn look_before(s: &Syscall, a: &[u64; 6], m: &impl Memory) -> Before {
         return Before { capacity: capacity.unwrap_or(0) };
     }
     Before::default()
+}
+
+/// The structure, if it is one, that the call reads where its argument `index` points.
+pub fn structure_read(s: &Syscall, a: &[u64; 6], index: u8) -> Option<&'static Structure> {
+    match resolve(s.arguments.get(index as usize)?.kind, index as usize, a) {
+        Type::Buffer(Buffer { layout: Layout::Structure(structure), .. }) => Some(structure),
+        _ => None,
+    }
 }
 
 /// What argument `index` is in this call: commands have their own ideas.

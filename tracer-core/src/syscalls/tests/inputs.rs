@@ -1,5 +1,7 @@
 //! Which memory made-up calls read.
 
+use super::super::structures::FLOCK;
+use super::super::{lookup, structure_read};
 use super::mock::{Mock, consumed};
 
 const TEXT: bool = true;
@@ -88,4 +90,25 @@ fn sent_messages() {
         ]
     );
     assert_eq!(consumed("recvmsg", [3, 0x700, 0, 0, 0, 0], 30, &m), [(DATA, 1, 0x100, 16)]);
+}
+
+#[test]
+fn what_lies_between_fields_is_not_compared() {
+    let mut lock = [0u8; 32];
+    lock[0] = libc::F_WRLCK as u8;
+    let mut other = lock;
+    // The padding behind l_whence, and that behind l_pid.
+    other[4..8].fill(0xff);
+    other[28..].fill(0xff);
+    assert!(FLOCK.has_same_fields(&lock, &other));
+    for field in [0, 2, 8, 16, 24] {
+        let mut changed = other;
+        changed[field] ^= 1;
+        assert!(!FLOCK.has_same_fields(&lock, &changed), "byte {field}");
+    }
+    let arguments = [3, libc::F_SETLK as u64, 0x1000, 0, 0, 0];
+    let fcntl = lookup(libc::SYS_fcntl as u64).unwrap();
+    let structure = structure_read(fcntl, &arguments, 2).map(|structure| structure.size);
+    assert_eq!(structure, Some(32));
+    assert!(structure_read(fcntl, &[3, libc::F_GETFD as u64, 0, 0, 0, 0], 2).is_none());
 }
