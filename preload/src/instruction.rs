@@ -1,5 +1,6 @@
 //! rdtsc, rdtscp and cpuid: executed and logged, or answered from the log.
 
+use crate::sites::{self, caught::Caught};
 use crate::thread::Thread;
 use crate::{log, order, playback, process, stop, time_stamps};
 use kmod_shim::arch::native::{
@@ -8,6 +9,21 @@ use kmod_shim::arch::native::{
 };
 use tracer_core::event::{Instruction, Kind};
 use tracer_core::session::Mode;
+
+/// Performs an instruction that was replaced.
+pub fn perform_caught(thread: &mut Thread, caught: Caught, machine: &mut MachineContext) {
+    if let Caught::Instruction(trapped) = caught {
+        return perform(thread, trapped, machine);
+    }
+    let registers = stop::registers(machine);
+    let passed = sites::exclusively(|sites| sites.caught.pass(machine.rip, &registers));
+    let Some((target, spins)) = passed else { return };
+    machine.rip = target;
+    if spins {
+        order::at_spin(thread);
+        stop::look(thread);
+    }
+}
 
 /// Performs a trapped instruction for the program.
 pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineContext) {

@@ -77,6 +77,9 @@ pub struct Thread {
     pub held_by: u32,
     /// Sync order: it has made its last call, and all that is left to be done is ours.
     pub is_ending: bool,
+    /// Sync order: it is in a function of the C++ library for the guards of static variables, whose futex calls are no
+    /// events.
+    pub is_in_guard: bool,
     /// Sync order: what the innermost pthread_once that the thread is in is to call.
     pub initialiser: *const crate::order::objects::Initialiser,
     /// Sync order: the innermost function of libc that the thread is in with a lock around it.
@@ -192,6 +195,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).returns).write(0);
         (&raw mut (*thread).passes).write(0);
         (&raw mut (*thread).is_ending).write(false);
+        (&raw mut (*thread).is_in_guard).write(false);
         (&raw mut (*thread).held_by).write(0);
         (&raw mut (*thread).initialiser).write(core::ptr::null());
         (&raw mut (*thread).enclosure).write(core::ptr::null());

@@ -1,5 +1,6 @@
 // Shows: a pool of std::threads with std::mutex and std::condition_variable, which threads take which tasks, and a static
 // variable that one of them initialises.
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <functional>
@@ -14,7 +15,13 @@
 static unsigned long initialiser;
 
 static std::string &made_once(unsigned long me) {
-    static std::string text = (initialiser = me, "made once");
+    // Others come meanwhile.
+    auto make = [me] {
+        initialiser = me;
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        return "made once";
+    };
+    static std::string text = make();
     return text;
 }
 

@@ -18,6 +18,8 @@ pub fn races() -> Vec<Case> {
         own("races/sequence_lock.c"),
         own("races/double_checked.c"),
         own("races/lock_free_stack.c"),
+        own("races/taking_turns.c").compiled("-O0"),
+        own("races/taking_turns.c").compiled("-O2"),
         own("races/spinning_flag.c").compiled("-O2").steady(),
         own("races/spinning_flag.c").compiled("-O2 -DPAUSE").steady(),
         own("races/spinning_flag.c").compiled("-O2 -DCOUNTING"),

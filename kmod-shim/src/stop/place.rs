@@ -118,6 +118,28 @@ impl Surroundings {
         self.exit
     }
 
+    /// The branch that closes the innermost loop.
+    pub fn back_branch(&self, read: ReadCode) -> Option<Branch> {
+        let behind = self.exit?;
+        let closes =
+            |(address, instruction): &&(u64, Instruction)| address + instruction.length as u64 == behind;
+        let (address, instruction) = self.placed[..self.count].iter().find(closes)?;
+        let (condition, displacement) = match instruction.flow {
+            Flow::Conditional { condition, displacement } => (Some(condition), displacement),
+            Flow::Jump { displacement } => (None, displacement),
+            _ => return None,
+        };
+        let mut bytes = [0; 2];
+        let target = behind.wrapping_add_signed(i64::from(displacement));
+        (read(*address, &mut bytes) == bytes.len()).then_some(Branch {
+            address: *address,
+            bytes,
+            condition,
+            target,
+            behind,
+        })
+    }
+
     /// A `pause` in the innermost loop: the thread spins.
     pub fn pause(&self, read: ReadCode) -> Option<u64> {
         const PAUSE: [u8; 2] = [0xf3, 0x90];
@@ -209,6 +231,42 @@ impl Surroundings {
                 end.wrapping_add_signed(i64::from(i32::from_le_bytes(bytes)))
             })
         })
+    }
+}
+
+/// A branch back to the beginning of a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// Where it is.
+    pub address: u64,
+    /// Its first bytes; it has no fewer.
+    pub bytes: [u8; 2],
+    /// When it is taken, as the processor numbers conditions; `None` for always.
+    condition: Option<u8>,
+    /// Where it goes.
+    pub target: u64,
+    /// The address behind it.
+    behind: u64,
+}
+
+impl Branch {
+    /// Where the program goes on with these flags.
+    ///
+    /// Conditions: Intel SDM volume 1, appendix B: bits 1 to 3 choose what is looked at, bit 0 negates it.
+    pub fn goes_to(&self, flags: u64) -> u64 {
+        let [carry, parity, zero, sign, overflow] = [0, 2, 6, 7, 11].map(|bit| flags >> bit & 1 != 0);
+        let holds = |condition: u8| match condition >> 1 {
+            0 => overflow,
+            1 => carry,
+            2 => zero,
+            3 => carry || zero,
+            4 => sign,
+            5 => parity,
+            6 => sign != overflow,
+            _ => zero || sign != overflow,
+        };
+        let taken = self.condition.is_none_or(|condition| holds(condition) != (condition & 1 != 0));
+        if taken { self.target } else { self.behind }
     }
 }
 

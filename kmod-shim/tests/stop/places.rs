@@ -91,3 +91,51 @@ fn operands_relative_to_instructions_are_found() {
     let here = Surroundings::read(&read, START);
     assert_eq!(here.relative_operands(&read).collect::<Vec<_>>(), [START + 6 + 0x100]);
 }
+
+/// What the processor thinks of a condition, by its `set` instruction, with these flags.
+macro_rules! processor {
+    ($flags:ident, $($set:literal)*) => {
+        [$({
+            let result: u8;
+            // SAFETY: flags without trap, direction or interrupt bits; the stack is as it was.
+            unsafe {
+                core::arch::asm!("push {0}", "popfq", concat!($set, " {1}"), in(reg) $flags, out(reg_byte) result);
+            }
+            result != 0
+        }),*]
+    };
+}
+
+#[test]
+fn a_branch_back_goes_where_the_processor_would() {
+    let combinations = (0..32u64).map(|bits| {
+        let places = [0, 2, 6, 7, 11];
+        places.iter().enumerate().fold(0x202, |flags, (bit, place)| flags | (bits >> bit & 1) << place)
+    });
+    for flags in combinations {
+        let taken = processor!(flags, "seto" "setno" "setb" "setae" "sete" "setne" "setbe" "seta" "sets" "setns"
+            "setp" "setnp" "setl" "setge" "setle" "setg");
+        for (condition, taken) in taken.into_iter().enumerate() {
+            // inc rax; jcc to it.
+            let code = [0x48, 0xff, 0xc0, 0x70 | condition as u8, 0xfb, 0xc3];
+            let read = reader(&code);
+            let branch = Surroundings::read(&read, START).back_branch(&read).unwrap();
+            assert_eq!((branch.address, branch.target, branch.bytes), (START + 3, START, [code[3], code[4]]));
+            let expected = if taken { START } else { START + 5 };
+            assert_eq!(branch.goes_to(flags), expected, "condition {condition}, flags {flags:#x}");
+        }
+    }
+}
+
+#[test]
+fn a_branch_that_looks_at_no_flags_is_always_taken() {
+    // inc rax; jmp to it.
+    let code = [0x48, 0xff, 0xc0, 0xeb, 0xfb];
+    let read = reader(&code);
+    let branch = Surroundings::read(&read, START).back_branch(&read).unwrap();
+    assert_eq!([0, 0xfff].map(|flags| branch.goes_to(flags)), [START, START]);
+    // loop looks at rcx.
+    let code = [0x48, 0xff, 0xc0, 0xe2, 0xfb];
+    let read = reader(&code);
+    assert!(Surroundings::read(&read, START).back_branch(&read).is_none());
+}

@@ -154,7 +154,7 @@ fn press(domain: &Domain, waits: u64, tenures: u64) {
         return;
     }
     // A section is over when its call is.
-    if waits > 1 && !super::sections::are_on() {
+    if !super::sections::are_on() {
         domain.interrupting.fetch_add(1, Ordering::SeqCst);
         let process = domain.holder[0].load(Ordering::SeqCst);
         if process != 0 {

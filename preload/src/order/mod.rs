@@ -241,8 +241,15 @@ fn hand_over_if_due(thread: &mut Thread) {
     }
 }
 
-/// A `pause` that is a safepoint: the thread waits for another one.
+/// A safepoint in a loop in which the thread waits for another one.
 pub fn at_spin(thread: &mut Thread) {
+    if process::get().mode == Mode::Record
+        && is_ordered(thread)
+        && domain().waiting.load(Ordering::Relaxed) == 0
+    {
+        // Who has just given the right up may not have come to wait for it again: on a busy machine, not for milliseconds.
+        kernel::yield_processor();
+    }
     pass(thread, Place::Yield);
 }
 

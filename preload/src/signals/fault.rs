@@ -78,9 +78,9 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         return;
     }
     if signal == libc::SIGILL
-        && let Some(trapped) = sites::exclusively(|sites| sites.caught_at(machine.rip))
+        && let Some(caught) = sites::exclusively(|sites| sites.caught.at(machine.rip))
     {
-        instruction::perform(thread, trapped, machine);
+        instruction::perform_caught(thread, caught, machine);
         return;
     }
     if signal == libc::SIGTRAP

@@ -12,6 +12,7 @@
 //! the program sees none of them. The kernel must not meet the missing right to write when it writes what a call gives:
 //! memory that a call names is given back before ([`Generated::give_back_named`]).
 
+use super::caught::Caught;
 use super::{Calls, Sites};
 use crate::log;
 use crate::start::maps::Mapping;
@@ -196,7 +197,7 @@ impl Sites {
         let code = Segment { address: start, bytes: &bytes[..length] };
         let reached = Reached::from(&code, entry);
         for address in reached.cpuids() {
-            self.catch(address, Trapped::Cpuid);
+            self.caught.catch(address, Caught::Instruction(Trapped::Cpuid));
         }
         self.generated.begin_visit(&reached);
     }

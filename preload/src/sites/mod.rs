@@ -1,6 +1,7 @@
 //! `syscall` instructions that have trapped: rewritten when they do so often, or known to go on trapping.
 
 mod calls;
+pub mod caught;
 mod generated;
 mod search;
 
@@ -11,7 +12,7 @@ use calls::Calls;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use generated::Generated;
-use kmod_shim::arch::native::{entry, lazy_binding, trap::Trapped};
+use kmod_shim::arch::native::{entry, lazy_binding};
 use kmod_shim::patch::{
     Others, Rewriter,
     kernel::{Kernel, Piece},
@@ -70,7 +71,7 @@ pub struct Sites {
     /// How often each site has trapped, sorted by site; [`PATIENCE`] for those that stay as they are.
     trapped: Vec<(u64, u32)>,
     /// Instructions that were replaced by [`UNDEFINED`].
-    caught: Vec<(u64, Trapped)>,
+    pub caught: caught::List,
     /// Executable mappings that were looked through, and whether all that there is was found.
     searched: Vec<(Range<u64>, bool)>,
     /// Code that the program makes.
@@ -84,7 +85,7 @@ impl Sites {
             rewriter: Rewriter::new(Calls, entry::address()),
             objects: Vec::new(),
             trapped: Vec::new(),
-            caught: Vec::new(),
+            caught: caught::List::new(),
             searched: Vec::new(),
             generated: Generated::NONE,
         }
@@ -191,30 +192,6 @@ impl Sites {
         }
     }
 
-    /// Makes the `pause` at `address` trap. What cannot be changed now could be a moment ago, and replay changes it
-    /// where recording did.
-    pub fn catch_pause(&mut self, address: u64) {
-        self.catch(address, Trapped::Pause);
-    }
-
-    fn catch(&mut self, address: u64, trapped: Trapped) {
-        if self.caught_at(address).is_some() {
-            return;
-        }
-        // A compiler may have put this where another one was.
-        self.caught.retain(|(caught, _)| *caught != address);
-        // SAFETY: an instruction of this length; the program is stopped here.
-        if unsafe { Calls.write(&[Piece { address, bytes: &UNDEFINED }]) } == 0 {
-            self.caught.push((address, trapped));
-        }
-    }
-
-    /// The instruction that was replaced at `address`, if nothing has been written over it since.
-    pub fn caught_at(&self, address: u64) -> Option<Trapped> {
-        let (_, trapped) = self.caught.iter().find(|(caught, _)| *caught == address)?;
-        (crate::log::read_value(address) == Some(UNDEFINED)).then_some(*trapped)
-    }
-
     /// Whether `address` is in code of ours that rewritten code jumps to.
     pub fn is_stub(&self, address: u64) -> bool {
         self.rewriter.mappings().any(|stubs| stubs.contains(&address))
@@ -227,7 +204,7 @@ impl Sites {
             self.rewriter.forget(&(begin..end));
         }
         self.trapped.retain(|(site, _)| !(begin..end).contains(site));
-        self.caught.retain(|(address, _)| !(begin..end).contains(address));
+        self.caught.forget(&(begin..end));
         self.searched.retain(|(range, _)| range.start >= end || range.end <= begin);
         self.generated.give_back(&(begin..end));
     }

@@ -62,7 +62,7 @@ impl Sites {
         // SAFETY: the first bytes of instructions of at least this length; the program is stopped here.
         let written = pieces.is_empty() || unsafe { Calls.write(&pieces) } == 0;
         if written {
-            self.caught.extend(found);
+            self.caught.add(found);
         }
         written && all
     }

@@ -10,7 +10,9 @@
 //!   one.
 //!
 //! A thread that spins with `pause` is stopped there, and the instruction is a safepoint from then on
-//! ([`crate::order::at_spin`]): whoever spins waits for another thread.
+//! ([`crate::order::at_spin`]): whoever spins waits for another thread. One that spins without is known by its state,
+//! which is the same in two passages of its loop; then the branch that closes the loop is the safepoint, as long as registers
+//! do not change there ([`crate::sites::caught`]).
 //!
 //! The program's code is changed only between the signal's arrival (or, in replay, the event before it) and the
 //! stop, while nobody else has the right to run; no system call is made with a change in place. [`code`] reads and
@@ -29,12 +31,17 @@ mod timer;
 
 use crate::order;
 use crate::signals::{Information, deliver};
+use crate::sites::caught::{Caught, Loop};
 use crate::thread::Thread;
 use crate::{process, sites, start};
 pub use code::read as read_code;
+
 use kmod_shim::arch::native::signal_frame::{MachineContext, UserContext};
+use kmod_shim::arch::native::trap::Trapped;
+use kmod_shim::stop::place::Surroundings;
 pub use record::{arrived, as_interrupted, cancel};
 pub use replay::look;
+pub use snapshot::{FLAGS, REGISTERS, registers};
 pub use timer::{INTERRUPTION, Reason, Request, Timer, reason, request};
 use tracer_core::session::Mode;
 
@@ -112,11 +119,42 @@ fn is_in_program(machine: &MachineContext) -> bool {
         && !sites::exclusively(|sites| sites.is_stub(machine.rip))
 }
 
-/// Lets another thread run, in either mode; the thread goes on behind the `pause` at which it `spins`.
-fn hand_over(thread: &mut Thread, machine: &mut MachineContext, spins: bool) {
-    if spins {
-        sites::exclusively(|sites| sites.catch_pause(machine.rip));
-        machine.rip += PAUSE_LENGTH;
+/// Whether a thread that is stopped spins, as the log has it; and what is a safepoint from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spin {
+    /// It does not, as far as is known.
+    No = 0,
+    /// At a `pause`, where it is. The thread goes on behind it.
+    Pause = 1,
+    /// In a loop whose branch back it is.
+    Branch = 2,
+}
+
+impl Spin {
+    fn from_number(number: u16) -> Spin {
+        match number {
+            1 => Spin::Pause,
+            2 => Spin::Branch,
+            _ => Spin::No,
+        }
+    }
+}
+
+/// Lets another thread run, in either mode.
+fn hand_over(thread: &mut Thread, machine: &mut MachineContext, spin: Spin) {
+    let at = machine.rip;
+    let catch = |address, caught| sites::exclusively(|sites| sites.caught.catch(address, caught));
+    match spin {
+        Spin::No => {}
+        Spin::Pause => {
+            catch(at, Caught::Instruction(Trapped::Pause));
+            machine.rip += PAUSE_LENGTH;
+        }
+        Spin::Branch => {
+            if let Some(branch) = Surroundings::read(&code::read, at).back_branch(&code::read) {
+                catch(branch.address, Caught::Branch(Loop::new(branch)));
+            }
+        }
     }
     order::stopped(thread);
 }

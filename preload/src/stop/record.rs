@@ -4,9 +4,9 @@
 //! that replay runs the loop as it is); an instruction inside the loop; the next instruction of all.
 
 use super::{
-    code, deliver_here,
+    Spin, code, deliver_here,
     guard::{Allowed, Found, Guard},
-    hand_over, is_in_program, is_stoppable,
+    hand_over, is_in_program, is_stoppable, memory,
     snapshot::{REGISTERS, Snapshot, registers},
     timer::{self, Request},
 };
@@ -61,7 +61,7 @@ enum Purpose {
     Return { place: u64, probes: bool },
     /// Registers are kept, and the thread goes on until it comes here again.
     Probe,
-    /// If the registers are what they were, the thread spins, and is stopped.
+    /// If registers and then, the next time, memory are what they were, the thread spins, and is stopped.
     Compare,
     /// The thread is stopped.
     Stop,
@@ -97,6 +97,10 @@ struct Recorder {
     asked: bool,
     /// Registers at a probe.
     probed: [u64; REGISTERS],
+    /// The hash of memory when they were found the same.
+    probed_memory: Option<u64>,
+    /// The end of the number of a tenure in which registers were, but memory was not: to look again would be in vain.
+    counts_in_memory: Option<u16>,
     /// What the last stop took, in microseconds, and what the look at memory before the next one took.
     cost: u64,
     look_cost: u64,
@@ -119,6 +123,8 @@ static RECORDER: Holder = Holder(UnsafeCell::new(Recorder {
     pause: AGAIN,
     asked: false,
     probed: [0; REGISTERS],
+    probed_memory: None,
+    counts_in_memory: None,
     cost: 0,
     look_cost: 0,
     snapshot: Snapshot::EMPTY,
@@ -167,7 +173,11 @@ pub fn requested(thread: &mut Thread, machine: &MachineContext, request: Request
     let patience = u64::from(order::patience().load(Ordering::Relaxed)).clamp(TENURE, u64::from(u16::MAX));
     let is_due = u64::from(request.waited) >= patience;
     // Without a `pause` it may spin all the same.
-    let probe = || here.loop_exit().and_then(|_| here.inside(&code::read)).map(|at| (at, Purpose::Probe));
+    let may_spin = recorder().counts_in_memory != Some(request.tenure);
+    let probe = || {
+        let place = here.loop_exit().filter(|_| may_spin).and_then(|_| here.inside(&code::read));
+        place.map(|at| (at, Purpose::Probe))
+    };
     match spin {
         None if is_due => {
             recorder().asked = true;
@@ -362,16 +372,22 @@ pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
         Purpose::Return { place, probes: true } => put_again(place, Purpose::Compare),
         Purpose::Probe => {
             recorder().probed = registers(machine);
+            recorder().probed_memory = None;
             go_once_more(machine, true) || leave_alone()
         }
-        Purpose::Compare => recorder().probed != registers(machine) && leave_alone(),
+        Purpose::Compare => compare(thread, machine),
         Purpose::Stop => follow_return(machine),
         Purpose::Spin => false,
     };
     if goes_on {
         return true;
     }
-    if !stop(thread, machine, purpose == Purpose::Spin) {
+    let spin = match purpose {
+        Purpose::Spin => Spin::Pause,
+        Purpose::Compare => Spin::Branch,
+        _ => Spin::No,
+    };
+    if !stop(thread, machine, spin) {
         recorder().pause = LONGEST_PAUSE;
         timer::set(thread, LONGEST_PAUSE);
         return true;
@@ -394,6 +410,27 @@ fn look(thread: &mut Thread, machine: &MachineContext) -> bool {
     go_once_more(machine, false)
 }
 
+/// The thread comes to a probe again. False if it spins: without another thread its state would be this for ever.
+fn compare(thread: &mut Thread, machine: &MachineContext) -> bool {
+    let recorder = recorder();
+    if recorder.probed != registers(machine) {
+        return leave_alone();
+    }
+    let Some(memory) = memory::hash(machine.rsp, 0..0) else { return leave_alone() };
+    match recorder.probed_memory {
+        Some(before) if before == memory => false,
+        Some(_) => {
+            recorder.counts_in_memory = Some(order::tenures() as u16);
+            leave_alone()
+        }
+        None => {
+            recorder.probed_memory = Some(memory);
+            timer::set(thread, REACH[0]);
+            go_once_more(machine, true) || leave_alone()
+        }
+    }
+}
+
 /// Lets the thread execute the instruction where it is, to be met again when it comes there the next time.
 fn go_once_more(machine: &MachineContext, probes: bool) -> bool {
     let behind = Room::at(&code::read, machine.rip).and_then(|room| room.behind_first());
@@ -406,9 +443,8 @@ fn leave_alone() -> bool {
     true
 }
 
-/// Logs and delivers what is pending, or lets another thread run, here. `spins`: at a `pause` that is a safepoint from
-/// now on.
-fn stop(thread: &mut Thread, machine: &mut MachineContext, spins: bool) -> bool {
+/// Logs and delivers what is pending, or lets another thread run, here.
+fn stop(thread: &mut Thread, machine: &mut MachineContext, spin: Spin) -> bool {
     let recorder = recorder();
     if !is_wanted(thread) {
         return false;
@@ -428,8 +464,8 @@ fn stop(thread: &mut Thread, machine: &mut MachineContext, spins: bool) -> bool 
         order::patience().store(patience, Ordering::Relaxed);
         thread.items.clear();
         thread.items.push_copy(Tag::State, 0, machine.rip, recorder.snapshot.bytes());
-        log::items_only(thread, Kind::Stop, 0, u16::from(spins));
-        hand_over(thread, machine, spins);
+        log::items_only(thread, Kind::Stop, 0, spin as u16);
+        hand_over(thread, machine, spin);
         return true;
     }
     let mut place = flags::STOP;

@@ -8,7 +8,7 @@
 use super::guard::{Allowed, Found, Guard};
 use super::overdue::Search;
 use super::snapshot::Snapshot;
-use super::{as_interrupted, code, deliver_here, hand_over, is_stoppable, timer};
+use super::{Spin, as_interrupted, code, deliver_here, hand_over, is_stoppable, timer};
 use crate::signals::{Information, deliver, fault::flags};
 use crate::thread::{self, ProgramWait, Thread};
 use crate::{divergence, kernel, playback, process};
@@ -456,7 +456,7 @@ fn found(thread: &mut Thread, machine: &mut MachineContext) {
     while let Some(header) = next {
         if header.kind == Kind::Stop as u8 {
             playback::skip(thread, header.length as usize);
-            hand_over(thread, machine, header.number != 0);
+            hand_over(thread, machine, Spin::from_number(header.number));
             break;
         }
         let information: Information = deliver::logged_information(thread, &header);

@@ -28,7 +28,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub const REGISTERS: usize = 18;
 const STACK_POINTER: usize = 15;
 const INSTRUCTION_POINTER: usize = 16;
-const FLAGS: usize = 17;
+/// The flags among them.
+pub const FLAGS: usize = 17;
 const EXTENDED: usize = 18;
 const MEMORY: usize = 19;
 const VECTORS: usize = 20;

@@ -180,7 +180,7 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
         interrupt::deliver(thread, frame);
         return true;
     }
-    if !within(&CODE) || within(&SYSCALL) {
+    if !thread.is_in_guard && (!within(&CODE) || within(&SYSCALL)) {
         return false;
     }
     if !thread.trap.is_null() {

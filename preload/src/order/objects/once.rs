@@ -97,9 +97,22 @@ extern "C" fn initialise() {
     function();
 }
 
+/// Calls one of the C++ library's functions. By `syscall`, as the program's atomics do, it sleeps while another thread
+/// is at work, or wakes those that do; who that is differs between the modes.
+fn call_guard(function: &Original, guard: u64) -> i32 {
+    if !sections::are_on() {
+        // SAFETY: the function, with the program's guard.
+        return unsafe { function.call([guard]) };
+    }
+    thread::current().is_in_guard = true;
+    // SAFETY: see above.
+    let result = unsafe { function.call([guard]) };
+    thread::current().is_in_guard = false;
+    result
+}
+
 extern "C" fn guard_acquire(guard: u64) -> i32 {
-    // SAFETY: the C++ library's function, with the program's guard.
-    let call = || unsafe { GUARD_ACQUIRE.call([guard]) };
+    let call = || call_guard(&GUARD_ACQUIRE, guard);
     let Some((thread, state)) = sections::ordered() else { return call() };
     let subject = Subject::by_address(Operation::Guard, guard);
     if state == state::REPLAY {
@@ -120,8 +133,7 @@ extern "C" fn guard_acquire(guard: u64) -> i32 {
 }
 
 extern "C" fn guard_release(guard: u64) -> i32 {
-    // SAFETY: the C++ library's function, with the program's guard.
-    let result = unsafe { GUARD_RELEASE.call([guard]) };
+    let result = call_guard(&GUARD_RELEASE, guard);
     if sections::state() == state::REPLAY {
         // The library knows nothing of those that wait here.
         // SAFETY: the program's object.
