@@ -19,7 +19,7 @@ const STRIPES: usize = 1024;
 const OWNER: u32 = PLACE_BITS;
 const PLACES: u64 = (1 << OWNER) - 1;
 /// How often a thread looks before it sleeps.
-const SPINS: usize = 50;
+const SPINS: usize = 1000;
 /// Milliseconds after which a sleeper looks whether anybody is still there.
 const PATIENCE: u64 = 1000;
 
