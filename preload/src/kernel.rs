@@ -116,6 +116,11 @@ pub fn thread_time() -> u64 {
     read_clock(libc::CLOCK_THREAD_CPUTIME_ID) / 1000
 }
 
+/// Time since some moment, in nanoseconds.
+pub fn monotonic_time() -> u64 {
+    read_clock(libc::CLOCK_MONOTONIC)
+}
+
 /// A clock that always exists, in nanoseconds.
 fn read_clock(clock: i32) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -43,3 +43,4 @@ mod stop;
 mod symbols;
 mod thread;
 mod time_stamps;
+mod watch;

@@ -129,6 +129,7 @@ pub fn end_recording(reason: &[u8]) {
 
 /// Ends this process with `signal`, as the recorded one ended.
 pub fn die_by_signal(signal: i32) -> ! {
+    crate::watch::linger();
     crate::signals::kernel_side::set_default(signal);
     let (process, thread) = crate::kernel::real_ids();
     let unblocked = 0u64;

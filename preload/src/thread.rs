@@ -10,7 +10,7 @@ use kmod_shim::arch::native::{
 };
 use tracer_core::companion::wake::{Futex, ProgramSide};
 use tracer_core::ring::{Consumer, Producer, Wait};
-use tracer_core::session::{self, RING_SIZE, Slot};
+use tracer_core::session::{self, RING_SIZE, Slot, watch::CHUNK};
 
 /// Bytes of the hook stack.
 const HOOK_STACK: usize = 256 << 10;
@@ -28,7 +28,9 @@ const HOOK: usize = STATE + STATE_SIZE + GUARD;
 const SIGNAL: usize = HOOK + HOOK_STACK + GUARD;
 const OPERATION: usize = SIGNAL + SIGNAL_STACK + GUARD;
 const RING: usize = 0x10_0000;
-const _: () = assert!(OPERATION + OPERATION_STACK <= RING && RING + 2 * RING_SIZE <= arena::THREAD_STRIDE);
+/// What a watched replay tells.
+const WATCH: usize = RING + 2 * RING_SIZE + GUARD;
+const _: () = assert!(OPERATION + OPERATION_STACK <= RING && WATCH + CHUNK <= arena::THREAD_STRIDE);
 
 /// One thread's state. `register` is first: gs points to it.
 #[repr(C)]
@@ -73,6 +75,8 @@ pub struct Thread {
     pub returns: u64,
     /// Sync order: operations on synchronisation objects so far.
     pub passes: u64,
+    /// Sync order, recording: for how many nanoseconds it slept in the operation with this number ([`Thread::passes`]).
+    pub slept: (u64, u64),
     /// Sync order, replay: whose stream it waits for to give an object up, plus one; 0 for nobody's.
     pub held_by: u32,
     /// Sync order: it has made its last call, and all that is left to be done is ours.
@@ -119,6 +123,8 @@ pub struct Thread {
     pub bounce: crate::calls::bounce::Buffer,
     /// Items of the event being built.
     pub items: crate::log::Items,
+    /// Watched replay: what it has told.
+    pub watch: crate::watch::State,
     /// The header of the next event in replay, if it was looked at already.
     pub next: Option<tracer_core::event::Header>,
 }
@@ -194,6 +200,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).says_tenure).write(false);
         (&raw mut (*thread).returns).write(0);
         (&raw mut (*thread).passes).write(0);
+        (&raw mut (*thread).slept).write((0, 0));
         (&raw mut (*thread).is_ending).write(false);
         (&raw mut (*thread).is_in_guard).write(false);
         (&raw mut (*thread).held_by).write(0);
@@ -239,6 +246,11 @@ impl Thread {
     }
 }
 
+/// Where an area has its chunk of what a watched replay tells.
+pub fn watch_area(area: usize) -> usize {
+    area_base(area) + WATCH
+}
+
 /// The lowest address of an area's signal stack.
 pub fn signal_stack_of(area: usize) -> u64 {
     (area_base(area) + SIGNAL) as u64
@@ -266,6 +278,7 @@ pub unsafe fn attach_ring(thread: *mut Thread, area: usize, slot: usize) -> Resu
         (&raw mut (*thread).events).write(0);
         (&raw mut (*thread).calls).write(0);
         (&raw mut (*thread).next).write(None);
+        (&raw mut (*thread).watch).write(crate::watch::State::NEW);
     }
     Ok(())
 }

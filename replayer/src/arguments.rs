@@ -53,6 +53,11 @@ pub enum Command {
     Audit(Audit),
     /// Look for a pattern in what the program read and wrote
     Grep(Grep),
+    /// Replay a trace and tell which locks were taken, waited for and held, for how long, and where
+    Locks(Locks),
+    /// Replay a trace and look for deadlocks: those that are, and those that could have been
+    #[command(after_help = notes::text(&[&EXIT_STATUS]))]
+    Deadlocks(Deadlocks),
     /// Find where two traces of a program first differ: in results, data, or who ran
     #[command(after_help = notes::text(&[&EXIT_STATUS]))]
     Diff(Diff),
@@ -315,6 +320,61 @@ pub struct Grep {
     /// Capital letters are like small ones
     #[arg(short, long)]
     pub ignore_case: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `imitate locks` sums up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LocksBy {
+    /// The lock
+    Object,
+    /// The place in the program that takes it
+    Site,
+}
+
+/// `imitate locks`
+///
+/// The trace is replayed for this, without its output. Seen are libc's mutexes, read-write locks, spin locks, condition
+/// variables, semaphores, barriers and joins (C11's and C++'s, which are made of them, too), whether or not anybody waited.
+/// Of locks that are made of atomics, as Rust's are, only the sleeps are seen, as futexes.
+///
+/// Times are the replay's, in which calculations take as long as ever and system calls next to nothing. In a serial recording
+/// one thread runs at a time, so that a wait lasts until the other has been given the turn, and a lock may be held while
+/// others run; record with `--order sync` to see how long threads that run in parallel slept for a lock: those times
+/// are the recording's. Spin locks are not seen in serial order, unless with chaos.
+#[derive(Args)]
+pub struct Locks {
+    #[command(flatten)]
+    pub which: Which,
+    /// What to sum up by; JSON has both
+    #[arg(long, value_enum, default_value_t = LocksBy::Object)]
+    pub by: LocksBy,
+    /// Print only the first N rows
+    #[arg(short = 'n', long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imitate deadlocks`
+///
+/// The trace is replayed for this, without its output. Told are threads that wait for each other when the trace ends, and
+/// inversions: threads that took locks in orders that could have made them wait for each other, although they did not
+/// this time. An order that another lock, held by both, makes harmless is no inversion, nor is one of threads that one
+/// created after the other's part or joined before it.
+///
+/// Seen are libc's mutexes, read-write locks and joins. A lock that is freed, without being destroyed, and another
+/// one at the same address are taken for one.
+#[derive(Args)]
+pub struct Deadlocks {
+    #[command(flatten)]
+    pub which: Which,
+    /// Count attempts to take a lock without waiting as if they waited
+    #[arg(long)]
+    pub tries: bool,
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,

@@ -56,6 +56,8 @@ fn run(command: Command) -> Result<i32> {
         Command::Extract(options) => analysis::extract(&options).map(|()| 0),
         Command::Audit(options) => analysis::audit(&options).map(|()| 0),
         Command::Grep(options) => Ok(if analysis::grep(&options)? { 0 } else { status::NO }),
+        Command::Locks(options) => analysis::locks(&options).map(|()| 0),
+        Command::Deadlocks(options) => Ok(if analysis::deadlocks(&options)? { status::NO } else { 0 }),
         Command::Timeline(options) => analysis::timeline(&options).map(|()| 0),
         Command::Diff(options) => Ok(if analysis::diff(&options)? { status::NO } else { 0 }),
         Command::Export(options) => analysis::export(&options).map(|()| 0),

@@ -14,7 +14,7 @@
 //! | [`Kind::Check`] | `registers: u64`, `memory: u64`, `calls: u64` (state hashes; 0 = not taken) |
 //! | [`Kind::Turn`] | `turn: u64` (this thread got the right to run; the domain's count of hand-overs), `spins: u64` (spin safepoints since its last turn) |
 //! | [`Kind::Note`] | items: one `Text`, a message for the reader of the trace |
-//! | [`Kind::Operation`] | `object: u64` (its address), `place: u64` (its place among the object's operations), `passes: u64` (operations of this thread before it), `result: i64`; `number` is an [`Operation`] |
+//! | [`Kind::Operation`] | `object: u64` (its address), `place: u64` (its place among the object's operations), `passes: u64` (operations of this thread before it), `result: i32`, `slept: u32` (microseconds in the kernel, rounded up); `number` is an [`Operation`] |
 //! | [`Kind::Stop`] | items: one `State`: the thread was stopped between two instructions, to let others run |
 //!
 //! An item is an [`ItemHeader`] followed by `length` bytes, padded with zeros to a multiple of 8.

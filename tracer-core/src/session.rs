@@ -1,6 +1,6 @@
 //! The shared memory that the processes of one recording and their companion agree on.
 //!
-//! It is one memfd: a [`Control`] page range, then [`SLOTS`] rings of [`RING_SIZE`] bytes. Every process
+//! It is one memfd: a [`Control`] page range, then [`SLOTS`] rings of [`RING_SIZE`] bytes, and what [`watch`] has. Every process
 //! inherits the descriptor (it survives fork and exec, and needs no path, so a child that has changed root,
 //! user or namespace still reaches it). A stream uses one slot for as long as its thread lives. The file is
 //! sparse: a slot costs memory only for the pages that were touched, and the companion punches them out again, but
@@ -10,8 +10,10 @@
 //! descriptor to the writer, and its end-of-file tells the companion, whatever killed them, that the last
 //! process has gone.
 
+pub mod functions;
 mod published;
 mod searches;
+pub mod watch;
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -287,6 +289,8 @@ pub struct Control {
     pub processor: Published<66>,
     /// What was found in the code of the files that are mapped.
     pub searches: Searches,
+    /// Replay: what is told beside it.
+    pub watch: watch::Watch,
     /// Record: a number for each sealed file, which the writer changes *before* anybody can change the file: what was
     /// read before the number was seen to be the same is what the trace refers to.
     pub seals: [AtomicU32; SEALS],

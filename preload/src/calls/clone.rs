@@ -8,7 +8,7 @@ use super::{generic, refuse};
 use crate::process::{self, Child};
 use crate::signals::{SYNCHRONOUS, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{divergence, kernel, log, order, playback};
+use crate::{divergence, kernel, log, order, playback, watch};
 use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::{entry, frame::Frame, raw};
 use tracer_core::event::{Kind, Tag};
@@ -253,6 +253,9 @@ fn replay(
     thread::wake_companion();
     let sets_child_tid = request.flags & CHILD_SETTID != 0;
     let signal = if request.flags & THREAD != 0 { 0 } else { libc::SIGCHLD as u64 };
+    if request.flags & THREAD != 0 {
+        watch::creates(thread, stream, request.clear_tid);
+    }
     request.flags = request.flags & KEPT_IN_REPLAY | signal;
     request.parent_tid = 0;
     request.pidfd = 0;

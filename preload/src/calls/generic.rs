@@ -3,7 +3,7 @@
 use super::bounce;
 use crate::log::{self, ProgramMemory};
 use crate::thread::Thread;
-use crate::{divergence, order, output, playback, process};
+use crate::{divergence, order, output, playback, process, watch};
 use kmod_shim::arch::native::{frame::Frame, raw};
 use tracer_core::event::{ItemHeader, Kind, Tag, flags};
 use tracer_core::session::Mode;
@@ -17,9 +17,26 @@ pub const INTERRUPTED: i64 = -(libc::EINTR as i64);
 pub fn emulate(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     match process::get().mode {
         Mode::Record => record(thread, frame, syscall),
+        Mode::Replay if syscall.number as i64 == libc::SYS_futex && watch::is_on() => {
+            replay_sleep(thread, frame, syscall);
+        }
         Mode::Replay => {
             replay(thread, frame, syscall, ignore_item);
         }
+    }
+}
+
+/// Replays a futex call, and tells of it if it is one that sleeps.
+fn replay_sleep(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    let arguments = frame.arguments();
+    let sleeps = syscalls::behaviour(syscall, &arguments).blocks;
+    if sleeps {
+        watch::sleeps(thread, arguments[0], frame);
+    }
+    let result = replay(thread, frame, syscall, ignore_item);
+    // Who was interrupted sleeps again, if a handler does not do something else.
+    if sleeps && result != INTERRUPTED {
+        watch::wakes(thread, arguments[0]);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{decided, generic};
 use crate::order::{sections, stall::Stall};
 use crate::thread::{self, Thread};
-use crate::{check, kernel, log, playback, process};
+use crate::{check, kernel, log, playback, process, watch};
 use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::Kind;
@@ -81,6 +81,7 @@ fn is_of_thread(state: u32) -> bool {
 /// The process's other threads end with it, wherever they are: their streams are complete too.
 pub fn end_others(thread: &mut Thread) {
     await_others(thread);
+    watch::linger();
     let end = match process::get().mode {
         Mode::Record => slot_state::LEAVING,
         Mode::Replay => slot_state::FINISHED,

@@ -9,10 +9,11 @@ use super::adversary::{self, Place};
 use super::objects;
 use crate::start::maps::Mapping;
 use crate::thread;
-use crate::{sites, stop};
+use crate::{sites, stop, watch};
 use core::arch::global_asm;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use kmod_shim::vdso::{Function, Functions};
+use tracer_core::session::functions;
 
 /// The functions. C11's go through the same code.
 const NAMES: [&[u8]; 24] = [
@@ -46,6 +47,20 @@ const ENTRIES: usize = 32;
 /// Bytes from one entry hook to the next.
 const STRIDE: u64 = 16;
 
+/// What the hook keeps on the program's stack.
+#[repr(C)]
+struct Kept {
+    entry: u64,
+    others: [u64; 4],
+    second: u64,
+    first: u64,
+    caller: u64,
+}
+
+/// As what a watched replay tells of each function: its number there, plus one.
+static WATCHED: [AtomicU8; ENTRIES] = [const { AtomicU8::new(0) }; ENTRIES];
+/// Where each function begins.
+static ADDRESSES: [AtomicU64; ENTRIES] = [const { AtomicU64::new(0) }; ENTRIES];
 /// Where each function goes on.
 static ORIGINALS: [AtomicU64; ENTRIES] = [const { AtomicU64::new(0) }; ENTRIES];
 
@@ -75,6 +90,7 @@ global_asm!(
     "push r8",
     "push r9",
     "push r11",
+    "mov rsi, rsp",
     "lea rdi, [rip + {passed}]",
     "call imitate_on_hook_stack",
     "pop r11",
@@ -107,24 +123,37 @@ pub fn install(mappings: &[Mapping]) {
     let Some(base) = objects::base_of(mappings, |name| name.ends_with(objects::LIBC)) else { return };
     // SAFETY: ld.so has loaded it, and it stays for as long as the process lives.
     let functions = unsafe { Functions::at(base) }.functions();
-    let mut known = [0u64; ENTRIES];
     let mut count = 0;
-    for Function { address, .. } in functions.filter(|function| NAMES.contains(&function.name)) {
-        if count == ENTRIES || known[..count].contains(&address) {
+    for Function { address, name, .. } in functions.filter(|function| NAMES.contains(&function.name)) {
+        if count == ENTRIES || is_hooked(address) {
             continue;
         }
         let hook = imitate_points as *const () as u64 + count as u64 * STRIDE;
         if let Some(original) = sites::exclusively(|sites| sites.redirect(base, address, hook)) {
             ORIGINALS[count].store(original, Ordering::Relaxed);
-            known[count] = address;
+            ADDRESSES[count].store(address, Ordering::Relaxed);
+            let number = functions::number(name).map_or(0, |number| number as u8 + 1);
+            WATCHED[count].store(number, Ordering::Relaxed);
             count += 1;
         }
     }
 }
 
+/// Whether the function at `address` has a hook here.
+pub fn is_hooked(address: u64) -> bool {
+    ADDRESSES.iter().any(|known| known.load(Ordering::Relaxed) == address)
+}
+
 /// A thread calls one of the functions.
-extern "C" fn passed(_: u64, _: u64, _: u64) {
+extern "C" fn passed(kept: &Kept) {
     let thread = thread::current();
     super::pass(thread, Place::Safepoint);
     stop::look(thread);
+    if watch::is_on() {
+        let number = WATCHED[kept.entry as usize].load(Ordering::Relaxed);
+        if let Some(number) = number.checked_sub(1) {
+            let top = (&raw const kept.caller) as u64;
+            watch::calls(thread, number.into(), [kept.first, kept.second], top);
+        }
+    }
 }

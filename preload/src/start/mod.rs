@@ -8,7 +8,7 @@ mod standalone;
 use crate::process::{self, Process};
 use crate::signals::{Action, SYNCHRONOUS, bit, kernel_side};
 use crate::thread::{self, RawFutex, Thread};
-use crate::{arena, clock, files, kernel, order, sites, stop, time_stamps};
+use crate::{arena, clock, files, kernel, order, sites, stop, time_stamps, watch};
 use alloc::vec::Vec;
 use core::arch::global_asm;
 use core::ffi::{c_char, c_int, c_void};
@@ -285,6 +285,7 @@ fn arm(thread: &mut Thread, stack: &InitialStack, mappings: &[maps::Mapping]) {
         // First: functions with instructions that were replaced cannot be read any more.
         order::points::install(mappings);
         order::objects::install(mappings);
+        watch::install(thread, mappings);
         time_stamps::trap(mappings);
         if let Some(code) = layout::of_loader(stack, mappings).find(|mapping| mapping.executable) {
             sites::exclusively(|sites| sites.make_binding_repeatable(code.begin..code.end));

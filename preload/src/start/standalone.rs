@@ -116,6 +116,7 @@ fn replay() -> io::Result<()> {
     let recorded = recorded_start(&trace).map_err(io::Error::other)?;
     let content = recorded_program(&trace, &manifest, &recorded).map_err(io::Error::other)?;
     let replaying = Replaying {
+        watched: false,
         directory: trace,
         check: check_level::CHEAP,
         on_divergence: Box::new(|report: &Report, to: &mut dyn Write| describe(report, to)),

@@ -2,11 +2,13 @@
 
 mod audit;
 mod call;
+mod deadlocks;
 mod diff;
 mod export;
 mod extract;
 mod family;
 mod grep;
+mod locks;
 mod objects;
 mod order;
 mod recording;
@@ -15,13 +17,16 @@ mod table;
 mod timeline;
 mod transfer;
 mod walk;
+mod watched;
 
 pub use audit::{Topic, audit};
+pub use deadlocks::deadlocks;
 pub use diff::diff;
 pub use export::export;
 pub use extract::extract;
 pub use family::{Family, Image, Member, text};
 pub use grep::grep;
+pub use locks::locks;
 pub use order::{ProcessEvents, processes};
 pub use recording::Recording;
 pub use stats::print_stats;

@@ -24,6 +24,16 @@ pub fn count(number: u64) -> String {
     HumanCount(number).to_string()
 }
 
+/// `1.2 ms`, of nanoseconds.
+pub fn time(nanoseconds: u64) -> String {
+    const UNITS: [(&str, f64); 3] = [("s", 1e9), ("ms", 1e6), ("us", 1e3)];
+    let time = nanoseconds as f64;
+    match UNITS.iter().find(|(_, size)| time >= *size) {
+        Some((unit, size)) => format!("{:.1} {unit}", time / size),
+        None => format!("{nanoseconds} ns"),
+    }
+}
+
 /// `1.21 KiB`.
 pub fn bytes(number: u64) -> String {
     HumanBytes(number).to_string()

@@ -1,12 +1,11 @@
 //! A native backtrace of a process that stands still, with names and, where there is debug information, lines.
 
+use super::loaded::LoadedObject;
 use super::process::{Mapping, Process};
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, FrameAddress, Module, Unwinder};
-use object::{Object, ObjectSection, ObjectSegment};
+use object::{Object, ObjectSection};
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 /// Longer stacks are cut: runaway recursion is common where things go wrong.
 const MAXIMUM_FRAMES: usize = 64;
@@ -27,7 +26,7 @@ pub fn backtrace(process: &Process, registers: Registers) -> Vec<String> {
     let mut objects = BTreeMap::new();
     let mut unwinder = UnwinderX86_64::<Vec<u8>>::new();
     for group in process.mappings().chunk_by(|one, next| one.path == next.path) {
-        if let Some((object, module)) = LoadedObject::open(group) {
+        if let Some((object, module)) = open(group) {
             unwinder.add_module(module);
             objects.insert(object.addresses.start, object);
         }
@@ -61,72 +60,29 @@ fn describe(number: usize, frame: FrameAddress, objects: &BTreeMap<u64, LoadedOb
     format!("#{number:<2} {address:#018x} {} at {place}", function.unwrap_or_else(|| "??".to_owned()))
 }
 
-/// An ELF file in a process.
-struct LoadedObject {
-    path: PathBuf,
-    addresses: Range<u64>,
-    /// What is added to the file's own addresses.
-    bias: u64,
-    symbols: Option<addr2line::Loader>,
-}
-
-impl LoadedObject {
-    /// Reads the file that `mappings` (consecutive ones of one file) show; `None` if it is no ELF file or
-    /// is not there any more.
-    fn open(mappings: &[Mapping]) -> Option<(LoadedObject, Module<Vec<u8>>)> {
-        let (first, last) = (mappings.first()?, mappings.last()?);
-        let data = std::fs::read(&first.path).ok()?;
-        let file = object::File::parse(&*data).ok()?;
-        let bias = bias(&file, mappings)?;
-        let addresses = first.addresses.start..last.addresses.end;
-        let section = |name: &str| file.section_by_name(name);
-        let place = |name| section(name).map(|found| found.address()..found.address() + found.size());
-        let bytes = |name| section(name).and_then(|found| found.data().ok()).map(<[u8]>::to_vec);
-        let sections = ExplicitModuleSectionInfo {
-            base_svma: 0,
-            text_svma: place(".text"),
-            text: bytes(".text"),
-            got_svma: place(".got"),
-            eh_frame_svma: place(".eh_frame"),
-            eh_frame: bytes(".eh_frame"),
-            eh_frame_hdr_svma: place(".eh_frame_hdr"),
-            eh_frame_hdr: bytes(".eh_frame_hdr"),
-            ..Default::default()
-        };
-        let name = first.path.display().to_string();
-        let module = Module::new(name, addresses.clone(), bias, sections);
-        let symbols = addr2line::Loader::new(&first.path).ok();
-        Some((LoadedObject { path: first.path.clone(), addresses, bias, symbols }, module))
-    }
-
-    /// Function and `file:line` of an address in the file's own terms, each if known.
-    fn look_up(&self, probe: u64) -> (Option<String>, Option<String>) {
-        let Some(symbols) = &self.symbols else { return (None, None) };
-        let function =
-            symbols.find_symbol(probe).map(|name| addr2line::demangle_auto(name.into(), None).into_owned());
-        let location = symbols.find_location(probe).ok().flatten();
-        let line = location.and_then(|at| Some(format!("{}:{}", short(at.file?), at.line?)));
-        (function, line)
-    }
-}
-
-fn short(path: &str) -> &str {
-    Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
-}
-
-/// How far the file was moved: from the first mapping that one of its segments explains.
-fn bias(file: &object::File<'_>, mappings: &[Mapping]) -> Option<u64> {
-    mappings.iter().find_map(|mapping| {
-        file.segments().find_map(|segment| {
-            let (offset, size) = segment.file_range();
-            // The kernel maps whole pages, so a mapping may begin before its segment does.
-            let (start, end) = (offset & !4095, offset.checked_add(size)?);
-            let address = segment.address() & !4095;
-            (start..end)
-                .contains(&mapping.offset)
-                .then(|| mapping.addresses.start.wrapping_sub(address + (mapping.offset - start)))
-        })
-    })
+/// Reads the file that `mappings` (consecutive ones of one file) show, and how its functions are unwound; `None` if it is no
+/// ELF file or is not there any more.
+fn open(mappings: &[Mapping]) -> Option<(LoadedObject, Module<Vec<u8>>)> {
+    let object = LoadedObject::open(mappings, None)?;
+    let data = std::fs::read(&object.path).ok()?;
+    let file = object::File::parse(&*data).ok()?;
+    let section = |name: &str| file.section_by_name(name);
+    let place = |name| section(name).map(|found| found.address()..found.address() + found.size());
+    let bytes = |name| section(name).and_then(|found| found.data().ok()).map(<[u8]>::to_vec);
+    let sections = ExplicitModuleSectionInfo {
+        base_svma: 0,
+        text_svma: place(".text"),
+        text: bytes(".text"),
+        got_svma: place(".got"),
+        eh_frame_svma: place(".eh_frame"),
+        eh_frame: bytes(".eh_frame"),
+        eh_frame_hdr_svma: place(".eh_frame_hdr"),
+        eh_frame_hdr: bytes(".eh_frame_hdr"),
+        ..Default::default()
+    };
+    let name = object.path.display().to_string();
+    let module = Module::new(name, object.addresses.clone(), object.bias, sections);
+    Some((object, module))
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What is told when a replay met something other than what was recorded.
 
 mod backtrace;
+pub mod loaded;
 mod process;
 
 use backtrace::{Registers, backtrace};
+pub use process::Mapping;
 use process::Process;
 use std::io::{Result, Write};
 use tracer_core::session::Report;

@@ -9,9 +9,11 @@ mod program;
 mod record;
 mod replay;
 mod verify;
+mod watched;
 
 pub use hunt::{Condition, Hunted, hunt};
 pub use program::library;
 pub use record::{Recorded, record};
 pub use replay::{replay, replay_in_place};
 pub use verify::verify;
+pub use watched::{Watched, watch};

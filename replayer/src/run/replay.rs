@@ -16,7 +16,7 @@ use tracer_core::companion::launch::{
     Launch, changed_objects, exec_program, own_environment, padded_library_path, recorded_program,
     recorded_start,
 };
-use tracer_core::companion::{Audience, Opening, Outcome, ReplayEnd, Role};
+use tracer_core::companion::{Audience, Opening, Outcome, ReplayEnd, Role, Started};
 use tracer_core::session::Mode;
 use tracer_core::trace::directory::{is_being_recorded, wait_until_recorded};
 use tracer_core::trace::files::Resolved;
@@ -73,18 +73,27 @@ pub fn replay(options: &Replay) -> Result<Ending> {
 }
 
 fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
-    let prepared = prepare(directory, options.check.level(), Audience::Launcher)?;
-    let Prepared { opening, launch, working_directory, _content } = prepared;
-    let (mut started, program) = Running::start(opening, &launch, Some(&working_directory), None)?;
+    let prepared = prepare(directory, options.check.level(), false, Audience::Launcher)?;
+    let Prepared { opening, launch, working_directory, content: _content } = prepared;
+    let (started, program) = Running::start(opening, &launch, Some(&working_directory), None)?;
     let program = program?;
     let meter = if options.quiet { None } else { Meter::new(directory, &started) };
+    finish(started, &program, || meter.map(Meter::run))
+}
+
+/// Waits for a replay's program and companion, while what `begin` gives lives.
+pub fn finish<M>(
+    mut started: Started,
+    program: &Running,
+    begin: impl FnOnce() -> M,
+) -> Result<(Ending, ReplayEnd)> {
     // Whoever holds these is taken for the program.
     started.program = None;
-    let meter = meter.map(Meter::run);
+    let meanwhile = begin();
     let status = program.wait()?;
     let told = started.root_ended(status.into_raw());
     let outcome = started.wait_done();
-    drop(meter);
+    drop(meanwhile);
     match outcome {
         Ok(Outcome::Replayed(end)) => Ok((Ending::of(status), end)),
         Ok(Outcome::Recorded(_)) => bail!("the replay's companion answered as if it had recorded"),
@@ -95,7 +104,7 @@ fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
 /// Becomes the recorded program in this process, with a companion that answers it. Nobody waits for the
 /// companion: what it has to say goes to stderr.
 pub fn replay_in_place(options: &ReplayExec) -> Result<Infallible> {
-    let prepared = prepare(&options.trace, options.check.level(), Audience::StandardError)?;
+    let prepared = prepare(&options.trace, options.check.level(), false, Audience::StandardError)?;
     // Its end is the program's.
     let _started = prepared.opening.start(|_| ())?;
     // As in `become_program`.
@@ -111,23 +120,26 @@ fn check_objects(manifest: &Manifest) -> Result<()> {
 }
 
 /// A replay that is about to begin.
-struct Prepared {
-    opening: Opening,
-    launch: Launch,
+pub struct Prepared {
+    /// Its session.
+    pub opening: Opening,
+    /// Its program.
+    pub launch: Launch,
     /// Where the program was started.
-    working_directory: PathBuf,
+    pub working_directory: PathBuf,
     /// The program's content, which the launch's path leads to.
-    _content: Option<Resolved>,
+    pub content: Option<Resolved>,
 }
 
-fn prepare(directory: &Path, check: u32, audience: Audience) -> Result<Prepared> {
+/// Makes a replay ready, which tells of synchronisation if it is to be `watched`.
+pub fn prepare(directory: &Path, check: u32, watched: bool, audience: Audience) -> Result<Prepared> {
     let manifest = Manifest::load(directory)?;
     check_objects(&manifest)?;
     let recorded = recorded_start(directory)?;
     let content = recorded_program(directory, &manifest, &recorded)?;
     let library = padded_library_path(&library()?)?;
     let on_divergence = Box::new(divergence::write_report);
-    let replaying = Replaying { directory: directory.to_owned(), check, on_divergence };
+    let replaying = Replaying { directory: directory.to_owned(), check, watched, on_divergence };
     let opening = Opening::new(Role::Replay(replaying), audience)?;
     let launch = Launch {
         executable: recorded.executable,
@@ -139,5 +151,5 @@ fn prepare(directory: &Path, check: u32, audience: Audience) -> Result<Prepared>
         library,
         session: opening.program().value(0),
     };
-    Ok(Prepared { opening, launch, working_directory: recorded.directory, _content: content })
+    Ok(Prepared { opening, launch, working_directory: recorded.directory, content })
 }

@@ -25,7 +25,7 @@ pub mod writer;
 
 use std::io;
 use std::num::NonZeroU64;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 
 pub use link::{Outcome, ReplayEnd, Summary};
@@ -76,16 +76,25 @@ impl Opening {
     ///
     /// Errors: there is no memory or descriptor for it.
     pub fn new(role: Role, audience: Audience) -> io::Result<Opening> {
-        let (mode, check, order, chaos) = match &role {
-            Role::Record(recording) => (Mode::Record, recording.check, recording.order, recording.chaos),
-            Role::Replay(replaying) => (Mode::Replay, replaying.check, Order::default(), None),
+        let (mode, check, order, chaos, watched) = match &role {
+            Role::Record(recording) => {
+                (Mode::Record, recording.check, recording.order, recording.chaos, false)
+            }
+            Role::Replay(replaying) => {
+                (Mode::Replay, replaying.check, Order::default(), None, replaying.watched)
+            }
         };
         let role = match role {
             Role::Record(recording) => Role::Record(recording.absolute()?),
             Role::Replay(replaying) => Role::Replay(replaying.absolute()?),
         };
         let seed = chaos.map_or(0, NonZeroU64::get);
-        Ok(Opening { role, audience, session: Session::create(mode, check, order, seed)? })
+        Ok(Opening { role, audience, session: Session::create(mode, check, order, seed, watched)? })
+    }
+
+    /// The session's memory.
+    pub fn memory(&self) -> BorrowedFd<'_> {
+        self.session.memory.as_fd()
     }
 
     /// What the program inherits.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::limits::{Limit, Resource};
 use super::memory::ControlMapping;
-use crate::session::{MAGIC, Mode, Order, SESSION_SIZE, slot_state};
+use crate::session::{MAGIC, Mode, Order, SESSION_SIZE, slot_state, watch};
 
 /// The highest number that a descriptor of ours gets. A process's descriptor table is as long as its highest
 /// number, and fork copies it: a number near a limit of a million would cost each fork 8 MB. This is the highest one
@@ -45,17 +45,21 @@ impl ProgramDescriptors {
 impl Session {
     /// Creates a session in which slot 0 is reserved for stream 0. `check` is a
     /// [`check_level`](crate::session::check_level), `chaos` a seed or 0. In replay the feeder says which order it is.
+    /// One that is `watched` has room for what a replay tells beside ([`watch`]).
     ///
     /// Errors: the kernel lacks memfd, or a limit on open files or on file size (which counts for shared
     /// memory too) is too low.
-    pub fn create(mode: Mode, check: u32, order: Order, chaos: u64) -> io::Result<Session> {
-        let memory = create_memory().map_err(|error| explain("create the session's shared memory", error))?;
+    pub fn create(mode: Mode, check: u32, order: Order, chaos: u64, watched: bool) -> io::Result<Session> {
+        let size = if watched { watch::WATCHED_SIZE } else { SESSION_SIZE };
+        let memory =
+            create_memory(size).map_err(|error| explain("create the session's shared memory", error))?;
         let control = ControlMapping::new(memory.as_fd())
             .map_err(|error| explain("map the session's shared memory", error))?;
         control.mode.store(mode as u32, Ordering::Relaxed);
         control.check.store(check, Ordering::Relaxed);
         control.order.store(order as u32, Ordering::Relaxed);
         control.chaos.store(chaos, Ordering::Relaxed);
+        control.watch.on.store(watched.into(), Ordering::Relaxed);
         control.next_stream.store(1, Ordering::Relaxed);
         control.live_processes.store(1, Ordering::Relaxed);
         control.slots[0].state.store(slot_state::RESERVED, Ordering::Relaxed);
@@ -86,7 +90,7 @@ pub(super) fn socket_pair(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
-fn create_memory() -> io::Result<OwnedFd> {
+fn create_memory(size: usize) -> io::Result<OwnedFd> {
     const NAME: &CStr = c"imitate-session";
     // Without MFD_NOEXEC_SEAL newer kernels complain in their log; older ones do not know it.
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
@@ -99,9 +103,9 @@ fn create_memory() -> io::Result<OwnedFd> {
     // SAFETY: just created, nobody else's.
     let memory = unsafe { OwnedFd::from_raw_fd(memory) };
     // `ulimit -f` counts for shared memory too, and exceeding it is a deadly signal.
-    let _lifted = Limit::of(Resource::FileSize)?.lift_to(SESSION_SIZE as u64)?;
+    let _lifted = Limit::of(Resource::FileSize)?.lift_to(size as u64)?;
     // SAFETY: a plain system call on our own descriptor.
-    if unsafe { libc::ftruncate(memory.as_raw_fd(), SESSION_SIZE as libc::off_t) } != 0 {
+    if unsafe { libc::ftruncate(memory.as_raw_fd(), size as libc::off_t) } != 0 {
         return Err(io::Error::last_os_error());
     }
     // A program that finds the descriptor and truncates it would kill the companion with SIGBUS.

@@ -24,6 +24,7 @@ fn replay(
     program: impl FnOnce(&ProgramDescriptors, &ControlMapping) -> i32,
 ) -> (ReplayEnd, i32) {
     let replaying = Replaying {
+        watched: false,
         directory: path.to_owned(),
         check: check_level::CHEAP,
         on_divergence: Box::new(|report: &Report, text: &mut dyn Write| {

@@ -36,9 +36,10 @@ fn store_again(event: &Event) -> Vec<u8> {
         Body::Instruction { rax, rbx, rcx, rdx } => vec![*rax, *rbx, *rcx, *rdx],
         Body::Check { registers, memory, calls } => vec![*registers, *memory, *calls],
         Body::Turn { turn, spins } => vec![*turn, *spins],
-        Body::Operation { object, place, passes, result, after } => {
+        Body::Operation { object, place, passes, result, after, slept } => {
             let before = after.map_or(0, |stream| u64::from(stream) + 1) << operation::PLACE_BITS;
-            vec![*object, place | before, *passes, *result as u64]
+            let result = u64::from(*result as u32) | u64::from(*slept) << 32;
+            vec![*object, place | before, *passes, result]
         }
         Body::Start { .. } | Body::Signal { .. } | Body::Note { .. } | Body::Stop { .. } => vec![],
     };

@@ -11,8 +11,9 @@ use super::rows::{self, Row};
 use super::word::Place;
 use crate::order::sections::{self, state};
 use crate::thread::Thread;
-use crate::{divergence, playback};
+use crate::{divergence, playback, watch};
 use tracer_core::event::{Operation, operation::REFUSED};
+use tracer_core::session::functions;
 
 /// `pthread_mutex_unlock`.
 pub static MUTEX_UNLOCK: Original = Original::new();
@@ -28,7 +29,13 @@ macro_rules! waiting {
                 match sections::ordered() {
                     None => attempt(),
                     Some((thread, state::RECORD)) => record(thread, condition, mutex, attempt),
-                    Some((thread, _)) => replay(thread, condition, mutex),
+                    Some((thread, _)) => {
+                        const FUNCTION: Option<u16> = functions::number($name);
+                        watch::operation_begins(thread, FUNCTION, [condition, mutex]);
+                        let result = replay(thread, condition, mutex);
+                        watch::operation_ends(thread, FUNCTION, condition, result);
+                        result
+                    }
                 }
             }
         )*

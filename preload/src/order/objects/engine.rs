@@ -59,7 +59,11 @@ type Body = [u64; 4];
 #[cold]
 #[inline(never)]
 fn tell_pieces(thread: &mut Thread, number: u32, object: u64, place: u64, result: i32) {
-    let body: Body = [object, place, thread.passes, result as i64 as u64];
+    let (slept, at) = thread.slept;
+    // Of an earlier operation, which was not logged, it says nothing here.
+    let slept = if at == thread.passes { slept.div_ceil(1000).min(u64::from(u32::MAX)) } else { 0 };
+    thread.slept = (0, 0);
+    let body: Body = [object, place, thread.passes, u64::from(result as u32) | slept << 32];
     log::words(thread, Kind::Operation, (number >> 16) as u8, number as u16, &body);
 }
 

@@ -31,7 +31,7 @@ use crate::calls::generic;
 use crate::signals::kernel_side;
 use crate::start::maps::Mapping;
 use crate::thread::Thread;
-use crate::{process, sites};
+use crate::{kernel, process, sites};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 pub use enclosed::Enclosure;
@@ -194,6 +194,8 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
             unsafe { raw::call(libc::SYS_futex, arguments) as u64 }
         } else if let Some(stream) = thread.held_by.checked_sub(1) {
             demand::while_held(stream, || generic::call(thread, libc::SYS_futex, arguments)) as u64
+        } else if process::get().mode == Mode::Record {
+            sleep(thread, arguments) as u64
         } else {
             generic::call(thread, libc::SYS_futex, arguments) as u64
         };
@@ -202,6 +204,17 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
         interrupt::deliver(thread, frame);
     }
     true
+}
+
+/// Recording: sleeps, and notes for how long: the operation's event will say it.
+fn sleep(thread: &mut Thread, arguments: [u64; 6]) -> i64 {
+    let began = kernel::monotonic_time();
+    let result = generic::call(thread, libc::SYS_futex, arguments);
+    let slept = kernel::monotonic_time().saturating_sub(began);
+    let (before, at) = thread.slept;
+    let before = if at == thread.passes { before } else { 0 };
+    thread.slept = (before.saturating_add(slept), thread.passes);
+    result
 }
 
 /// The calling thread ends; `tell` lets those know that wait for it.

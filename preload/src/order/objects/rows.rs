@@ -3,11 +3,12 @@
 use super::engine::{self, Subject};
 use super::original::Original;
 use super::word::Word;
-use crate::kernel;
 use crate::order::sections::{self, state};
 use crate::thread::Thread;
+use crate::{kernel, watch};
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use tracer_core::event::Operation;
+use tracer_core::session::functions;
 
 /// Offsets in glibc's pthread_mutex_t (nptl/sysdeps/x86/nptl/bits/struct_mutex.h), and the bit of its kind that says that
 /// it is robust: such a mutex is in a list, by the bytes that others do not use.
@@ -188,8 +189,12 @@ macro_rules! taking {
                 #[cold]
                 #[inline(never)]
                 pub fn $hook(thread: &mut Thread, object: u64) -> i32 {
+                    const FUNCTION: Option<u16> = functions::number($name);
+                    watch::operation_begins(thread, FUNCTION, [object, 0]);
                     let wait = || $failure::error($waiting(object));
-                    $failure::result(engine::replay_taking(thread, $subject(object), wait))
+                    let error = engine::replay_taking(thread, $subject(object), wait);
+                    watch::operation_ends(thread, FUNCTION, object, error);
+                    $failure::result(error)
                 }
             )*
         }
@@ -233,6 +238,9 @@ macro_rules! giving {
 
             extern "C" fn $hook($first: u64) -> i32 {
                 if let Some((thread, state)) = sections::ordered() {
+                    if state == state::REPLAY {
+                        watch::operation_begins(thread, functions::number($name), [$first, 0]);
+                    }
                     engine::give(thread, state, $subject($first));
                     if state == state::REPLAY && !$replayed {
                         return 0;

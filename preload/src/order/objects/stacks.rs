@@ -12,11 +12,11 @@ use super::engine::{self, Subject};
 use super::ordered::Ordered;
 use super::original::Original;
 use super::rows::Row;
-use crate::kernel;
-use crate::thread;
+use crate::{kernel, thread, watch};
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use tracer_core::event::Operation;
+use tracer_core::session::functions;
 
 /// Where stacks are: below the allocator's memory (`super::memory`).
 const BASE: u64 = 0x2900_0000_0000;
@@ -248,7 +248,10 @@ fn join(joined: u64, attempt: impl FnOnce() -> i32, value: u64) -> i32 {
     }
     // SAFETY: libc's function, with the program's arguments.
     let wait = || unsafe { JOIN.call([joined, value]) };
+    const FUNCTION: Option<u16> = functions::number(b"pthread_join");
+    watch::operation_begins(thread::current(), FUNCTION, [joined, 0]);
     let error = engine::take(Subject::by_address(Operation::Join, joined), attempt, wait);
+    watch::operation_ends(thread::current(), FUNCTION, joined, error);
     if error == 0 {
         change(joined, Stack::clear);
     }

@@ -32,13 +32,14 @@ pub fn event(place: &Place, event: &Event) -> Value {
             json!({ "registers": registers, "memory": memory, "calls": calls })
         }
         Body::Turn { turn, spins } => json!({ "turn": turn, "spins": spins, "shared": event.flags & 1 != 0 }),
-        Body::Operation { object, place, after, passes, result } => json!({
+        Body::Operation { object, place, after, passes, result, slept } => json!({
             "name": operation_name(event.number),
             "object": object,
             "place": (event.flags & operation::REFUSED == 0).then_some(place),
             "after": after,
             "passes": passes,
             "result": result,
+            "slept_us": slept,
         }),
         Body::Stop { .. } => json!({}),
         Body::Note { items } => json!({ "text": text::note(items) }),

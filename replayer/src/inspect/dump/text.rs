@@ -30,8 +30,9 @@ pub fn event(event: &Event) -> String {
             0 => format!("=== runs: turn {turn} ==="),
             _ => format!("=== runs: turn {turn} among processes ==="),
         },
-        Body::Operation { object, place, after, result, .. } => {
-            operation(event, *object, *place, *after, *result)
+        Body::Operation { object, place, after, result, slept, .. } => {
+            let slept = if *slept > 0 { format!(" slept {slept} us") } else { String::new() };
+            operation(event, *object, *place, *after, *result) + &slept
         }
         Body::Stop { items } => stop(event.number, items),
         Body::Note { items } => format!("# {}", note(items)),

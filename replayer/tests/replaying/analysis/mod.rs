@@ -4,6 +4,7 @@ mod difference;
 mod export;
 mod extract;
 mod hostile;
+mod locks;
 mod questions;
 mod stats;
 mod timeline;

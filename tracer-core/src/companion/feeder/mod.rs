@@ -41,6 +41,9 @@ pub struct Replaying {
     pub directory: PathBuf,
     /// A [`check_level`](crate::session::check_level).
     pub check: u32,
+    /// What the program's threads do to synchronisation objects is told beside, in the session's memory
+    /// ([`crate::session::watch`]).
+    pub watched: bool,
     /// Writes the report that the user sees. Called in the companion process.
     pub on_divergence: OnDivergence,
 }

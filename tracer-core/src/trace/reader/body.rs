@@ -81,6 +81,8 @@ pub enum Body {
         passes: u64,
         /// What it returned.
         result: i64,
+        /// Microseconds that the thread slept in it, rounded up; 0 if it did not, or a version before 0.3 recorded it.
+        slept: u32,
     },
     /// [`Kind::Note`].
     Note {
@@ -183,7 +185,8 @@ impl Body {
                     place: word(1) & ((1 << operation::PLACE_BITS) - 1),
                     after: ((word(1) >> operation::PLACE_BITS) as u32).checked_sub(1),
                     passes: word(2),
-                    result: word(3) as i64,
+                    result: word(3) as i32 as i64,
+                    slept: (word(3) >> 32) as u32,
                 });
             }
             Kind::Call | Kind::Entry => {

@@ -1,0 +1,40 @@
+//! What a watched replay tells of locks and their like, made sense of.
+
+mod images;
+mod model;
+
+pub use images::{Images, Space};
+pub use model::{Hold, How, LockId, Observer, Past, Sort, Taking, Waiting, is_ordered, run};
+
+use super::family::Family;
+use super::recording::Recording;
+use crate::run::{Watched, watch};
+use anyhow::Result;
+use std::path::Path;
+
+/// A trace and what came of its replay.
+pub struct Told {
+    /// The trace.
+    pub recording: Recording,
+    /// Its processes and threads.
+    pub family: Family,
+    /// Its files.
+    pub images: Images,
+    /// What the replay told.
+    pub watched: Watched,
+}
+
+/// Replays the trace in `directory` and says on stderr what is missing in what it told.
+pub fn tell(directory: &Path) -> Result<Told> {
+    let recording = Recording::open(directory)?;
+    let family = Family::of(&recording);
+    let images = Images::of(directory, &recording, &family)?;
+    let watched = watch(directory)?;
+    if let Some(how) = &watched.ends_early {
+        eprintln!("imitate: the recording ends before the program did: {how}");
+    }
+    if watched.is_cut {
+        eprintln!("imitate: there are more calls than can be looked at; what comes later is not seen");
+    }
+    Ok(Told { recording, family, images, watched })
+}

@@ -1,0 +1,578 @@
+//! Who has which lock: worked out from the calls that a watched replay told of.
+//!
+//! In serial order a call is all that is known. A lock that is free is taken at once, since nobody else runs in between; one
+//! that is not is taken when its thread has come back from a sleep and it is free then. In sync order the replay also
+//! tells of returns, and with which result.
+
+use super::Space;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use tracer_core::session::functions::{Deed, FUNCTIONS, Lock, Manner};
+use tracer_core::session::watch::{Record, what};
+
+/// An object: its address space, its address, and how many others there were before it at that address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LockId {
+    /// Where it is.
+    pub space: Space,
+    /// Its address.
+    pub address: u64,
+    /// Initialisations and destructions before it.
+    pub generation: u32,
+}
+
+/// How threads have a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum How {
+    /// Alone.
+    Alone,
+    /// With others that read.
+    Shared,
+}
+
+/// A lock that a thread has.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// Which.
+    pub lock: LockId,
+    /// In which way.
+    pub how: How,
+    /// How often, if it can be taken again.
+    pub count: u32,
+    /// When it was taken, in nanoseconds.
+    pub since: u64,
+    /// Where.
+    pub caller: u64,
+}
+
+/// What is known to come before: of each stream, how many of the moments at which it created or joined a thread.
+pub type Clock = Rc<BTreeMap<u32, u64>>;
+
+/// The moment of an operation.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// Of which thread.
+    pub stream: u32,
+    /// What comes before it.
+    pub clock: Clock,
+}
+
+/// Whether one comes before the other, because one thread created or joined the other.
+pub fn is_ordered(one: &Past, other: &Past) -> bool {
+    let before = |one: &Past, other: &Past| {
+        let own = one.clock.get(&one.stream).copied().unwrap_or(0);
+        other.clock.get(&one.stream).is_some_and(|known| own < *known)
+    };
+    before(one, other) || before(other, one)
+}
+
+/// What a thread waits for, or tries to take.
+#[derive(Clone, Debug)]
+pub struct Taking {
+    /// The thread.
+    pub stream: u32,
+    /// What it wants.
+    pub object: LockId,
+    /// Which sort of thing that is.
+    pub sort: Sort,
+    /// In which way.
+    pub how: How,
+    /// What it does if it cannot have it.
+    pub manner: Manner,
+    /// Where.
+    pub caller: u64,
+    /// Since when, in nanoseconds.
+    pub began: u64,
+    /// In sync order, operations of the thread before, if it is one by itself.
+    pub operation: Option<u64>,
+    /// It slept.
+    pub slept: bool,
+}
+
+/// Sorts of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sort {
+    /// pthread_mutex_t.
+    Mutex,
+    /// pthread_rwlock_t.
+    ReadWriteLock,
+    /// pthread_spinlock_t.
+    SpinLock,
+    /// pthread_cond_t.
+    Condition,
+    /// sem_t.
+    Semaphore,
+    /// pthread_barrier_t.
+    Barrier,
+    /// A thread.
+    Thread,
+    /// A futex that is none of these.
+    Futex,
+}
+
+/// What a thread waits for at the end.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// What.
+    pub taking: Taking,
+    /// Who has it, or is it.
+    pub holders: Vec<u32>,
+}
+
+/// Is told what happens.
+pub trait Observer {
+    /// The object was taken, or what was waited for has come, at `now`; the thread has `held` besides.
+    fn taken(&mut self, taking: &Taking, now: u64, held: &[Hold], past: &Past);
+    /// It could not be had, or not in time.
+    fn refused(&mut self, taking: &Taking, now: u64);
+    /// A lock was given up.
+    fn released(&mut self, stream: u32, hold: &Hold, now: u64);
+}
+
+#[derive(Default)]
+struct LockState {
+    alone: Option<u32>,
+    shared: Vec<u32>,
+}
+
+#[derive(Default)]
+struct Thread {
+    space: Space,
+    held: Vec<Hold>,
+    /// What its last call is about, while that has not come to an end.
+    pending: Option<Taking>,
+    /// The mutex that it takes after a wait for a condition.
+    then: Option<Taking>,
+    futex: Option<Taking>,
+    /// The wait for a condition that it came back from last, in its last call: it may go on.
+    waited: Option<(Taking, Taking)>,
+    /// It sleeps.
+    asleep: bool,
+    clock: Clock,
+}
+
+struct Model<'a, O> {
+    observer: &'a mut O,
+    /// Returns are told.
+    exact: bool,
+    leader: &'a dyn Fn(u32) -> u32,
+    images: HashMap<u32, u32>,
+    generations: HashMap<(Space, u64), u32>,
+    locks: HashMap<LockId, LockState>,
+    threads: BTreeMap<u32, Thread>,
+    /// The word that is cleared at a thread's end, by its address.
+    words: BTreeMap<(Space, u64), u32>,
+}
+
+/// Goes through `records`; gives what threads wait for at the end. `leader` gives a stream's process by its first stream.
+pub fn run<O: Observer>(
+    records: &[Record],
+    exact: bool,
+    leader: &dyn Fn(u32) -> u32,
+    observer: &mut O,
+) -> Vec<Waiting> {
+    let mut model = Model {
+        observer,
+        exact,
+        leader,
+        images: HashMap::new(),
+        generations: HashMap::new(),
+        locks: HashMap::new(),
+        threads: BTreeMap::new(),
+        words: BTreeMap::new(),
+    };
+    for record in records {
+        model.see(record);
+    }
+    model.waiting()
+}
+
+/// The kind of a mutex (PTHREAD_MUTEX_*), from glibc's field.
+mod kind {
+    /// The bits that say it.
+    pub const MASK: u32 = 3;
+    /// Can be taken again by who has it.
+    pub const RECURSIVE: u32 = 1;
+    /// Says so to who has it.
+    pub const ERROR_CHECK: u32 = 2;
+}
+
+impl<O: Observer> Model<'_, O> {
+    fn see(&mut self, record: &Record) {
+        let stream = record.stream;
+        if record.what == what::EXECUTES {
+            return self.execute(stream);
+        }
+        let space = self.space(stream);
+        self.threads.entry(stream).or_default().space = space;
+        match record.what {
+            what::CALLS => {
+                self.settle(stream, record.time);
+                self.call(space, record);
+            }
+            what::RETURNS => self.returned(stream, record),
+            what::SLEEPS => self.sleeps(space, record),
+            what::WAKES => self.wakes(stream, record.time),
+            what::CREATES => self.create(space, record),
+            // Of a later version, or damaged.
+            _ => {}
+        }
+    }
+
+    fn space(&self, stream: u32) -> Space {
+        let leader = (self.leader)(stream);
+        (leader, self.images.get(&leader).copied().unwrap_or(0))
+    }
+
+    fn execute(&mut self, stream: u32) {
+        let leader = (self.leader)(stream);
+        *self.images.entry(leader).or_default() += 1;
+        let own: Vec<u32> =
+            self.threads.keys().copied().filter(|&other| (self.leader)(other) == leader).collect();
+        for other in own {
+            self.threads.remove(&other);
+        }
+    }
+
+    fn create(&mut self, space: Space, record: &Record) {
+        let (stream, created) = (record.stream, record.kind);
+        self.words.insert((space, record.object), created);
+        let clock = self.advance(stream);
+        self.threads.insert(created, Thread { space, clock, ..Thread::default() });
+        self.advance(created);
+    }
+
+    /// What the thread does from here on comes after what it did before, for those that learn of it now.
+    fn advance(&mut self, stream: u32) -> Clock {
+        let thread = self.threads.entry(stream).or_default();
+        *Rc::make_mut(&mut thread.clock).entry(stream).or_insert(0) += 1;
+        thread.clock.clone()
+    }
+
+    fn joined(&mut self, stream: u32, ended: u32) {
+        let theirs = self.advance(ended);
+        let thread = self.threads.entry(stream).or_default();
+        let own = Rc::make_mut(&mut thread.clock);
+        for (other, moment) in theirs.iter() {
+            let known = own.entry(*other).or_insert(0);
+            *known = (*known).max(*moment);
+        }
+    }
+
+    /// The word that is cleared when the thread ends whose pthread_t this is: that is the address of what libc knows of
+    /// it, where the word is.
+    fn thread_at(&self, space: Space, handle: u64) -> Option<u64> {
+        let range = (space, handle)..(space, handle.saturating_add(LARGEST_THREAD));
+        self.words.range(range).next().map(|((_, word), _)| *word)
+    }
+
+    fn id(&self, space: Space, address: u64) -> LockId {
+        let generation = self.generations.get(&(space, address)).copied().unwrap_or(0);
+        LockId { space, address, generation }
+    }
+
+    fn call(&mut self, space: Space, record: &Record) {
+        let Some(function) = FUNCTIONS.get(usize::from(record.function)) else { return };
+        let stream = record.stream;
+        let object = self.id(space, record.object);
+        let operation = self.exact.then_some(record.event);
+        let taking = |sort, how, manner| Taking {
+            stream,
+            object,
+            sort,
+            how,
+            manner,
+            caller: record.caller,
+            began: record.time,
+            operation,
+            slept: false,
+        };
+        let pending = match function.deed {
+            Deed::Take(lock, manner) => {
+                let (sort, how) = sort_of(lock);
+                let taking = taking(sort, how, manner);
+                if !self.exact && self.take_again(&taking, record) {
+                    return;
+                }
+                if !self.exact && self.is_free(&taking) {
+                    return self.take(&taking, record.time);
+                }
+                if !self.exact && manner == Manner::Try {
+                    return self.observer.refused(&taking, record.time);
+                }
+                taking
+            }
+            Deed::Release(_) => return self.release(stream, object, record.time),
+            Deed::WaitForCondition => {
+                let mutex = self.id(space, record.mutex);
+                self.release(stream, mutex, record.time);
+                let again = taking(Sort::Mutex, How::Alone, Manner::Wait);
+                let thread = self.threads.entry(stream).or_default();
+                thread.then = Some(Taking { object: mutex, operation: None, ..again });
+                taking(Sort::Condition, How::Alone, Manner::Wait)
+            }
+            Deed::TakeSemaphore(manner) => taking(Sort::Semaphore, How::Alone, manner),
+            Deed::MeetAtBarrier => taking(Sort::Barrier, How::Alone, Manner::Wait),
+            Deed::Join => {
+                let thread = self.thread_at(space, record.object).unwrap_or(record.object);
+                let taking = taking(Sort::Thread, How::Alone, Manner::Wait);
+                Taking { object: LockId { address: thread, ..object }, ..taking }
+            }
+            Deed::Renew => {
+                *self.generations.entry((space, record.object)).or_default() += 1;
+                self.locks.remove(&object);
+                self.threads.values_mut().for_each(|thread| thread.held.retain(|hold| hold.lock != object));
+                return;
+            }
+            Deed::WakeCondition | Deed::GiveSemaphore => return,
+        };
+        self.threads.entry(stream).or_default().pending = Some(pending);
+    }
+
+    /// A mutex that the thread has already. True if that is all.
+    fn take_again(&mut self, taking: &Taking, record: &Record) -> bool {
+        let Some(thread) = self.threads.get_mut(&taking.stream) else { return false };
+        let Some(hold) = thread.held.iter_mut().find(|hold| hold.lock == taking.object) else { return false };
+        match record.kind & kind::MASK {
+            kind::RECURSIVE if taking.sort == Sort::Mutex => hold.count += 1,
+            kind::ERROR_CHECK if taking.sort == Sort::Mutex => self.observer.refused(taking, record.time),
+            // It waits for itself.
+            _ => return false,
+        }
+        true
+    }
+
+    fn is_free(&self, taking: &Taking) -> bool {
+        let Some(state) = self.locks.get(&taking.object) else { return true };
+        state.alone.is_none() && (taking.how == How::Shared || state.shared.is_empty())
+    }
+
+    fn take(&mut self, taking: &Taking, now: u64) {
+        let state = self.locks.entry(taking.object).or_default();
+        match taking.how {
+            How::Alone => state.alone = Some(taking.stream),
+            How::Shared => state.shared.push(taking.stream),
+        }
+        let thread = self.threads.entry(taking.stream).or_default();
+        let past = Past { stream: taking.stream, clock: thread.clock.clone() };
+        self.observer.taken(taking, now, &thread.held, &past);
+        let Taking { object: lock, how, caller, .. } = *taking;
+        match thread.held.iter_mut().find(|hold| hold.lock == lock) {
+            Some(hold) => hold.count += 1,
+            None => thread.held.push(Hold { lock, how, count: 1, since: now, caller }),
+        }
+    }
+
+    fn release(&mut self, stream: u32, lock: LockId, now: u64) {
+        let thread = self.threads.entry(stream).or_default();
+        let Some(place) = thread.held.iter().rposition(|hold| hold.lock == lock) else { return };
+        let hold = &mut thread.held[place];
+        hold.count -= 1;
+        if hold.count > 0 {
+            return;
+        }
+        let hold = thread.held.remove(place);
+        self.observer.released(stream, &hold, now);
+        if let Some(state) = self.locks.get_mut(&lock) {
+            state.alone = state.alone.filter(|holder| *holder != stream);
+            state.shared.retain(|holder| *holder != stream);
+        }
+    }
+
+    /// The thread goes on: its last call has ended, one way or the other.
+    fn settle(&mut self, stream: u32, now: u64) {
+        let thread = self.threads.entry(stream).or_default();
+        (thread.futex, thread.waited, thread.asleep) = (None, None, false);
+        let (pending, then) = (thread.pending.take(), thread.then.take());
+        match pending {
+            // A spin lock that was waited for without a sleep, and what nobody waited for.
+            Some(taking) if taking.sort.is_lock() => {
+                if self.is_free(&taking) {
+                    self.take(&taking, now);
+                } else {
+                    self.observer.refused(&taking, now);
+                }
+            }
+            Some(taking) => self.came(&taking, if taking.slept { now } else { taking.began }),
+            None => {}
+        }
+        if let Some(mutex) = then {
+            self.take(&mutex, now);
+        }
+    }
+
+    /// Something that is no lock has come.
+    fn came(&mut self, taking: &Taking, now: u64) {
+        if taking.sort == Sort::Thread
+            && let Some(&ended) = self.words.get(&(taking.object.space, taking.object.address))
+        {
+            self.joined(taking.stream, ended);
+        }
+        let thread = self.threads.entry(taking.stream).or_default();
+        let past = Past { stream: taking.stream, clock: thread.clock.clone() };
+        self.observer.taken(taking, now, &thread.held, &past);
+    }
+
+    fn returned(&mut self, stream: u32, record: &Record) {
+        let thread = self.threads.entry(stream).or_default();
+        let (pending, then) = (thread.pending.take(), thread.then.take());
+        let Some(taking) = pending else { return };
+        let is_taken = matches!(record.result, 0 | libc::EOWNERDEAD);
+        if !taking.sort.is_lock() {
+            match is_taken || taking.sort == Sort::Condition {
+                true => self.came(&taking, record.time),
+                false => self.observer.refused(&taking, record.time),
+            }
+        } else if is_taken {
+            self.take(&taking, record.time);
+        } else {
+            self.observer.refused(&taking, record.time);
+        }
+        if let Some(mutex) = then {
+            self.take(&Taking { began: record.time, ..mutex }, record.time);
+        }
+    }
+
+    fn sleeps(&mut self, space: Space, record: &Record) {
+        let stream = record.stream;
+        let object = self.id(space, record.object);
+        let is_of = |taking: &Taking| {
+            let start = taking.object.address;
+            (start..start.saturating_add(LARGEST)).contains(&record.object)
+        };
+        let thread = self.threads.entry(stream).or_default();
+        if let Some((condition, mutex)) = thread.waited.take_if(|(condition, _)| is_of(condition)) {
+            // It was woken for nothing.
+            self.release(stream, mutex.object, record.time);
+            let thread = self.threads.entry(stream).or_default();
+            (thread.pending, thread.then) = (Some(condition), Some(mutex));
+        }
+        let thread = self.threads.entry(stream).or_default();
+        thread.asleep = true;
+        if let Some(pending) = thread.pending.as_mut().filter(|pending| is_of(pending)) {
+            pending.slept = true;
+            return;
+        }
+        if thread.pending.is_none()
+            && let Some(then) = thread.then.as_mut().filter(|then| is_of(then))
+        {
+            then.slept = true;
+            return;
+        }
+        if thread.pending.as_ref().is_some_and(|pending| pending.sort == Sort::Condition)
+            && thread.then.as_ref().is_some_and(is_of)
+        {
+            // The condition has come; the mutex has not.
+            let came = thread.pending.take();
+            if let Some(then) = thread.then.as_mut() {
+                (then.slept, then.began) = (true, record.time);
+            }
+            if let Some(came) = came {
+                self.came(&came, record.time);
+            }
+            return;
+        }
+        let (how, manner, slept) = (How::Alone, Manner::Wait, true);
+        let Record { caller, time: began, .. } = *record;
+        let (sort, operation) = (Sort::Futex, None);
+        thread.futex = Some(Taking { stream, object, sort, how, manner, caller, began, operation, slept });
+    }
+
+    fn wakes(&mut self, stream: u32, now: u64) {
+        let thread = self.threads.entry(stream).or_default();
+        thread.asleep = false;
+        if let Some(futex) = thread.futex.take() {
+            return self.came(&futex, now);
+        }
+        if let Some(taking) = thread.pending.take_if(|taking| taking.slept) {
+            match taking.sort {
+                _ if self.exact => self.threads.entry(stream).or_default().pending = Some(taking),
+                sort if sort.is_lock() => {
+                    if self.is_free(&taking) {
+                        self.take(&taking, now);
+                    } else {
+                        self.threads.entry(stream).or_default().pending = Some(taking);
+                    }
+                }
+                Sort::Thread => self.came(&taking, now),
+                Sort::Condition => {
+                    let thread = self.threads.entry(stream).or_default();
+                    thread.waited = thread.then.clone().map(|mutex| (taking.clone(), mutex));
+                    self.came(&taking, now);
+                    self.take_after_wait(stream, now);
+                }
+                // It may sleep again; the last time counts.
+                _ => self.threads.entry(stream).or_default().pending = Some(taking),
+            }
+        } else if !self.exact {
+            self.take_after_wait(stream, now);
+        }
+    }
+
+    /// After a wait for a condition: the mutex, if it is free.
+    fn take_after_wait(&mut self, stream: u32, now: u64) {
+        let then = self.threads.entry(stream).or_default().then.take();
+        let Some(mutex) = then else { return };
+        let began = if mutex.slept { mutex.began } else { now };
+        let mutex = Taking { began, ..mutex };
+        if self.is_free(&mutex) {
+            self.take(&mutex, now);
+        } else {
+            self.threads.entry(stream).or_default().then = Some(mutex);
+        }
+    }
+
+    fn waiting(self) -> Vec<Waiting> {
+        let mut all = Vec::new();
+        for thread in self.threads.values().filter(|thread| self.exact || thread.asleep) {
+            let taking = thread.pending.as_ref().or(thread.then.as_ref()).or(thread.futex.as_ref());
+            let Some(taking) = taking else { continue };
+            let holders = match taking.sort {
+                Sort::Thread => {
+                    let word = (taking.object.space, taking.object.address);
+                    self.words.get(&word).copied().into_iter().collect()
+                }
+                _ => self.locks.get(&taking.object).map_or_else(Vec::new, |state| {
+                    state.alone.into_iter().chain(state.shared.iter().copied()).collect()
+                }),
+            };
+            all.push(Waiting { taking: taking.clone(), holders });
+        }
+        all
+    }
+}
+
+/// Bytes of the largest object of libc, and what it knows of a thread, at most.
+const LARGEST: u64 = 64;
+const LARGEST_THREAD: u64 = 4096;
+
+impl Sort {
+    /// Whether somebody has it.
+    pub fn is_lock(self) -> bool {
+        matches!(self, Sort::Mutex | Sort::ReadWriteLock | Sort::SpinLock)
+    }
+
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sort::Mutex => "mutex",
+            Sort::ReadWriteLock => "read-write lock",
+            Sort::SpinLock => "spin lock",
+            Sort::Condition => "condition",
+            Sort::Semaphore => "semaphore",
+            Sort::Barrier => "barrier",
+            Sort::Thread => "thread",
+            Sort::Futex => "futex",
+        }
+    }
+}
+
+fn sort_of(lock: Lock) -> (Sort, How) {
+    match lock {
+        Lock::Mutex => (Sort::Mutex, How::Alone),
+        Lock::Shared => (Sort::ReadWriteLock, How::Shared),
+        Lock::Exclusive => (Sort::ReadWriteLock, How::Alone),
+        Lock::Spin => (Sort::SpinLock, How::Alone),
+    }
+}

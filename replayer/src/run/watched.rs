@@ -1,0 +1,62 @@
+//! A replay that is watched: what its threads did to synchronisation objects.
+
+use super::program::{Outputs, Running};
+use super::replay::{Prepared, finish, prepare};
+use anyhow::{Context, Result, bail};
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use tracer_core::companion::memory::ControlMapping;
+use tracer_core::companion::{Audience, ReplayEnd};
+use tracer_core::session::check_level;
+use tracer_core::session::watch::{CHUNK, CHUNKS, Record, chunk_offset};
+
+/// What a watched replay told.
+pub struct Watched {
+    /// In the order in which it happened.
+    pub records: Vec<Record>,
+    /// There was no room for more.
+    pub is_cut: bool,
+    /// Why the recording ends before the program does, if that is so.
+    pub ends_early: Option<String>,
+}
+
+/// Replays the trace in `directory`, without its outputs.
+///
+/// Errors: it cannot be replayed here, or the replay was not identical.
+pub fn watch(directory: &Path) -> Result<Watched> {
+    let Prepared { opening, launch, working_directory, content: _content } =
+        prepare(directory, check_level::CHEAP, true, Audience::Launcher)?;
+    let memory = opening.memory().try_clone_to_owned().context("cannot keep the replay's memory")?;
+    let nowhere = || OpenOptions::new().write(true).open("/dev/null").context("cannot open /dev/null");
+    let outputs = Outputs { stdout: nowhere()?, stderr: nowhere()? };
+    let (started, program) = Running::start(opening, &launch, Some(&working_directory), Some(&outputs))?;
+    let (_, end) = finish(started, &program?, || ())?;
+    let ends_early = match end {
+        ReplayEnd::Finished => None,
+        ReplayEnd::EndsEarly(how) => Some(how),
+        ReplayEnd::Diverged(report) => bail!("the trace has to be replayed for this, and:\n{report}"),
+        ReplayEnd::Failed(reason) => {
+            bail!("the trace has to be replayed for this, and the replay had to stop: {reason}")
+        }
+    };
+    let control = ControlMapping::new(memory.as_fd()).context("cannot map the replay's memory")?;
+    let taken = control.watch.chunks.load(std::sync::atomic::Ordering::Acquire) as usize;
+    let records = read(&memory.into(), taken.min(CHUNKS))?;
+    Ok(Watched { records, is_cut: taken > CHUNKS, ends_early })
+}
+
+fn read(memory: &File, chunks: usize) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    let mut bytes = vec![0; CHUNK];
+    for chunk in 0..chunks {
+        memory
+            .read_exact_at(&mut bytes, chunk_offset(chunk) as u64)
+            .context("cannot read what the replay told")?;
+        let (all, _) = bytes.as_chunks::<{ size_of::<Record>() }>();
+        records.extend(all.iter().map(Record::from_bytes).take_while(|record| record.sequence != 0));
+    }
+    records.sort_unstable_by_key(|record| record.sequence);
+    Ok(records)
+}
