@@ -26,6 +26,9 @@ pub struct CommandLine {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Do not show long output in $PAGER, which else is done on a terminal
+    #[arg(long, global = true)]
+    pub no_pager: bool,
 }
 
 /// The subcommands. The arguments of one are described only when it is named.
@@ -43,6 +46,10 @@ pub enum Command {
     Ls(List),
     /// Remove traces
     Rm(Remove),
+    /// Make one file of a trace, with all that its replay needs, for another machine
+    Pack(Pack),
+    /// Make a trace of such a file
+    Unpack(Unpack),
     /// Print the events of a trace, in the manner of strace
     Dump(Dump),
     /// Count what a trace holds, by system call, thread, or object (file, socket, pipe...)
@@ -215,6 +222,33 @@ pub struct Remove {
     /// Do not ask before removing all
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// `imitate pack`
+///
+/// Programs, the libraries that they began with, and all files that the trace refers to are in the file, each content once,
+/// compressed. Where these are not as they were, a replay of the unpacked trace begins in a file tree of its own, for which
+/// it has to be root, or the machine to permit user namespaces. It takes the same build of imitate, and a processor with
+/// all features of the recorded one. libc chooses functions by these: to record for older processors, switch newer features
+/// off in libc, with GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL and so on.
+#[derive(Args)]
+pub struct Pack {
+    #[command(flatten)]
+    pub which: Which,
+    /// The file, which must not exist [default: TRACE.imitate here]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+/// `imitate unpack`
+#[derive(Args)]
+pub struct Unpack {
+    /// What `imitate pack` has made
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Where the trace goes; must not exist [default: a new directory in the storage directory]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
 }
 
 /// `imitate dump`

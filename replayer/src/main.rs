@@ -9,6 +9,7 @@ mod documents;
 mod inspect;
 mod manage;
 mod notes;
+mod pager;
 mod place;
 mod run;
 mod status;
@@ -24,7 +25,12 @@ fn main() {
     // SAFETY: sets a signal's default disposition.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let command = match CommandLine::try_parse() {
-        Ok(line) => line.command,
+        Ok(line) => {
+            if line.no_pager {
+                pager::forbid();
+            }
+            line.command
+        }
         Err(error) => {
             // Help and version come this way too; they are no failure.
             let failed = error.use_stderr();
@@ -32,12 +38,27 @@ fn main() {
             exit(if failed { status::FAILED } else { 0 })
         }
     };
-    match run(command) {
+    if is_long(&command) {
+        pager::begin();
+    }
+    let outcome = run(command);
+    pager::end();
+    match outcome {
         Ok(status) => exit(status),
         Err(error) => {
             eprintln!("imitate: {error:#}");
             exit(status::FAILED)
         }
+    }
+}
+
+/// Whether a command writes what may not fit on a screen, from its beginning on.
+fn is_long(command: &Command) -> bool {
+    match command {
+        Command::Dump(_) | Command::Stats(_) | Command::Audit(_) | Command::Grep(_) | Command::Ps(_) => true,
+        Command::Diff(_) | Command::Ls(_) => true,
+        Command::Extract(options) => options.output.is_none() && !options.stdout && !options.replay,
+        _ => false,
     }
 }
 
@@ -51,6 +72,8 @@ fn run(command: Command) -> Result<i32> {
         Command::Replay(options) => run::replay(&options)?.repeat(),
         Command::Ls(options) => manage::list(options.json).map(|()| 0),
         Command::Rm(options) => manage::remove(&options).map(|()| 0),
+        Command::Pack(options) => manage::pack(&options).map(|()| 0),
+        Command::Unpack(options) => manage::unpack(&options).map(|()| 0),
         Command::Dump(options) => inspect::dump(&options).map(|()| 0),
         Command::Stats(options) => analysis::print_stats(&options).map(|()| 0),
         Command::Extract(options) => analysis::extract(&options).map(|()| 0),

@@ -82,6 +82,7 @@ fn record() -> io::Result<()> {
         mode: Mode::Record,
         library: padded_library_path(&library)?,
         session: descriptors.value(0),
+        root: None,
     }))
 }
 
@@ -117,6 +118,7 @@ fn replay() -> io::Result<()> {
     let content = recorded_program(&trace, &manifest, &recorded).map_err(io::Error::other)?;
     let replaying = Replaying {
         watched: false,
+        own_root: false,
         directory: trace,
         check: check_level::CHEAP,
         on_divergence: Box::new(|report: &Report, to: &mut dyn Write| describe(report, to)),
@@ -132,6 +134,7 @@ fn replay() -> io::Result<()> {
         mode: Mode::Replay,
         library: padded_library_path(&library)?,
         session: descriptors.value(0),
+        root: None,
     }))
 }
 

@@ -5,6 +5,7 @@ use super::table::{count, table, time};
 use super::watched::{Hold, LockId, Observer, Past, Sort, Space, Taking, Told, run, tell};
 use crate::arguments::{Locks, LocksBy};
 use crate::manage::locate;
+use crate::pager;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -142,6 +143,7 @@ pub fn locks(options: &Locks) -> Result<()> {
     let mut counts = Counts { slept, ..Counts::default() };
     run(&told.watched.records, sync, &|stream| told.family.leader(stream), &mut counts);
     let report = report(&told, counts);
+    pager::begin();
     let mut out = anstream::stdout().lock();
     if options.json {
         writeln!(out, "{}", serde_json::to_string(&report).context("cannot write JSON")?)?;

@@ -1,5 +1,6 @@
 //! Tables for people.
 
+use crate::pager;
 use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 
@@ -8,6 +9,9 @@ use indicatif::{HumanBytes, HumanCount};
 pub fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
+    if pager::is_on() {
+        table.enforce_styling();
+    }
     // On a terminal only.
     let title = |name: &&str| Cell::new(name.trim_start_matches('<')).add_attribute(Attribute::Bold);
     table.set_header(columns.iter().map(title));

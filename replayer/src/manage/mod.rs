@@ -2,10 +2,12 @@
 
 mod list;
 mod locate;
+mod pack;
 mod remove;
 
 pub use list::list;
 pub use locate::locate;
+pub use pack::{pack, unpack};
 pub use remove::remove;
 
 use crate::status::Ending;

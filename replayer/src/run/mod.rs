@@ -5,6 +5,7 @@ mod chaos;
 mod foreground;
 mod hunt;
 mod meter;
+mod own_root;
 mod program;
 mod record;
 mod replay;

@@ -137,6 +137,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         mode: Mode::Record,
         library,
         session: opening.program().value(0),
+        root: None,
     };
     let (mut started, program) = Running::start(opening, &launch, None, request.outputs)?;
     let program = match program {

@@ -2,6 +2,7 @@
 
 use super::foreground;
 use super::meter::Meter;
+use super::own_root::OwnRoot;
 use super::program::{Running, library};
 use crate::arguments::{Replay, ReplayExec};
 use crate::manage::{ending, locate};
@@ -9,17 +10,20 @@ use crate::status::Ending;
 use crate::{debugger, divergence};
 use anyhow::{Context, Result, bail, ensure};
 use std::convert::Infallible;
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use tracer_core::companion::feeder::Replaying;
 use tracer_core::companion::launch::{
-    Launch, changed_objects, exec_program, own_environment, padded_library_path, recorded_program,
+    Launch, Root, changed_objects, exec_program, own_environment, padded_library_path, recorded_program,
     recorded_start,
 };
+use tracer_core::companion::objects::build_id;
+use tracer_core::companion::writer::host::processor_flags;
 use tracer_core::companion::{Audience, Opening, Outcome, ReplayEnd, Role, Started};
 use tracer_core::session::Mode;
 use tracer_core::trace::directory::{is_being_recorded, wait_until_recorded};
-use tracer_core::trace::files::Resolved;
+use tracer_core::trace::files::{ReferencedFile, Resolved};
 use tracer_core::trace::manifest::Manifest;
 
 /// Replays a trace; gives how this process is to end.
@@ -33,7 +37,7 @@ pub fn replay(options: &Replay) -> Result<Ending> {
         wait_until_recorded(&directory)?;
     }
     if options.gdb {
-        check_objects(&Manifest::load(&directory)?)?;
+        needs_own_root(&Manifest::load(&directory)?)?;
         match debugger::debug(&directory, options.check)? {}
     }
     let recorded = ending(&Manifest::load(&directory)?);
@@ -74,7 +78,7 @@ pub fn replay(options: &Replay) -> Result<Ending> {
 
 fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
     let prepared = prepare(directory, options.check.level(), false, Audience::Launcher)?;
-    let Prepared { opening, launch, working_directory, content: _content } = prepared;
+    let Prepared { opening, launch, working_directory, content: _content, root: _root } = prepared;
     let (started, program) = Running::start(opening, &launch, Some(&working_directory), None)?;
     let program = program?;
     let meter = if options.quiet { None } else { Meter::new(directory, &started) };
@@ -112,11 +116,42 @@ pub fn replay_in_place(options: &ReplayExec) -> Result<Infallible> {
     Err(exec_program(&prepared.launch).into())
 }
 
-/// Fails if a file that the recorded programs ran is not what it was.
-fn check_objects(manifest: &Manifest) -> Result<()> {
+/// Whether files that the recorded programs ran are not what they were, but in the trace.
+///
+/// Errors: they are not, or this processor cannot run them.
+fn needs_own_root(manifest: &Manifest) -> Result<bool> {
     let changed = changed_objects(manifest);
-    ensure!(changed.is_empty(), "this trace cannot be replayed here:\n{}", changed.join("\n"));
-    Ok(())
+    let Some(packed) = &manifest.packed else {
+        ensure!(changed.is_empty(), "this trace cannot be replayed here:\n{}", changed.join("\n"));
+        return Ok(false);
+    };
+    let library = library()?;
+    let build = File::open(&library).ok().and_then(|file| build_id(&file)).unwrap_or_default();
+    ensure!(
+        build == manifest.recorder.build_id,
+        "this trace was recorded by another build of imitate ({}, build id {}); {} has build id {build}",
+        manifest.recorder.version,
+        manifest.recorder.build_id,
+        library.display()
+    );
+    let present = processor_flags();
+    let missing: Vec<&str> =
+        packed.processor_flags.iter().filter(|flag| !present.contains(flag)).map(String::as_str).collect();
+    ensure!(
+        missing.is_empty(),
+        "this trace was recorded on a processor ({}) with features that this one lacks: {}",
+        manifest.host.processor,
+        missing.join(" ")
+    );
+    let is_elsewhere = !changed.is_empty() || !packed.files.iter().all(ReferencedFile::is_in_place);
+    let more = present.iter().filter(|flag| !packed.processor_flags.contains(flag)).count();
+    if is_elsewhere && more > 0 {
+        eprintln!(
+            "imitate: this processor has {more} features that the recorded one had not; if the replay diverges, it is \
+             because libc takes other functions here"
+        );
+    }
+    Ok(is_elsewhere)
 }
 
 /// A replay that is about to begin.
@@ -129,17 +164,31 @@ pub struct Prepared {
     pub working_directory: PathBuf,
     /// The program's content, which the launch's path leads to.
     pub content: Option<Resolved>,
+    /// The file tree that it begins in, if it has one of its own.
+    pub root: Option<OwnRoot>,
 }
 
 /// Makes a replay ready, which tells of synchronisation if it is to be `watched`.
 pub fn prepare(directory: &Path, check: u32, watched: bool, audience: Audience) -> Result<Prepared> {
     let manifest = Manifest::load(directory)?;
-    check_objects(&manifest)?;
+    let in_own_root = needs_own_root(&manifest)?;
     let recorded = recorded_start(directory)?;
-    let content = recorded_program(directory, &manifest, &recorded)?;
-    let library = padded_library_path(&library()?)?;
+    let library = library()?;
+    let root = match &manifest.packed {
+        Some(packed) if in_own_root => {
+            Some(OwnRoot::enter(directory, &manifest, packed, &library, &recorded)?)
+        }
+        _ => None,
+    };
+    let is_there = |id| root.is_some() && manifest.kept_programs().any(|file| file.id == id);
+    let content = match recorded.content {
+        Some(id) if is_there(id) => None,
+        _ => recorded_program(directory, &manifest, &recorded)?,
+    };
+    let library = padded_library_path(&library)?;
     let on_divergence = Box::new(divergence::write_report);
-    let replaying = Replaying { directory: directory.to_owned(), check, watched, on_divergence };
+    let own_root = root.is_some();
+    let replaying = Replaying { directory: directory.to_owned(), check, watched, own_root, on_divergence };
     let opening = Opening::new(Role::Replay(replaying), audience)?;
     let launch = Launch {
         executable: recorded.executable,
@@ -150,6 +199,9 @@ pub fn prepare(directory: &Path, check: u32, watched: bool, audience: Audience) 
         mode: Mode::Replay,
         library,
         session: opening.program().value(0),
+        root: root
+            .as_ref()
+            .map(|root| Root { path: root.path().to_owned(), directory: recorded.directory.clone() }),
     };
-    Ok(Prepared { opening, launch, working_directory: recorded.directory, content })
+    Ok(Prepared { opening, launch, working_directory: recorded.directory, content, root })
 }

@@ -26,7 +26,7 @@ pub struct Watched {
 ///
 /// Errors: it cannot be replayed here, or the replay was not identical.
 pub fn watch(directory: &Path) -> Result<Watched> {
-    let Prepared { opening, launch, working_directory, content: _content } =
+    let Prepared { opening, launch, working_directory, content: _content, root: _root } =
         prepare(directory, check_level::CHEAP, true, Audience::Launcher)?;
     let memory = opening.memory().try_clone_to_owned().context("cannot keep the replay's memory")?;
     let nowhere = || OpenOptions::new().write(true).open("/dev/null").context("cannot open /dev/null");

@@ -4,6 +4,7 @@
 mod inspection;
 mod management;
 mod messages;
+mod paging;
 mod synthetic;
 
 use assert_cmd::Command;

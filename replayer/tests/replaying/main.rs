@@ -9,6 +9,7 @@ mod debugger;
 mod divergence;
 mod endings;
 mod hunting;
+mod packing;
 mod threads;
 mod verification;
 

@@ -16,6 +16,7 @@ use super::byte_string::ByteString;
 use super::directory::open_regular;
 use super::error::{Context, Error, Result};
 use super::files::{Kept, ReferencedFile};
+use super::packed::Packed;
 use crate::session::Order;
 
 /// The manifest format that this build writes and reads.
@@ -65,6 +66,9 @@ pub struct Manifest {
     pub ended: Ended,
     /// Messages for the reader of the trace, such as children that could not be recorded.
     pub notes: Vec<String>,
+    /// What the trace has beside since it was packed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Packed>,
 }
 
 /// The imitate that wrote a trace.
@@ -189,6 +193,16 @@ impl Manifest {
             && self.files.iter().any(is_kept)
     }
 
+    /// Programs whose content the trace keeps, as far as each path had one content only.
+    pub fn kept_programs(&self) -> impl Iterator<Item = &ReferencedFile> {
+        let is_one = |file: &&ReferencedFile| {
+            let is_program = self.processes.iter().any(|process| process.executable == file.path);
+            let is_other = |other: &ReferencedFile| other.path == file.path && other.hash != file.hash;
+            is_program && matches!(file.kept, Kept::Copied(_)) && !self.files.iter().any(is_other)
+        };
+        self.files.iter().filter(is_one)
+    }
+
     /// The file that events refer to by `id`.
     pub fn file(&self, id: u64) -> Result<&ReferencedFile> {
         let known = self.files.iter().find(|file| file.id == id);
@@ -224,6 +238,7 @@ impl Manifest {
             totals: Totals::default(),
             ended: Ended::Recording,
             notes: Vec::new(),
+            packed: None,
         }
     }
 

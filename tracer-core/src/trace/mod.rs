@@ -20,6 +20,7 @@ mod error;
 pub mod files;
 pub mod manifest;
 pub mod memory;
+pub mod packed;
 pub mod reader;
 pub mod transform;
 

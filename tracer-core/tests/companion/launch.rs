@@ -200,6 +200,7 @@ fn the_program_starts_as_it_was_told() {
             mode: Mode::Replay,
             library: padded_library_path(Path::new("/nowhere/libimitate.so")).unwrap(),
             session: "0FFF,0FFE,0000".into(),
+            root: None,
         };
         let child = fork(|| {
             eprintln!("{}", exec_program(&launch));

@@ -25,6 +25,7 @@ fn replay(
 ) -> (ReplayEnd, i32) {
     let replaying = Replaying {
         watched: false,
+        own_root: false,
         directory: path.to_owned(),
         check: check_level::CHEAP,
         on_divergence: Box::new(|report: &Report, text: &mut dyn Write| {

@@ -7,6 +7,7 @@ use super::family::Family;
 use super::watched::{LockId, Sort, Space, Told, Waiting, run, tell};
 use crate::arguments::Deadlocks;
 use crate::manage::locate;
+use crate::pager;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
 use cycles::deadlocked;
@@ -67,6 +68,7 @@ pub fn deadlocks(options: &Deadlocks) -> Result<bool> {
     for cycle in graph.inversions() {
         findings.push(Finding::Inversion { threads: cycle.iter().map(|edge| step(&told, edge)).collect() });
     }
+    pager::begin();
     let mut out = anstream::stdout().lock();
     for finding in &findings {
         if options.json {

@@ -2,7 +2,7 @@
 
 mod stream;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
@@ -44,6 +44,8 @@ pub struct Replaying {
     /// What the program's threads do to synchronisation objects is told beside, in the session's memory
     /// ([`crate::session::watch`]).
     pub watched: bool,
+    /// The program has a file tree of its own, in which the programs that the trace keeps are where they were.
+    pub own_root: bool,
     /// Writes the report that the user sees. Called in the companion process.
     pub on_divergence: OnDivergence,
 }
@@ -60,19 +62,20 @@ impl Replaying {
 pub(super) fn run(replaying: Replaying, connections: Connections) {
     let Connections { memory, socket, mut link, control, stderr } = connections;
     let control = Arc::new(control);
-    let result = Trace::open(&replaying.directory).map_err(io::Error::from).and_then(|trace| {
-        control.order.store(trace.manifest.order() as u32, Ordering::Relaxed);
-        control.chaos.store(trace.manifest.chaos().unwrap_or(0), Ordering::Relaxed);
-        let peers = Peers { socket, link: link.try_clone()?, control: control.clone(), alarm: None };
-        let shared = control.clone();
-        let heard = peers::listen(peers, move |news| {
-            if let News::File(message, file) = news {
-                keep_shared(&shared, message, file);
-            }
-        })?;
-        link.send(&FromCompanion::Ready(replaying.directory.clone()))?;
-        Ok((trace, heard))
-    });
+    let result =
+        Trace::open(&replaying.directory, replaying.own_root).map_err(io::Error::from).and_then(|trace| {
+            control.order.store(trace.manifest.order() as u32, Ordering::Relaxed);
+            control.chaos.store(trace.manifest.chaos().unwrap_or(0), Ordering::Relaxed);
+            let peers = Peers { socket, link: link.try_clone()?, control: control.clone(), alarm: None };
+            let shared = control.clone();
+            let heard = peers::listen(peers, move |news| {
+                if let News::File(message, file) = news {
+                    keep_shared(&shared, message, file);
+                }
+            })?;
+            link.send(&FromCompanion::Ready(replaying.directory.clone()))?;
+            Ok((trace, heard))
+        });
     let (trace, heard) = match result {
         Ok(parts) => parts,
         Err(error) => {
@@ -128,12 +131,17 @@ pub(super) struct Trace {
     resolved: HashMap<u64, Rc<Resolved>>,
     /// Programs that were needed so far. One that was executed often has as many numbers, but was kept once.
     programs: HashMap<Kept, Resolved>,
+    /// Programs that are where they were, as the replayed program sees it.
+    in_place: HashSet<u64>,
 }
 
 impl Trace {
-    fn open(path: &Path) -> Result<Trace> {
+    fn open(path: &Path, own_root: bool) -> Result<Trace> {
+        let manifest = Manifest::load(path)?;
+        let placed = manifest.kept_programs().filter(|_| own_root).map(|file| file.id);
         Ok(Trace {
-            manifest: Manifest::load(path)?,
+            in_place: placed.collect(),
+            manifest,
             index: Index::open(&directory::events_path(path))?,
             directory: path.to_owned(),
             resolved: HashMap::new(),
@@ -154,6 +162,9 @@ impl Trace {
     /// A path at which the program that was kept as file `id` can be executed.
     fn program(&mut self, id: u64) -> Result<PathBuf> {
         let file: &ReferencedFile = self.manifest.file(id)?;
+        if self.in_place.contains(&id) {
+            return Ok(file.path.as_path().to_owned());
+        }
         if !matches!(file.kept, Kept::Copied(_) | Kept::Reflinked(_)) {
             return Ok(resolve_program(&self.directory, file)?.path);
         }

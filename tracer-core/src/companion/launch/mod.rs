@@ -14,7 +14,7 @@ mod replay;
 
 pub use command::{Command, find};
 pub use environment::{LIBRARY_PATH_BYTES, injected_environment, own_environment, padded_library_path};
-pub use library::find as find_library;
-pub use process::{Launch, exec_program};
+pub use library::{NAME as LIBRARY_NAME, find as find_library};
+pub use process::{Launch, Root, exec_program};
 pub use program::{Refusal, check_program};
 pub use replay::{RecordedStart, changed_objects, recorded_program, recorded_start};

@@ -32,6 +32,17 @@ pub struct Launch {
     pub library: Vec<u8>,
     /// The value of [`crate::session::environment::SESSION`].
     pub session: String,
+    /// The file tree that it begins in, if that is not this process's.
+    pub root: Option<Root>,
+}
+
+/// A file tree for a program, which has all that the loader looks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The program's current directory, in that tree.
+    pub directory: PathBuf,
 }
 
 const ADVICE: &str = "a container's seccomp profile usually forbids it: start the container with \
@@ -52,6 +63,7 @@ pub fn exec_program(launch: &Launch) -> io::Error {
 struct Block {
     path: CString,
     content: Option<File>,
+    root: Option<[CString; 2]>,
     arguments: Vec<CString>,
     environment: Vec<CString>,
 }
@@ -62,6 +74,7 @@ fn prepare(launch: &Launch) -> io::Result<Block> {
     let block = Block {
         path: CString::new(launch.executable.as_os_str().as_bytes())?,
         content: launch.content.as_ref().map(File::open).transpose()?,
+        root: launch.root.as_ref().map(directories).transpose()?,
         arguments: strings(&launch.arguments)?,
         environment: strings(&environment)?,
     };
@@ -84,6 +97,11 @@ fn prepare(launch: &Launch) -> io::Result<Block> {
         })?;
     }
     Ok(block)
+}
+
+fn directories(root: &Root) -> io::Result<[CString; 2]> {
+    let string = |path: &PathBuf| CString::new(path.as_os_str().as_bytes());
+    Ok([string(&root.path)?, string(&root.directory)?])
 }
 
 fn strings(list: &[OsString]) -> io::Result<Vec<CString>> {
@@ -122,6 +140,14 @@ impl Block {
         };
         let (arguments, environment) = (pointers(&self.arguments), pointers(&self.environment));
         restore_signals();
+        if let Some([root, directory]) = &self.root
+            && let Err(error) = enter_root(root, directory)
+        {
+            return io::Error::new(
+                error.kind(),
+                format!("cannot begin in the replay's own file tree: {error}"),
+            );
+        }
         let path = match &self.content {
             None => self.path.clone(),
             Some(content) => match enter_disguise(content, &self.path) {
@@ -134,6 +160,15 @@ impl Block {
         unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
         let error = io::Error::last_os_error();
         io::Error::new(error.kind(), format!("cannot execute {}: {error}", self.path.to_string_lossy()))
+    }
+}
+
+fn enter_root(root: &CString, directory: &CString) -> io::Result<()> {
+    let made = |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    // SAFETY: the paths end with NUL.
+    unsafe {
+        made(libc::chroot(root.as_ptr()))?;
+        made(libc::chdir(directory.as_ptr()))
     }
 }
 

@@ -27,6 +27,8 @@ pub struct RecordedStart {
     pub stack_limit: [u64; 2],
     /// The number by which the trace keeps the executable's content, if it does.
     pub content: Option<u64>,
+    /// Its `/proc/self/maps` when the library took control.
+    pub maps: Vec<u8>,
 }
 
 /// Reads how the recording in `directory` was started.
@@ -53,6 +55,7 @@ pub fn recorded_start(directory: &Path) -> Result<RecordedStart> {
         directory: PathBuf::new(),
         stack_limit: [0; 2],
         content: None,
+        maps: Vec::new(),
     };
     let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
     for item in items.iter() {
@@ -62,6 +65,7 @@ pub fn recorded_start(directory: &Path) -> Result<RecordedStart> {
             Item::Environment { strings } => start.environment = strings.map(owned).collect(),
             Item::Directory { path } => start.directory = PathBuf::from(OsStr::from_bytes(path)),
             Item::MapFile { file, .. } => start.content = Some(file),
+            Item::Maps { text } => start.maps = text.to_vec(),
             Item::Identity { identity } => start.stack_limit = identity.stack_limit,
             _ => {}
         }

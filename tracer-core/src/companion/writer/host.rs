@@ -12,6 +12,24 @@ use crate::trace::manifest::Host;
 /// may take long to make the text for hundreds of them.
 const ONE_PROCESSOR: usize = 8 << 10;
 
+/// What /proc/cpuinfo calls the features of the processor, rising.
+pub fn processor_flags() -> Vec<String> {
+    let mut flags: Vec<String> = field(&first_processor(), "flags").split(' ').map(str::to_owned).collect();
+    flags.sort();
+    flags
+}
+
+fn first_processor() -> String {
+    let mut text = vec![0; ONE_PROCESSOR];
+    let length = File::open("/proc/cpuinfo").and_then(|mut file| file.read(&mut text)).unwrap_or(0);
+    String::from_utf8_lossy(&text[..length]).into_owned()
+}
+
+fn field(text: &str, name: &str) -> String {
+    let line = text.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
+    line.and_then(|line| line.split_once(':')).map_or("", |(_, value)| value.trim()).to_owned()
+}
+
 /// Describes this machine; what cannot be found out stays empty.
 pub fn describe() -> Host {
     let mut names = MaybeUninit::<libc::utsname>::zeroed();
@@ -20,13 +38,8 @@ pub fn describe() -> Host {
         libc::uname(names.as_mut_ptr());
         names.assume_init()
     };
-    let mut text = vec![0; ONE_PROCESSOR];
-    let length = File::open("/proc/cpuinfo").and_then(|mut file| file.read(&mut text)).unwrap_or(0);
-    let text = String::from_utf8_lossy(&text[..length]);
-    let field = |name: &str| {
-        let line = text.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
-        line.and_then(|line| line.split_once(':')).map_or("", |(_, value)| value.trim()).to_owned()
-    };
+    let text = first_processor();
+    let field = |name: &str| field(&text, name);
     Host {
         kernel: text_of(&names.release),
         machine: text_of(&names.machine),

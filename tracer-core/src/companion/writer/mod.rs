@@ -2,7 +2,7 @@
 
 mod facts;
 mod files;
-mod host;
+pub mod host;
 mod mapped;
 mod outsiders;
 mod scanner;

@@ -190,29 +190,48 @@ impl Keeper {
     /// Copies `file` into `files/<id>`. The outer error is the trace's, the inner one the file's.
     fn copy(&mut self, file: &File, id: u64) -> Result<io::Result<Option<String>>> {
         let path = file_path(&self.directory, id);
-        let mut encoder =
-            Encoder::new(create(&path)?, DEFAULT_LEVEL).context("set up compression for", &path)?;
-        let mut write_error = None;
-        let read = read_whole(file, |piece| {
-            encoder.write_all(piece).map_err(|error| {
-                write_error = Some(error);
-                io::ErrorKind::Other.into()
-            })
-        });
-        let written = match write_error {
-            Some(error) => Err(error),
-            None => encoder.finish().and_then(|copy| copy.metadata()).map(|metadata| metadata.size()),
-        };
-        match (&written, &read) {
-            (Ok(length), Ok(_)) => self.kept_bytes += length,
-            // The first error counts; if this one fails too, `imitate rm` still removes the rest.
-            _ => {
-                let _ = std::fs::remove_file(&path);
-            }
+        let Copied { read, written } = copy(file, &path)?;
+        if written.is_ok() && read.is_ok() {
+            self.kept_bytes += path.metadata().context("look at", &path)?.len();
         }
         written.context("write", &path)?;
         Ok(read.map(|(hash, _)| Some(hash)))
     }
+}
+
+/// Puts the content of `file` into a new file at `path`, as a trace keeps it. Gives its hash and its size in bytes.
+pub fn compress(file: &File, path: &Path) -> Result<(String, u64)> {
+    let Copied { read, written } = copy(file, path)?;
+    written.context("write", path)?;
+    read.context("read what goes into", path)
+}
+
+/// What came of copying a file.
+struct Copied {
+    /// Its hash and size.
+    read: io::Result<(String, u64)>,
+    written: io::Result<()>,
+}
+
+/// The same. If reading or writing has failed there is no new file.
+fn copy(file: &File, path: &Path) -> Result<Copied> {
+    let mut encoder = Encoder::new(create(path)?, DEFAULT_LEVEL).context("set up compression for", path)?;
+    let mut write_error = None;
+    let read = read_whole(file, |piece| {
+        encoder.write_all(piece).map_err(|error| {
+            write_error = Some(error);
+            io::ErrorKind::Other.into()
+        })
+    });
+    let written = match write_error {
+        Some(error) => Err(error),
+        None => encoder.finish().map(drop),
+    };
+    if written.is_err() || read.is_err() {
+        // The first error counts; if this one fails too, `imitate rm` still removes the rest.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(Copied { read, written })
 }
 
 /// Creates a file in the trace for its owner only.

@@ -6,7 +6,7 @@ mod hash;
 mod keep;
 mod resolve;
 
-pub use keep::{Keeper, Policy, is_installed};
+pub use keep::{Keeper, Policy, compress, is_installed};
 pub use resolve::{Resolved, resolve, resolve_program};
 
 use std::fs::Metadata;
