@@ -234,7 +234,7 @@ def connect():
     return socket.create_connection(('127.0.0.1', int(sys.argv[1])))
 def ask(me):
     with connect() as server:
-        for i in range(3_000):
+        for i in range(15_000):
             server.sendall(b'set key%d%d 0 0 5\\r\\nvalue\\r\\n' % (me, i % 100))
             assert server.recv(4096) == b'STORED\\r\\n'
             server.sendall(b'get key%d%d\\r\\n' % (me, i % 100))

@@ -12,6 +12,7 @@ mod hunting;
 mod packing;
 mod threads;
 mod verification;
+mod writer;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
