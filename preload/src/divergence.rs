@@ -286,6 +286,23 @@ pub fn other_place(thread: &mut Thread, operation: Operation, object: u64, logge
     })
 }
 
+/// Memory was accessed more often than in the recording before this access.
+pub fn other_access(thread: &mut Thread, object: u64, logged: u64, now: u64, last: Option<u32>) -> ! {
+    let stream = thread.stream;
+    report(thread, |text| {
+        writeln!(
+            text,
+            "expected: stream {stream} to write to the 64 bytes at {object:#x} after {logged} accesses to them"
+        )?;
+        write!(text, "happened: there were {now}")?;
+        match last {
+            Some(last) => writeln!(text, ", the last one by stream {last}: these two race there")?,
+            None => writeln!(text)?,
+        }
+        text.write_str(HINT)
+    })
+}
+
 /// Nobody does anything any more, and what this thread waits for has not come.
 pub fn stalled(thread: &mut Thread, what: &'static str, place: u64) -> ! {
     let next = thread.next;

@@ -50,7 +50,11 @@ pub fn ordered() -> Option<(&'static mut Thread, u8)> {
         return None;
     }
     let thread = thread::current();
-    (!thread.borrows_memory).then_some((thread, state))
+    if thread.borrows_memory {
+        return None;
+    }
+    thread.accesses.finish();
+    Some((thread, state))
 }
 
 /// Whether this process's threads run in parallel.
@@ -80,6 +84,7 @@ pub fn reset(thread: &mut Thread) {
     thread.passes = 0;
     thread.initialiser = core::ptr::null();
     thread.enclosure = core::ptr::null();
+    thread.accesses.clear();
 }
 
 /// A thread begins.
