@@ -126,11 +126,24 @@ impl Word {
 
     /// Replay: waits until there were so many operations. False if there were more already.
     pub fn wait_until(&self, thread: &mut Thread, place: Place) -> bool {
-        self.wait_until_and(thread, place, place.last(), PATIENCE, || ())
+        self.spins_until(place.count(), SPINS)
+            || self.wait_until_and(thread, place, place.last(), PATIENCE, || ())
     }
 
-    /// As [`Word::wait_until`], for what `whose` stream does. Does `meanwhile` each time when nothing has come for so many
-    /// milliseconds, which is twice as long each time.
+    /// Replay: whether the word came to so many operations while it was looked at so often.
+    #[inline]
+    pub fn spins_until(&self, count: u64, looks: usize) -> bool {
+        (0..looks).any(|_| {
+            let now = self.count();
+            if now < count {
+                core::hint::spin_loop();
+            }
+            now == count
+        })
+    }
+
+    /// As [`Word::wait_until`], for what `whose` stream does, without looking first. Does `meanwhile` each time when nothing has
+    /// come for so many milliseconds, which is twice as long each time.
     pub fn wait_until_and(
         &self,
         thread: &mut Thread,
@@ -140,12 +153,6 @@ impl Word {
         meanwhile: impl FnMut(),
     ) -> bool {
         let count = place.count();
-        for _ in 0..SPINS {
-            if self.count() >= count {
-                return self.count() == count;
-            }
-            core::hint::spin_loop();
-        }
         let sleep = || self.sleep_until(thread, count, patience, meanwhile);
         match whose {
             Some(stream) => demand::while_needed(self, count, stream, sleep),

@@ -15,13 +15,14 @@ use tracer_core::event::{
 
 /// Accesses that a thread makes in a row while others wait.
 pub const QUANTUM: u32 = 64;
-/// How often the lock is looked at before the thread gives up the processor for it, and how often that before it sleeps.
-const SPINS: u32 = 100;
-const YIELDS: u32 = 50;
+/// How often the lock is looked at before the thread gives up the processor for it, which may be for long if others want that
+/// too, and how often that before it sleeps.
+const SPINS: u32 = 400;
+const YIELDS: u32 = 20;
 /// Milliseconds that it sleeps, at most.
 const PATIENCE: u64 = 1;
-/// How often a thread that lets others in looks whether one has come: one may have been counted that is in a handler.
-const LOOKS: u32 = 1000;
+/// How often a thread that lets others in looks whether one has come: one that waits may not run now.
+const LOOKS: u32 = SPINS + 4;
 
 /// Whether the thread holds the object, and nothing else, and may go on to do so.
 #[inline(always)]

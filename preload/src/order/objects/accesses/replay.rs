@@ -12,6 +12,8 @@ use tracer_core::event::{
     operation::{READS, SHARED},
 };
 
+/// How often a thread looks before it sleeps: accesses follow each other within nanoseconds.
+const SPINS: usize = 400;
 /// Milliseconds that a thread waits before it interrupts the one that it waits for.
 const PATIENCE: u64 = 2;
 
@@ -43,6 +45,9 @@ pub fn come(thread: &mut Thread, object: u64) -> bool {
         return false;
     };
     let whose = if flags & SHARED != 0 { Some(demand::ANYBODY) } else { place.last() };
+    if word.spins_until(place.count(), SPINS) {
+        return true;
+    }
     let nudge_last = || place.last().into_iter().for_each(nudge);
     let in_time = word.wait_until_and(thread, place, whose, PATIENCE, nudge_last);
     if !in_time && flags & READS == 0 {
