@@ -29,8 +29,8 @@ fn rebuilt() -> Vec<Case> {
             own("races/counter.c").compiled("-O2"),
             own("races/double_checked.c"),
             own("races/lock_free_stack.c"),
-            own("races/mutual_exclusion.c").with("dekker"),
-            own("races/mutual_exclusion.c").with("peterson"),
+            own("races/mutual_exclusion.c").compiled("-O1 -DROUNDS=20000").with("dekker"),
+            own("races/mutual_exclusion.c").compiled("-O1 -DROUNDS=20000").with("peterson"),
             own("races/sequence_lock.c"),
             own("races/spinning_flag.c").compiled("-O2").steady(),
             own("races/spinning_flag.c").compiled("-O2 -DPAUSE").steady(),
@@ -59,6 +59,9 @@ fn rebuilt() -> Vec<Case> {
             own("races/counter.c").compiled("-O0 -Dvolatile=").rebuilt("all", "gcc"),
             own("languages/atomic_wait.cc").compiled("-std=c++20").rebuilt("atomics", "g++"),
             own("languages/atomics.rs").varies().rebuilt("atomics", "rustc"),
+            own("sync/long_hold.c").compiled("-O2").steady().rebuilt("atomics", "gcc"),
+            own("sync/handled_flag.c").varies().rebuilt("atomics", "gcc"),
+            own("sync/forked_accesses.c").varies().rebuilt("atomics", "gcc"),
         ],
     ]
     .concat()

@@ -75,6 +75,13 @@ pub fn begin(thread: &mut Thread) {
         super::objects::before_parallel();
         let mode = process::get().mode;
         STATE.store(if mode == Mode::Record { state::RECORD } else { state::REPLAY }, Ordering::Relaxed);
+        if mode == Mode::Record {
+            // The tool looks at what the process has loaded.
+            let control = process::control();
+            control.slots[thread.slot].parallel.store(1, Ordering::Release);
+            control.parallel.fetch_add(1, Ordering::Release);
+            kernel::futex_wake(&control.parallel);
+        }
     }
 }
 

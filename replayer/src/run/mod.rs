@@ -8,6 +8,7 @@ mod meter;
 mod program;
 mod record;
 mod replay;
+mod unseen;
 mod verify;
 
 pub use hunt::{Condition, Hunted, hunt};

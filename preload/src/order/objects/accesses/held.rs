@@ -2,6 +2,7 @@
 
 use super::super::word::Place;
 use super::granule::{self, Granule};
+use super::window::Look;
 use crate::order::sections;
 use crate::thread::{self, Thread};
 
@@ -29,6 +30,8 @@ pub struct Accesses {
     kind: u64,
     /// Where the program goes on to make it.
     pub behind: u64,
+    /// Where it was found when another thread waited for them.
+    pub look: Look,
     /// Replay: the atomic operation that the thread is in was logged.
     pub is_logged: bool,
     /// What it is about to hold.
@@ -43,6 +46,7 @@ impl Accesses {
     /// The thread begins, in memory that may have been another thread's.
     pub fn clear(&mut self) {
         self.count = 0;
+        self.look = Look::NONE;
         if core::mem::take(&mut self.knows_any) {
             self.known = [(0, 0); KNOWN];
         }
