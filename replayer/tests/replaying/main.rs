@@ -9,6 +9,7 @@ mod debugger;
 mod divergence;
 mod endings;
 mod hunting;
+mod rebuilding;
 mod threads;
 mod verification;
 
