@@ -38,6 +38,8 @@ pub enum Command {
         compiler_flags: &'static str,
         /// For the program, separated by spaces.
         arguments: &'static str,
+        /// It is compiled by `imitate cc`.
+        rebuilt: Option<Rebuilt>,
     },
     /// A program of ours that needs crates, and so is built by Cargo with the tests.
     Built {
@@ -50,6 +52,15 @@ pub enum Command {
     Words(&'static str),
     /// Text for `bash -c`.
     Script(&'static str),
+}
+
+/// How `imitate cc` is asked to compile.
+#[derive(Clone, Copy, Debug)]
+pub struct Rebuilt {
+    /// For `--mode`.
+    pub mode: &'static str,
+    /// The compiler.
+    pub compiler: &'static str,
 }
 
 /// What standard input is.
@@ -121,7 +132,7 @@ fn case(name: String, command: Command) -> Case {
 /// A program of ours, named by its path below `examples/programs`.
 pub fn own(source: &'static str) -> Case {
     let (name, _) = source.rsplit_once('.').unwrap_or((source, ""));
-    case(name.to_owned(), Command::Own { source, compiler_flags: "", arguments: "" })
+    case(name.to_owned(), Command::Own { source, compiler_flags: "", arguments: "", rebuilt: None })
 }
 
 /// A binary of this package, and its arguments, separated by spaces.
@@ -161,6 +172,15 @@ impl Case {
         if let Command::Own { compiler_flags, .. } = &mut self.command {
             *compiler_flags = flags;
             self.name = format!("{} {flags}", self.name);
+        }
+        self
+    }
+
+    /// An own program is compiled by `imitate cc`, in this mode and by this compiler.
+    pub fn rebuilt(mut self, mode: &'static str, compiler: &'static str) -> Case {
+        if let Command::Own { rebuilt, .. } = &mut self.command {
+            *rebuilt = Some(Rebuilt { mode, compiler });
+            self.name = format!("{} rebuilt for {mode} by {compiler}", self.name);
         }
         self
     }

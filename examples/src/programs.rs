@@ -1,5 +1,6 @@
 //! Compiles the programs in `examples/programs`, each a single file, on first use, and finds those that Cargo builds.
 
+use crate::case::Rebuilt;
 use crate::settings::target_directory;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -14,21 +15,34 @@ pub fn sources() -> PathBuf {
 /// The executable for `path`, compiled with `flags`, separated by spaces. It is compiled only if there is none that
 /// is newer than the source. An error has the compiler's messages.
 pub fn executable(path: &Path, flags: &str) -> Result<PathBuf> {
+    compiled(path, flags, None)
+}
+
+/// As [`executable`], by way of `imitate cc`; it is also to be newer than that, which is `tool`.
+pub fn rebuilt(path: &Path, flags: &str, how: Rebuilt, tool: &Path) -> Result<PathBuf> {
+    compiled(path, flags, Some((how, tool)))
+}
+
+fn compiled(path: &Path, flags: &str, rebuilt: Option<(Rebuilt, &Path)>) -> Result<PathBuf> {
     let source = path.strip_prefix(sources()).unwrap_or(path).display();
     let directory = target_directory()?.join("example-programs");
-    let stem: String = format!("{source} {flags}")
+    let way =
+        rebuilt.map_or_else(String::new, |(Rebuilt { mode, compiler }, _)| format!(" {mode} {compiler}"));
+    let stem: String = format!("{source} {flags}{way}")
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
         .collect();
     let finished = directory.join(&stem);
-    if is_newer(&finished, path)? {
+    if is_newer(&finished, path)?
+        && rebuilt.is_none_or(|(_, tool)| is_newer(&finished, tool).unwrap_or(false))
+    {
         return Ok(finished);
     }
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
     // Several tests may want the same program at once: each compiles its own and the last one stays.
     let unfinished = tempfile::Builder::new().prefix(&stem).tempdir_in(&directory)?;
     let compiled = unfinished.path().join("program");
-    let mut command = compiler(path)?;
+    let mut command = compiler(path, rebuilt)?;
     command.args(flags.split_whitespace()).arg("-o").arg(&compiled).arg(path);
     let output = command.output().with_context(|| format!("cannot run the compiler: {command:?}"))?;
     if !output.status.success() {
@@ -55,16 +69,23 @@ fn is_newer(executable: &Path, source: &Path) -> Result<bool> {
     Ok(written(executable).is_ok_and(|executable| executable > source))
 }
 
-fn compiler(source: &Path) -> Result<Command> {
+fn compiler(source: &Path, rebuilt: Option<(Rebuilt, &Path)>) -> Result<Command> {
     let extension = source.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     // No warnings: much of what the programs show is what compilers warn of.
-    let words: &[&str] = match extension {
-        "c" => &["cc", "-std=gnu17", "-O1", "-g", "-w", "-D_GNU_SOURCE"],
-        "cc" => &["c++", "-std=c++17", "-O1", "-g", "-w"],
-        "rs" => &["rustc", "--edition=2024", "-O"],
+    let (usual, options): (&str, &[&str]) = match extension {
+        "c" => ("cc", &["-std=gnu17", "-O1", "-g", "-w", "-D_GNU_SOURCE"]),
+        "cc" => ("c++", &["-std=c++17", "-O1", "-g", "-w"]),
+        "rs" => ("rustc", &["--edition=2024", "-O"]),
         _ => bail!("no compiler is known for {}", source.display()),
     };
-    let mut command = Command::new(words[0]);
-    command.args(&words[1..]);
+    let mut command = match rebuilt {
+        None => Command::new(usual),
+        Some((Rebuilt { mode, compiler }, tool)) => {
+            let mut command = Command::new(tool);
+            command.args(["cc", "--mode", mode, "--", compiler]);
+            command
+        }
+    };
+    command.args(options);
     Ok(command)
 }

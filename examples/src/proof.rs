@@ -23,7 +23,7 @@ pub fn prove(case: &Case, settings: &Settings) -> Result<()> {
     for (command, package) in &case.needs {
         ensure!(is_installed(command), "{command} is not installed: run `apt-get install {package}`");
     }
-    let place = Place::new(case, settings.patience)?;
+    let place = Place::new(case, settings)?;
     let native = match case.end {
         Expected::Refused(_) => None,
         _ => Some(place.run_natively(case).context("natively, before any recording")?),
@@ -58,7 +58,7 @@ struct Place {
 }
 
 impl Place {
-    fn new(case: &Case, patience: Duration) -> Result<Place> {
+    fn new(case: &Case, settings: &Settings) -> Result<Place> {
         let root = tempfile::Builder::new().prefix("imitate-test-").tempdir()?;
         // The port is free again when the listener is dropped, and the kernel hands out others for a while.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
@@ -69,10 +69,13 @@ impl Place {
                 .collect::<Vec<OsString>>()
         };
         let words = match case.command {
-            Command::Own { source, compiler_flags, arguments } => {
-                let mut words = vec![
-                    programs::executable(&programs::sources().join(source), compiler_flags)?.into_os_string(),
-                ];
+            Command::Own { source, compiler_flags, arguments, rebuilt } => {
+                let source = programs::sources().join(source);
+                let executable = match rebuilt {
+                    Some(how) => programs::rebuilt(&source, compiler_flags, how, &settings.tool)?,
+                    None => programs::executable(&source, compiler_flags)?,
+                };
+                let mut words = vec![executable.into_os_string()];
                 words.extend(in_words(arguments));
                 words
             }
@@ -87,7 +90,7 @@ impl Place {
             }
         };
         let work = root.path().join("work");
-        Ok(Place { root, work, words, port, patience })
+        Ok(Place { root, work, words, port, patience: settings.patience })
     }
 
     fn run_natively(&self, case: &Case) -> Result<Outcome> {

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | 0 | the session's [`tracer_core::session::Control`] |
 //! | [`HEAP`] | the heap behind Rust's allocator in this library |
+//! | [`GRANULES`] | in rebuilt programs, the order of accesses to memory ([`crate::order::objects`]) |
 //! | [`THREADS`] | one [`THREAD_STRIDE`] per thread: state, stacks, ring |
 
 use crate::kernel;
@@ -21,6 +22,8 @@ pub const BASE: usize = 0x3a00_0000_0000;
 pub const HEAP: usize = 0x1000_0000;
 /// Bytes reserved for the heap.
 const HEAP_SIZE: usize = 0x1000_0000;
+/// Offset of what is known of the order in which memory is accessed.
+pub const GRANULES: usize = 0x4000_0000;
 /// Offset of the first thread's area.
 pub const THREADS: usize = 0x1_0000_0000;
 /// Distance between threads' areas.

@@ -63,7 +63,11 @@ fn report(thread: &mut Thread, write: impl FnOnce(&mut dyn Write) -> core::fmt::
                 frame.rflags,
             ];
         }
-        let _ = write(&mut Text { report });
+        let mut text = Text { report };
+        let _ = write(&mut text);
+        if order::is_parallel() {
+            let _ = text.write_str(HINT);
+        }
         control.report_state.store(2, Ordering::Release);
     }
     wait_for_the_end(thread, slot_state::DIVERGED)
@@ -250,8 +254,7 @@ pub fn other_operation(
 ) -> ! {
     report(thread, |text| {
         writeln!(text, "expected: {}({object:#x})", operation_name(number))?;
-        writeln!(text, "happened: {}({present:#x})", operation.name())?;
-        text.write_str(HINT)
+        writeln!(text, "happened: {}({present:#x})", operation.name())
     })
 }
 
@@ -273,7 +276,7 @@ pub fn unexpected_operation(thread: &mut Thread, operation: Operation, object: u
                 next.number
             )?;
         }
-        text.write_str(HINT)
+        Ok(())
     })
 }
 
@@ -281,8 +284,24 @@ pub fn unexpected_operation(thread: &mut Thread, operation: Operation, object: u
 pub fn other_place(thread: &mut Thread, operation: Operation, object: u64, logged: u64, now: u64) -> ! {
     report(thread, |text| {
         writeln!(text, "expected: {}({object:#x}) after {logged} operations on it", operation.name())?;
-        writeln!(text, "happened: there were {now}")?;
-        text.write_str(HINT)
+        writeln!(text, "happened: there were {now}")
+    })
+}
+
+/// Memory was accessed more often than in the recording before this access.
+pub fn other_access(thread: &mut Thread, object: u64, logged: u64, now: u64, last: Option<u32>) -> ! {
+    let stream = thread.stream;
+    report(thread, |text| {
+        writeln!(
+            text,
+            "expected: stream {stream} to write to the 64 bytes at {object:#x} after {logged} accesses to them"
+        )?;
+        write!(text, "happened: there were {now}")?;
+        match last {
+            Some(last) => writeln!(text, ", the last one by stream {last}: these two race there")?,
+            None => writeln!(text)?,
+        }
+        Ok(())
     })
 }
 
@@ -295,14 +314,13 @@ pub fn stalled(thread: &mut Thread, what: &'static str, place: u64) -> ! {
             Some(next) => writeln!(text, "{} {}", kind_name(&next), next.number)?,
             None => writeln!(text, "what comes next")?,
         }
-        writeln!(text, "happened: all threads wait for each other")?;
-        text.write_str(HINT)
+        writeln!(text, "happened: all threads wait for each other")
     })
 }
 
 /// What a divergence in sync order most often means.
 const HINT: &str = "threads may share something that no lock protects (a data race, or atomics): \
-                    record with --order serial\n";
+                    record with --order serial, or rebuild the program with imitate cc\n";
 
 /// The outcome of an executed call is not the recorded one.
 pub fn other_result(

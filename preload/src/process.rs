@@ -101,6 +101,12 @@ pub fn get() -> &'static mut Process {
     }
 }
 
+/// Whether there is one: the program is recorded or replayed.
+pub fn is_attached() -> bool {
+    // SAFETY: set before the program's first instruction, and not changed after that.
+    unsafe { (*PROCESS.0.get()).is_some() }
+}
+
 /// Replay, while waiting: who would have to come first was killed with the companion, if that is so.
 pub fn end_if_abandoned() {
     if crate::kernel::hung_up(get().socket) {

@@ -88,6 +88,9 @@ pub struct Thread {
     pub initialiser: *const crate::order::objects::Initialiser,
     /// Sync order: the innermost function of libc that the thread is in with a lock around it.
     pub enclosure: *const crate::order::objects::Enclosure,
+    /// Sync order, in rebuilt programs: accesses to memory that were ordered and may not have been made yet, and what is known
+    /// of those of others.
+    pub accesses: crate::order::objects::Accesses,
     /// Replay: that right is one of the shared domain.
     pub tenure_is_shared: bool,
     /// Spin safepoints since its last turn began.
@@ -206,6 +209,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).held_by).write(0);
         (&raw mut (*thread).initialiser).write(core::ptr::null());
         (&raw mut (*thread).enclosure).write(core::ptr::null());
+        (*thread).accesses.clear();
         (&raw mut (*thread).tenure_is_shared).write(false);
         (&raw mut (*thread).spins).write(0);
         (&raw mut (*thread).stop_timer).write(crate::stop::Timer::NONE);

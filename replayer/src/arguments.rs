@@ -1,7 +1,7 @@
 //! The command line, as data: parsing, `--help`, man pages and completions all come from here.
 
 use crate::analysis::Topic;
-use crate::notes::{self, ENVIRONMENT, EXIT_STATUS};
+use crate::notes::{self, COMPILER, ENVIRONMENT, EXIT_STATUS};
 use crate::place::Place;
 use crate::run::Condition;
 use clap::builder::styling::{AnsiColor, Styles};
@@ -79,6 +79,9 @@ pub enum Command {
     /// Record a program again and again until it fails, and keep that trace
     #[command(after_help = notes::text(&[&EXIT_STATUS]))]
     Hunt(Hunt),
+    /// Compile a program so that `record --order sync` sees its atomic operations
+    #[command(after_help = notes::text(&[&COMPILER]))]
+    Cc(Compile),
     /// Check what this machine offers, and what works without the missing parts
     Doctor,
     /// Print a completion script for a shell
@@ -524,6 +527,27 @@ pub struct Hunt {
     pub options: RecordingOptions,
     #[command(flatten)]
     pub program: Program,
+}
+
+/// What of a program's accesses to memory is ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Accesses {
+    /// Atomic operations, and volatile variables
+    Atomics,
+    /// All that its own code makes: data races replay too
+    All,
+}
+
+/// `imitate cc`
+#[derive(Args)]
+pub struct Compile {
+    /// What is ordered, in what is linked by this command
+    #[arg(long, value_enum, default_value_t = Accesses::Atomics)]
+    pub mode: Accesses,
+    /// gcc, g++, clang, clang++ or rustc, and its arguments
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMPILER", value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
 }
 
 /// `imitate completions`

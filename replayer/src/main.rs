@@ -2,6 +2,7 @@
 
 mod analysis;
 mod arguments;
+mod code;
 mod debugger;
 mod divergence;
 mod doctor;
@@ -11,6 +12,7 @@ mod manage;
 mod notes;
 mod pager;
 mod place;
+mod rebuild;
 mod run;
 mod status;
 
@@ -95,6 +97,7 @@ fn run(command: Command) -> Result<i32> {
             Hunted::NotRun(status) => Ok(status),
             Hunted::Interrupted(signal) => status::Ending::Killed(signal).repeat(),
         },
+        Command::Cc(options) => rebuild::compile(&options)?.repeat(),
         Command::Doctor => Ok(if doctor::examine() { 0 } else { status::NO }),
         Command::Completions(options) => {
             documents::print_completions(options.shell);

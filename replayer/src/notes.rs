@@ -33,6 +33,24 @@ pub const EXIT_STATUS: Section = Section {
     ],
 };
 
+/// What `imitate cc` does and needs.
+pub const COMPILER: Section = Section {
+    title: "Notes",
+    rows: &[
+        (
+            "use",
+            "as the compiler in a build, for compiling and for linking: make CC='imitate cc -- gcc'. What it builds runs as \
+             any other program, and is ordered in recordings with --order sync",
+        ),
+        ("exit status", "the compiler's; 125: it is none that imitate knows, or cannot be run"),
+        (
+            "not seen",
+            "what is not compiled so: libraries, assembly, and in Rust the slow paths of the standard library's locks \
+             (-Zbuild-std compiles that too)",
+        ),
+    ],
+};
+
 /// What the tool and the library look at.
 pub const ENVIRONMENT: Section = Section {
     title: "Environment",

@@ -128,6 +128,10 @@ pub mod turn {
 pub mod operation {
     /// The object was not taken: the result is all that there is.
     pub const REFUSED: u8 = 1;
+    /// Memory is only read: others may read it too, and the place is that of the last operation that must come before.
+    pub const READS: u8 = 2;
+    /// Several threads may have read the memory since it was written: all of that comes before.
+    pub const SHARED: u8 = 4;
     /// Bits of the place. Those above have the stream, plus one, of the thread whose operation on the object comes before, 0 if
     /// there is none.
     pub const PLACE_BITS: u32 = 40;
@@ -165,11 +169,13 @@ pub enum Operation {
     Internal = 13,
     /// The lock of one of libc's streams (a `FILE`) is taken.
     Stream = 14,
+    /// Memory is read or written, by a program that was rebuilt so that this is seen; the object is 64 bytes of it.
+    Access = 15,
 }
 
 impl Operation {
     /// All of them, by number from 1 on.
-    pub const ALL: [Operation; 14] = [
+    pub const ALL: [Operation; 15] = [
         Operation::Mutex,
         Operation::Wait,
         Operation::Wake,
@@ -184,6 +190,7 @@ impl Operation {
         Operation::Join,
         Operation::Internal,
         Operation::Stream,
+        Operation::Access,
     ];
 
     /// The operation for a stored number, `None` if no version wrote such a number.
@@ -208,6 +215,7 @@ impl Operation {
             Operation::Join => "join",
             Operation::Internal => "internal_lock",
             Operation::Stream => "flockfile",
+            Operation::Access => "access",
         }
     }
 }

@@ -148,6 +148,8 @@ pub struct Slot {
     pub seal: AtomicU32,
     /// Record: if there is one, the value that its entry in [`Control::seals`] has for as long as it holds.
     pub seal_value: AtomicU32,
+    /// Record: 1 if the owner's process has begun to have threads that run in parallel; whoever has looked at it clears it.
+    pub parallel: AtomicU32,
 }
 
 /// Answers in [`Slot::seal`].
@@ -266,6 +268,8 @@ pub struct Control {
     pub check: AtomicU32,
     /// An [`Order`].
     pub order: AtomicU32,
+    /// Record: futex: how many processes have begun to have threads that run in parallel ([`Slot::parallel`]).
+    pub parallel: AtomicU32,
     /// Seed of the decisions who runs next, which are made to provoke failures while recording; 0 = threads are treated
     /// fairly. Replay only needs to know whether there is one.
     pub chaos: AtomicU64,

@@ -8,7 +8,9 @@
 #define FENCE __sync_synchronize()
 #endif
 
-enum { ROUNDS = 200000 };
+#ifndef ROUNDS
+#define ROUNDS 200000
+#endif
 
 static volatile int wants[2], turn, counter, last = -1, changes;
 static int is_peterson;

@@ -76,8 +76,9 @@ unsafe fn segment<'a>(range: &core::ops::Range<u64>) -> Segment<'a> {
     Segment { address: range.start, bytes }
 }
 
-/// Whether an instruction begins at `address`; `None` if that cannot be told.
-fn begins_instruction(code: &Segment, unwind: &Segment, header: u64, address: u64) -> Option<bool> {
+/// Whether an instruction begins at `address`; `None` if that cannot be told. `unwind` is the segment that has the unwind
+/// tables, and `header` the address of their search table.
+pub fn begins_instruction(code: &Segment, unwind: &Segment, header: u64, address: u64) -> Option<bool> {
     let function = function_containing(unwind, header, address)?;
     begins_at(code, &function, address).ok()
 }

@@ -160,9 +160,20 @@ fn begin(
     arguments: &[u64; 6],
     request: Request,
 ) {
+    // Before the call, in the log too: it may wait for others, which is an event of its own.
+    if request.flags & VM == 0 {
+        order::objects::before_fork();
+    }
     match process::get().mode {
         Mode::Record => record(thread, frame, syscall, arguments, request),
         Mode::Replay => replay(thread, frame, syscall, arguments, request),
+    }
+}
+
+/// There is no child, or nobody knows of it yet.
+fn forked(request: &Request) {
+    if request.flags & VM == 0 {
+        order::objects::after_fork();
     }
 }
 
@@ -176,6 +187,7 @@ fn record(
     let control = process::control();
     let stream = control.next_stream.fetch_add(1, Ordering::Relaxed);
     let Some(slot) = reserve_slot(stream) else {
+        forked(&request);
         kernel::complain(&[b"more than 4096 threads and processes at once: fork refused with EAGAIN"]);
         return refuse(thread, frame, syscall, libc::EAGAIN, false);
     };
@@ -233,7 +245,7 @@ fn replay(
         }
     });
     frame.rax = outcome.result as u64;
-    let Some(stream) = stream else { return };
+    let Some(stream) = stream else { return forked(&request) };
     let recorded = outcome.result as u32;
     let words = [read(places[0]), Some(recorded)];
     let set_words = |words: [Option<u32>; 2]| {
@@ -325,10 +337,9 @@ fn start_blocked(
     }
     let (flags, place) = request.for_kernel();
     let arguments = [flags, 0, place, request.child_tid, request.tls, 0];
-    order::objects::before_fork();
     // SAFETY: a plain fork: the child has a copy of everything, this stack included.
     let result = unsafe { raw::call(libc::SYS_clone, arguments) };
-    order::objects::after_fork();
+    forked(&request);
     if result == 0 {
         order::objects::begin_copy();
         frame.rax = 0;

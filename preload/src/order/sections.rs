@@ -50,7 +50,11 @@ pub fn ordered() -> Option<(&'static mut Thread, u8)> {
         return None;
     }
     let thread = thread::current();
-    (!thread.borrows_memory).then_some((thread, state))
+    if thread.borrows_memory {
+        return None;
+    }
+    thread.accesses.finish();
+    Some((thread, state))
 }
 
 /// Whether this process's threads run in parallel.
@@ -71,6 +75,13 @@ pub fn begin(thread: &mut Thread) {
         super::objects::before_parallel();
         let mode = process::get().mode;
         STATE.store(if mode == Mode::Record { state::RECORD } else { state::REPLAY }, Ordering::Relaxed);
+        if mode == Mode::Record {
+            // The tool looks at what the process has loaded.
+            let control = process::control();
+            control.slots[thread.slot].parallel.store(1, Ordering::Release);
+            control.parallel.fetch_add(1, Ordering::Release);
+            kernel::futex_wake(&control.parallel);
+        }
     }
 }
 
@@ -80,6 +91,7 @@ pub fn reset(thread: &mut Thread) {
     thread.passes = 0;
     thread.initialiser = core::ptr::null();
     thread.enclosure = core::ptr::null();
+    thread.accesses.clear();
 }
 
 /// A thread begins.

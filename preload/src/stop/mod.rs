@@ -51,6 +51,12 @@ const PAUSE_LENGTH: u64 = 2;
 /// The thread was interrupted by us: recording gives up waiting for a safepoint, or for the thread to come to where
 /// it was to be stopped; or another thread has waited for too long.
 pub fn interrupted(thread: &mut Thread, context: &UserContext, reason: Reason) {
+    if order::is_parallel() {
+        if matches!(reason, Reason::Requested(_)) {
+            order::objects::nudged(thread, context.machine.rip);
+        }
+        return;
+    }
     match (process::get().mode, reason) {
         (Mode::Record, Reason::Expired) => record::expired(thread, &context.machine),
         (Mode::Record, Reason::Requested(request)) => {

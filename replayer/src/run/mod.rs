@@ -9,6 +9,7 @@ mod own_root;
 mod program;
 mod record;
 mod replay;
+mod unseen;
 mod verify;
 mod watched;
 

@@ -2,6 +2,7 @@
 
 use super::chaos;
 use super::program::{Outputs, Running, library};
+use super::unseen::Watch;
 use crate::arguments::{Check, CopyFiles, OrderName, Program, Record, RecordingOptions};
 use crate::status::Ending;
 use anyhow::{Context, Result, bail};
@@ -60,6 +61,8 @@ pub struct Request<'a> {
     pub chaos: Option<NonZeroU64>,
     /// Where the program writes, if not where this process does.
     pub outputs: Option<&'a Outputs>,
+    /// Nothing is said of what a replay may miss.
+    pub quiet: bool,
 }
 
 /// A recording that was made.
@@ -79,8 +82,14 @@ pub fn record(options: &Record) -> Result<Recorded> {
         chaos::tell(chaos);
     }
     let output = options.output.as_deref();
-    let request =
-        Request { program: &options.program, output, options: &options.options, chaos, outputs: None };
+    let request = Request {
+        program: &options.program,
+        output,
+        options: &options.options,
+        chaos,
+        outputs: None,
+        quiet: options.quiet,
+    };
     let run = match make(&request)? {
         Ok(run) => run,
         Err(status) => return Ok(Recorded::NotRun(status)),
@@ -149,6 +158,10 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     };
     // Whoever holds these is taken for the program.
     started.program = None;
+    let watch = match request.options.order {
+        OrderName::Sync if !request.quiet => Some(Watch::begin(started.control.clone())),
+        _ => None,
+    };
     let status = program.wait()?;
     // Without its companion there is no trace to complete; wait_done says so.
     let _ = started.root_ended(status.into_raw());
@@ -157,6 +170,9 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         Ok(Outcome::Replayed(_)) => bail!("the recording's companion answered as if it had replayed"),
         Err(error) => Err(error),
     };
+    if let Some(watch) = watch {
+        watch.finish(&started.directory);
+    }
     Ok(Ok(Run { ending: Ending::of(status), directory: started.directory, summary }))
 }
 

@@ -1,7 +1,7 @@
 //! `imitate verify`: record once, replay many times, compare.
 
-use super::chaos;
-use crate::arguments::{RecordingOptions, Verify};
+use super::{chaos, unseen};
+use crate::arguments::{OrderName, RecordingOptions, Verify};
 use crate::status::{self, Ending};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -20,6 +20,9 @@ pub fn verify(options: &Verify) -> Result<bool> {
         .context("cannot make a temporary directory for the trace")?;
     let trace = place.path().join("trace");
     let recorded = record(options, &trace)?;
+    if options.options.order == OrderName::Sync {
+        unseen::tell_of(&trace);
+    }
     for path in &options.delete {
         delete(path)?;
     }
@@ -65,8 +68,11 @@ fn record(options: &Verify, trace: &Path) -> Result<Output> {
     let seed = chaos::seed(chaos);
     chaos::tell(seed);
     if let Some(seed) = seed {
+        command.arg(format!("--chaos={seed}"));
+    }
+    if seed.is_some() || order == OrderName::Sync {
         // What `record` says would be taken for the program's.
-        command.arg(format!("--chaos={seed}")).arg("--quiet");
+        command.arg("--quiet");
     }
     command.arg("--").args(&options.program.command);
     let output = command.stdin(Stdio::inherit()).output().context("cannot run `imitate record`")?;

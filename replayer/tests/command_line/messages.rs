@@ -5,7 +5,7 @@ use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use tempfile::TempDir;
 
-const SUBCOMMANDS: [&str; 12] = [
+const SUBCOMMANDS: [&str; 13] = [
     "record",
     "replay",
     "ls",
@@ -16,6 +16,7 @@ const SUBCOMMANDS: [&str; 12] = [
     "extract",
     "verify",
     "hunt",
+    "cc",
     "doctor",
     "completions",
 ];

@@ -10,6 +10,7 @@ mod divergence;
 mod endings;
 mod hunting;
 mod packing;
+mod rebuilding;
 mod threads;
 mod verification;
 mod writer;

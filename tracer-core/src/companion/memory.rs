@@ -140,7 +140,8 @@ pub fn free_slot(memory: BorrowedFd, control: &Control, index: usize) {
             )
         };
     }
-    for word in [&slot.stream, &slot.process, &slot.thread, &slot.at_end, &slot.program_waits] {
+    for word in [&slot.stream, &slot.process, &slot.thread, &slot.at_end, &slot.program_waits, &slot.parallel]
+    {
         word.store(0, Ordering::Relaxed);
     }
     slot.head.0.store(0, Ordering::Relaxed);

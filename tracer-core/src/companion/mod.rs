@@ -27,6 +27,7 @@ use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use link::{Outcome, ReplayEnd, Summary};
 
@@ -59,6 +60,8 @@ pub struct Started {
     pub program: Option<ProgramDescriptors>,
     /// The trace that is written or read.
     pub directory: PathBuf,
+    /// What the session's processes share.
+    pub control: Arc<memory::ControlMapping>,
     link: Link,
 }
 
@@ -132,7 +135,7 @@ impl Opening {
         meanwhile(&shared);
         match ours.receive()? {
             Some(FromCompanion::Ready(directory)) => {
-                Ok(Started { program: Some(program), directory, link: ours })
+                Ok(Started { program: Some(program), directory, control: Arc::new(shared), link: ours })
             }
             Some(FromCompanion::Refused(reason)) => Err(io::Error::other(reason)),
             Some(FromCompanion::Done(_)) | None => {

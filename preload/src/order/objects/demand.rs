@@ -12,8 +12,10 @@ use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Lists; threads share them by the numbers of their streams.
+/// Lists; threads share them by the numbers of their streams. The last one is of what any of them may do.
 const LISTS: usize = 64;
+/// In place of a stream: several threads may still have to do something.
+pub const ANYBODY: u32 = u32::MAX;
 /// Milliseconds after which a sleeper looks whether anybody is still there.
 const PATIENCE: u64 = 1000;
 
@@ -22,6 +24,8 @@ const PATIENCE: u64 = 1000;
 const LOOKS: u32 = 5;
 /// Milliseconds between them.
 const BETWEEN: u64 = 10;
+/// Nanoseconds of processor time in which a process between two looks does nothing but wait.
+const NOTHING: u64 = 200_000;
 
 /// That a thread waits for a place.
 struct Need {
@@ -46,18 +50,26 @@ struct List {
 // SAFETY: `first`, and what it leads to, is used only by who is in the list.
 unsafe impl Sync for List {}
 
-static NEEDS: [List; LISTS] = [const {
+static NEEDS: [List; LISTS + 1] = [const {
     List {
         taken: AtomicU32::new(0),
         bell: AtomicU32::new(0),
         sleepers: AtomicU32::new(0),
         first: UnsafeCell::new(null_mut()),
     }
-}; LISTS];
+}; LISTS + 1];
 
 impl List {
     fn of(stream: u32) -> &'static List {
-        &NEEDS[stream as usize % LISTS]
+        if stream == ANYBODY { &NEEDS[LISTS] } else { &NEEDS[stream as usize % LISTS] }
+    }
+
+    /// Something was added.
+    fn ring(&self) {
+        self.bell.fetch_add(1, Ordering::SeqCst);
+        if self.sleepers.load(Ordering::SeqCst) != 0 {
+            kernel::futex_wake(&self.bell);
+        }
     }
 
     fn with<R>(&self, action: impl FnOnce(&mut *mut Need) -> R) -> R {
@@ -78,7 +90,8 @@ pub fn while_held<R>(stream: u32, action: impl FnOnce() -> R) -> R {
     while_needed(&NOTHING, u64::MAX, stream, action)
 }
 
-/// Does `action`, which waits until there were `count` operations of `word`'s; the operation before is one of `stream`'s.
+/// Does `action`, which waits until there were `count` operations of `word`'s; the operation before is one of `stream`'s, or
+/// those before may be [`ANYBODY`]'s.
 pub fn while_needed<R>(word: &Word, count: u64, stream: u32, action: impl FnOnce() -> R) -> R {
     let list = List::of(stream);
     let mut need = Need { word, count, stream, next: null_mut() };
@@ -88,9 +101,10 @@ pub fn while_needed<R>(word: &Word, count: u64, stream: u32, action: impl FnOnce
         unsafe { (*own).next = *first };
         *first = own;
     });
-    list.bell.fetch_add(1, Ordering::SeqCst);
-    if list.sleepers.load(Ordering::SeqCst) != 0 {
-        kernel::futex_wake(&list.bell);
+    if stream == ANYBODY {
+        NEEDS.iter().for_each(List::ring)
+    } else {
+        list.ring()
     }
     let result = action();
     list.with(|first| {
@@ -124,10 +138,12 @@ fn needed(stream: u32) -> Option<u64> {
 }
 
 /// Waits until somebody needs an operation of the calling thread.
+///
+/// What anybody may do is done by one whose stream has ended only if nobody else does it: not while the process works.
 pub fn wait(thread: &mut Thread) {
     let list = List::of(thread.stream);
     list.sleepers.fetch_add(1, Ordering::SeqCst);
-    let mut looks = 0;
+    let (mut looks, mut worked) = (0, 0);
     loop {
         let bell = list.bell.load(Ordering::SeqCst);
         let patience = match needed(thread.stream) {
@@ -136,6 +152,15 @@ pub fn wait(thread: &mut Thread) {
                 BETWEEN
             }
             Some(_) => break,
+            None if needed(ANYBODY).is_some() => {
+                let works =
+                    kernel::processor_time() - core::mem::replace(&mut worked, kernel::processor_time());
+                looks = if works > NOTHING { 0 } else { looks + 1 };
+                if looks == LOOKS {
+                    break;
+                }
+                BETWEEN
+            }
             None => {
                 looks = 0;
                 PATIENCE

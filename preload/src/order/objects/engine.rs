@@ -181,6 +181,8 @@ fn stay(thread: &mut Thread, subject: Subject) {
 pub struct Logged {
     /// The object was not taken.
     pub refused: bool,
+    /// What the event's flags say.
+    pub flags: u8,
     /// Its place.
     pub place: Place,
     /// What it returned.
@@ -213,5 +215,6 @@ pub fn next(thread: &mut Thread, subject: Subject) -> Option<Logged> {
     }
     thread.next = None;
     let _: Body = playback::value(thread);
-    Some(Logged { refused: header.flags & REFUSED != 0, place: Place(body[1]), result: body[3] as i32 })
+    let refused = header.flags & REFUSED != 0;
+    Some(Logged { refused, flags: header.flags, place: Place(body[1]), result: body[3] as i32 })
 }

@@ -32,6 +32,15 @@ global_asm!(
     futex = const libc::SYS_futex,
 );
 
+/// Recording: runs the handlers of the signals that were put aside, if the thread may wait long for the operation that it is
+/// about to make without a call of libc's.
+pub fn record(thread: &mut Thread) {
+    if thread.register.signals_pending != 0 && thread.pending.any(thread.blocked) {
+        // SAFETY: as below.
+        unsafe { imitate_interrupt() };
+    }
+}
+
 /// Replay: runs the handlers of the signals that came during the operation that the thread is about to make.
 pub fn replay(thread: &mut Thread) {
     while deliver::comes_at(thread, fault::flags::IN_OPERATION, thread.passes) {

@@ -11,6 +11,7 @@
 //!
 //! libc sleeps in these functions by futex calls of its own, which are no events: they are made in replay too.
 
+mod accesses;
 mod barrier;
 mod condition;
 mod demand;
@@ -32,6 +33,7 @@ use crate::signals::kernel_side;
 use crate::start::maps::Mapping;
 use crate::thread::Thread;
 use crate::{kernel, process, sites};
+pub use accesses::{Accesses, nudged};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 pub use enclosed::Enclosure;
@@ -163,13 +165,15 @@ fn keep(found: Option<u64>, function: &Function, original: &Original) {
     }
 }
 
-/// A futex call by which libc sleeps or wakes within one of its functions is not for us. True if it was one, and was made.
+/// A call begins. A futex call by which libc sleeps or wakes within one of its functions is not for us. True if it was one,
+/// and was made.
 #[inline]
 pub fn pass(thread: &mut Thread, frame: &mut Frame) -> bool {
-    sections::are_on()
-        && frame.rax == libc::SYS_futex as u64
-        && !thread.borrows_memory
-        && pass_futex(thread, frame)
+    if !sections::are_on() || thread.borrows_memory {
+        return false;
+    }
+    thread.accesses.finish();
+    frame.rax == libc::SYS_futex as u64 && pass_futex(thread, frame)
 }
 
 fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
@@ -246,6 +250,7 @@ pub fn after_fork() {
 pub fn begin_copy() {
     if sections::is_chosen() {
         enclosed::reset();
+        accesses::reset();
     }
 }
 

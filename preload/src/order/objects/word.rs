@@ -50,7 +50,7 @@ impl Place {
     }
 
     /// The stream of the thread whose operation comes before.
-    fn last(self) -> Option<u32> {
+    pub fn last(self) -> Option<u32> {
         ((self.0 >> OWNER) as u32).checked_sub(1)
     }
 }
@@ -126,20 +126,47 @@ impl Word {
 
     /// Replay: waits until there were so many operations. False if there were more already.
     pub fn wait_until(&self, thread: &mut Thread, place: Place) -> bool {
-        let count = place.count();
-        for _ in 0..SPINS {
-            if self.count() >= count {
-                return self.count() == count;
+        self.spins_until(place.count(), SPINS)
+            || self.wait_until_and(thread, place, place.last(), PATIENCE, || ())
+    }
+
+    /// Replay: whether the word came to so many operations while it was looked at so often.
+    #[inline]
+    pub fn spins_until(&self, count: u64, looks: usize) -> bool {
+        (0..looks).any(|_| {
+            let now = self.count();
+            if now < count {
+                core::hint::spin_loop();
             }
-            core::hint::spin_loop();
-        }
-        match place.last() {
-            Some(last) => demand::while_needed(self, count, last, || self.sleep_until(thread, count)),
-            None => self.sleep_until(thread, count),
+            now == count
+        })
+    }
+
+    /// As [`Word::wait_until`], for what `whose` stream does, without looking first. Does `meanwhile` each time when nothing has
+    /// come for so many milliseconds, which is twice as long each time.
+    pub fn wait_until_and(
+        &self,
+        thread: &mut Thread,
+        place: Place,
+        whose: Option<u32>,
+        patience: u64,
+        meanwhile: impl FnMut(),
+    ) -> bool {
+        let count = place.count();
+        let sleep = || self.sleep_until(thread, count, patience, meanwhile);
+        match whose {
+            Some(stream) => demand::while_needed(self, count, stream, sleep),
+            None => sleep(),
         }
     }
 
-    fn sleep_until(&self, thread: &mut Thread, count: u64) -> bool {
+    fn sleep_until(
+        &self,
+        thread: &mut Thread,
+        count: u64,
+        mut patience: u64,
+        mut meanwhile: impl FnMut(),
+    ) -> bool {
         let mut stall = Stall::new();
         let queue = Queue::of(self);
         loop {
@@ -148,8 +175,12 @@ impl Word {
             if now >= count {
                 return now == count;
             }
-            if queue.sleep(ticket) {
-                stall.look(thread, "place", count);
+            if queue.sleep(ticket, patience) {
+                if patience >= PATIENCE {
+                    stall.look(thread, "place", count);
+                }
+                meanwhile();
+                patience = (2 * patience).min(PATIENCE);
             }
         }
     }
@@ -201,9 +232,9 @@ impl Queue {
         ticket
     }
 
-    /// True if nothing happened for [`PATIENCE`].
-    fn sleep(&self, ticket: u32) -> bool {
-        let ran_out = kernel::futex_wait(&self.bell, ticket, PATIENCE);
+    /// True if nothing happened for so many milliseconds.
+    fn sleep(&self, ticket: u32, patience: u64) -> bool {
+        let ran_out = kernel::futex_wait(&self.bell, ticket, patience);
         if ran_out {
             process::end_if_abandoned();
         }

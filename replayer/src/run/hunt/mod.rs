@@ -51,6 +51,7 @@ pub fn hunt(options: &Hunt) -> Result<Hunted> {
             options: &options.options,
             chaos: seed,
             outputs: Some(&outputs),
+            quiet: true,
         };
         let run = match record::make(&request)? {
             Ok(run) => run,

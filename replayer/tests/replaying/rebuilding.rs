@@ -1,0 +1,138 @@
+//! Programs that order themselves by atomic operations, in sync order: as they are, and rebuilt by `imitate cc`.
+
+use crate::{FAILED, Place, imitate, text};
+use std::path::PathBuf;
+use std::process::Output;
+
+/// Two threads share out the values of a counter, after they have waited for each other by spinning.
+const RACE: &str = r#"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+static atomic_int ready;
+static atomic_ulong counter;
+static void *count(void *unused) {
+    unsigned long hash = 0;
+    ready++;
+    while (ready < 2)
+        ;
+    for (int i = 0; i < 500000; i++)
+        hash = hash * 31 + counter++;
+    return (void *)hash;
+}
+int main(void) {
+    pthread_t thread;
+    void *other;
+    pthread_create(&thread, NULL, count, NULL);
+    void *own = count(NULL);
+    pthread_join(thread, &other);
+    printf("%p %p\n", own, other);
+    return 0;
+}
+"#;
+
+/// The same operations, by one thread.
+const ALONE: &str = r#"
+#include <stdatomic.h>
+static atomic_int counter;
+int main(void) { return counter++ + atomic_exchange(&counter, 0) - 1; }
+"#;
+
+/// The command compiles `source`; gives the program.
+fn compile(place: &Place, name: &str, source: &str, mut command: std::process::Command) -> PathBuf {
+    let (written, program) = (place.path(&format!("{name}.c")), place.path(name));
+    std::fs::write(&written, source).unwrap();
+    let output = command.args(["-O1", "-pthread", "-o"]).arg(&program).arg(&written).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    program
+}
+
+fn plain(place: &Place, name: &str, source: &str) -> PathBuf {
+    compile(place, name, source, std::process::Command::new("cc"))
+}
+
+fn rebuilt(place: &Place, name: &str, source: &str, mode: &str) -> PathBuf {
+    let mut command = imitate();
+    command.args(["cc", "--mode", mode, "--", "cc"]);
+    compile(place, name, source, command)
+}
+
+/// Records in sync order; what was said.
+fn record(place: &Place, program: &PathBuf, options: &[&str]) -> String {
+    let trace = place.trace();
+    let _ = std::fs::remove_dir_all(&trace);
+    let mut command = imitate();
+    command.args(["record", "--order", "sync"]).args(options).arg("--output").arg(&trace).arg("--");
+    let recorded = command.arg(program).output().unwrap();
+    assert!(recorded.status.success(), "{recorded:?}");
+    text(&recorded.stderr)
+}
+
+fn verify(program: &PathBuf) -> Output {
+    imitate().args(["verify", "--order", "sync", "-n", "3", "--"]).arg(program).output().unwrap()
+}
+
+#[test]
+fn what_sync_order_does_not_see_is_said_in_one_line() {
+    let place = Place::new();
+    let race = plain(&place, "race", RACE);
+    let said = record(&place, &race, &[]);
+    assert!(said.starts_with("imitate: sync order does not see the inline atomics of race ("), "{said}");
+    assert!(said.contains("--order serial") && said.contains("imitate cc") && said.lines().count() == 1, "{said}");
+    assert_eq!(record(&place, &race, &["--quiet"]), "");
+}
+
+#[test]
+fn nothing_is_said_where_all_is_seen_or_there_is_nothing_to_see() {
+    let place = Place::new();
+    for mode in ["atomics", "all"] {
+        assert_eq!(record(&place, &rebuilt(&place, mode, RACE, mode), &[]), "");
+    }
+    assert_eq!(record(&place, &plain(&place, "alone", ALONE), &[]), "");
+}
+
+#[test]
+fn verify_tells_whether_sync_order_will_do() {
+    let place = Place::new();
+    let race = plain(&place, "race", RACE);
+    let differs = verify(&race);
+    let said = text(&differs.stderr);
+    assert_eq!(differs.status.code(), Some(1), "{said}");
+    assert!(text(&differs.stdout).contains(" of 3 replays identical"));
+    assert!(said.starts_with("imitate: sync order does not see the inline atomics of race ("), "{said}");
+    let report = said.split_once("diverged").expect(&said).1;
+    assert!(report.contains("record with --order serial"), "{said}");
+
+    let same = verify(&rebuilt(&place, "rebuilt", RACE, "atomics"));
+    assert_eq!((same.status.code(), text(&same.stderr)), (Some(0), String::new()));
+    assert!(text(&same.stdout).contains("3 of 3 replays identical"));
+}
+
+#[test]
+fn calls_for_what_is_not_ordered_are_taken_out() {
+    const NOTHING: [u8; 5] = [0x0f, 0x1f, 0x44, 0, 0];
+    const SOURCE: &str = "int main(int count, char **words) { return words[count - 1][0] - *words[0]; }";
+    let place = Place::new();
+    let nothings = |mode| {
+        let program = std::fs::read(rebuilt(&place, mode, SOURCE, mode)).unwrap();
+        program.windows(NOTHING.len()).filter(|bytes| *bytes == NOTHING).count()
+    };
+    let (left, taken) = (nothings("all"), nothings("atomics"));
+    assert!(taken > left, "{taken} and {left}");
+    assert!(std::process::Command::new(place.path("atomics")).status().unwrap().success());
+}
+
+#[test]
+fn a_compiler_that_fails_or_is_none_is_told_from_the_tools_own_failure() {
+    let run = |words: &[&str]| {
+        let output = imitate().arg("cc").arg("--").args(words).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (status, said) = run(&["gcc", "/no/such/file.c"]);
+    assert!(status == Some(1) && said.contains("/no/such/file.c"), "{said}");
+    let (status, said) = run(&["tar", "-c"]);
+    assert!(status == FAILED && said.contains("tar is no compiler that imitate cc knows"), "{said}");
+    let (status, said) = run(&["gcc", "-fsanitize=address", "x.c"]);
+    assert!(status == FAILED && said.contains("-fsanitize=address cannot be combined"), "{said}");
+    assert_eq!(run(&["gcc", "--version"]).0, Some(0));
+}
