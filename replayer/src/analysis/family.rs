@@ -267,6 +267,10 @@ impl Names {
 /// What a program called itself, as text that cannot reach the terminal's controls.
 pub fn text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
+    // Nearly all are so.
+    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.into_owned();
+    }
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -9,7 +9,7 @@ use super::recording::Recording;
 use super::transfer::Direction;
 use super::walk::{Seen, walk};
 use crate::arguments::Export;
-use crate::inspect::{event_name, event_text};
+use crate::inspect::{event_name, event_text, kind_name};
 use crate::manage::{command_line, locate};
 use crate::status::{Ending, signal_name};
 use anyhow::{Context, Result, bail};
@@ -17,9 +17,11 @@ use file::TableFile;
 use rows::VERSION;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use tracer_core::event::Kind;
 use tracer_core::syscalls::print::errno_name;
 use tracer_core::trace::manifest::{Ended, Manifest};
+use tracer_core::trace::reader::Event;
 
 /// Writes the tables of traces.
 pub fn export(options: &Export) -> Result<()> {
@@ -43,8 +45,12 @@ pub fn export(options: &Export) -> Result<()> {
 }
 
 /// The files of one trace.
-struct Tables<'a> {
-    trace: &'a str,
+struct Tables {
+    trace: Arc<str>,
+    /// What events are called, by kind and number.
+    names: HashMap<(u8, u16), Arc<str>>,
+    /// Objects' names, as they were when they were met last.
+    objects: HashMap<usize, (Vec<u8>, Arc<str>)>,
     events: TableFile<rows::Event>,
     syscalls: TableFile<rows::Syscall>,
     hand_overs: TableFile<rows::HandOver>,
@@ -58,7 +64,9 @@ fn one(directory: &Path, trace: &str, target: &Path) -> Result<()> {
     let recording = Recording::open(directory)?;
     let family = Family::of(&recording);
     let mut tables = Tables {
-        trace,
+        trace: trace.into(),
+        names: HashMap::new(),
+        objects: HashMap::new(),
         events: TableFile::create(target, "events", trace)?,
         syscalls: TableFile::create(target, "syscalls", trace)?,
         hand_overs: TableFile::create(target, "hand_overs", trace)?,
@@ -83,9 +91,16 @@ fn one(directory: &Path, trace: &str, target: &Path) -> Result<()> {
     Ok(())
 }
 
-impl Tables<'_> {
+impl Tables {
+    /// What an event is called. Signals of one number, for one, are all called the same.
+    fn name(&mut self, event: &Event) -> Arc<str> {
+        let known = self.names.entry((event.kind as u8, event.number));
+        known.or_insert_with(|| event_name(event).into()).clone()
+    }
+
     fn take(&mut self, family: &Family, seen: &Seen, objects: &Objects) -> Result<()> {
-        let (trace, position) = (self.trace.to_owned(), self.position);
+        let (trace, position) = (self.trace.clone(), self.position);
+        let name = self.name(seen.event);
         let (stream, event) = (seen.stream, seen.event.index);
         let leader = family.leader(stream);
         // That a thread has got the right to run says what the table says.
@@ -105,7 +120,7 @@ impl Tables<'_> {
             })?;
         }
         if let Some(call) = &seen.call {
-            let object = seen.object.and_then(|object| objects.get(object));
+            let object = seen.object.and_then(|number| Some((number, objects.get(number)?)));
             let bytes = |direction| {
                 let moved = seen.moved.iter().filter(|moved| moved.transfer.direction == direction);
                 let lengths =
@@ -117,20 +132,31 @@ impl Tables<'_> {
                 stream,
                 event,
                 position,
-                name: event_name(seen.event),
+                name: name.clone(),
                 result: (!call.entered).then_some(call.result),
                 error: call.failed().then(|| errno_name((-call.result) as i32).into_owned()),
-                object_sort: object.map(|object| object.sort.to_string()),
-                object: object.map(|object| text(&object.name)),
+                object_sort: object.map(|(_, object)| object.sort.name()),
+                object: object.map(|(number, object)| name_of(&mut self.objects, number, &object.name)),
                 read_bytes: bytes(Direction::Read),
                 written_bytes: bytes(Direction::Written),
                 text: text(event_text(seen.event).as_bytes()),
             })?;
         }
-        let kind = format!("{:?}", seen.event.kind).to_lowercase();
-        let name = event_name(seen.event);
+        let kind = kind_name(seen.event.kind);
         self.position += 1;
         self.events.push(rows::Event { trace, stream, event, position, kind, name })
+    }
+}
+
+/// An object's name, as text.
+fn name_of(known: &mut HashMap<usize, (Vec<u8>, Arc<str>)>, object: usize, name: &[u8]) -> Arc<str> {
+    match known.get(&object) {
+        Some((bytes, shown)) if bytes == name => shown.clone(),
+        _ => {
+            let shown: Arc<str> = text(name).into();
+            known.insert(object, (name.to_owned(), shown.clone()));
+            shown
+        }
     }
 }
 

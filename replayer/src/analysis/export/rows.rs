@@ -2,6 +2,7 @@
 //! [`VERSION`].
 
 use parquet_derive::ParquetRecordWriter;
+use std::sync::Arc;
 
 /// The version of the tables, in `traces`.
 pub const VERSION: u32 = 1;
@@ -49,26 +50,26 @@ pub struct Stream {
 /// An event of any kind.
 #[derive(ParquetRecordWriter)]
 pub struct Event {
-    pub trace: String,
+    pub trace: Arc<str>,
     pub stream: u32,
     pub event: u64,
     pub position: u64,
-    pub kind: String,
-    pub name: String,
+    pub kind: &'static str,
+    pub name: Arc<str>,
 }
 
 /// A system call.
 #[derive(ParquetRecordWriter)]
 pub struct Syscall {
-    pub trace: String,
+    pub trace: Arc<str>,
     pub stream: u32,
     pub event: u64,
     pub position: u64,
-    pub name: String,
+    pub name: Arc<str>,
     pub result: Option<i64>,
     pub error: Option<String>,
-    pub object_sort: Option<String>,
-    pub object: Option<String>,
+    pub object_sort: Option<&'static str>,
+    pub object: Option<Arc<str>>,
     pub read_bytes: u64,
     pub written_bytes: u64,
     pub text: String,
@@ -77,7 +78,7 @@ pub struct Syscall {
 /// The right to run went from one thread of a process to another.
 #[derive(ParquetRecordWriter)]
 pub struct HandOver {
-    pub trace: String,
+    pub trace: Arc<str>,
     pub leader: u32,
     pub from_stream: u32,
     pub from_event: u64,

@@ -30,9 +30,10 @@ pub enum Sort {
     Unknown,
 }
 
-impl std::fmt::Display for Sort {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+impl Sort {
+    /// As it is called in tables.
+    pub fn name(self) -> &'static str {
+        match self {
             Sort::File => "file",
             Sort::Pipe => "pipe",
             Sort::Socket => "socket",
@@ -40,7 +41,13 @@ impl std::fmt::Display for Sort {
             Sort::Kernel => "kernel",
             Sort::Standard => "standard",
             Sort::Unknown => "unknown",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for Sort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -1,6 +1,6 @@
 //! An event as a JSON object.
 
-use super::{Place, call_name, instruction_name, operation_name, text};
+use super::{Place, call_name, instruction_name, kind_name, operation_name, text};
 use crate::status::signal_name;
 use serde_json::{Map, Value, json};
 use tracer_core::event::{Kind, operation};
@@ -12,7 +12,7 @@ pub fn event(place: &Place, event: &Event) -> Value {
     object.insert("stream".into(), place.stream.into());
     object.insert("process".into(), place.process.into());
     object.insert("event".into(), event.index.into());
-    object.insert("kind".into(), format!("{:?}", event.kind).to_lowercase().into());
+    object.insert("kind".into(), kind_name(event.kind).into());
     let fields = match &event.body {
         Body::Start { .. } => json!({}),
         Body::Call { result, arguments, .. } => json!({

@@ -1,5 +1,6 @@
 //! `imitate dump`.
 
+mod batches;
 mod json;
 mod text;
 
@@ -10,6 +11,7 @@ use crate::arguments::Dump;
 use crate::manage::locate;
 use crate::status::signal_name;
 use anyhow::{Context, Result, bail};
+use batches::in_order;
 use std::io::{BufWriter, Write};
 use tracer_core::event::{Instruction, Kind, Operation};
 use tracer_core::syscalls;
@@ -27,25 +29,66 @@ pub fn dump(options: &Dump) -> Result<()> {
     {
         bail!("{} has no stream {stream}", directory.display())
     }
-    let mut print = |stream: u32, event: &Event| print(&family, stream, event, options.json, &mut out);
+    let print = |events: Vec<(u32, Event)>| -> Result<Vec<u8>> {
+        let mut text = Vec::new();
+        events
+            .iter()
+            .try_for_each(|(stream, event)| print(&family, *stream, event, options.json, &mut text))?;
+        Ok(text)
+    };
+    let wanted = |stream: &u32| options.stream.is_none_or(|only| only == *stream);
     let printed = if options.interleave {
-        processes(&recording, &family).values().try_for_each(|streams| {
-            ProcessEvents::new(&recording, streams).try_for_each(|event| {
-                let (stream, event) = event?;
-                print(stream, &event)
-            })
-        })
+        let all = processes(&recording, &family);
+        let events = all.values().flat_map(|streams| ProcessEvents::new(&recording, streams));
+        in_order(Batches::of(events), print, |text| Ok(out.write_all(&text)?))
     } else {
-        let wanted = |stream: &u32| options.stream.is_none_or(|only| only == *stream);
-        recording.streams().filter(wanted).try_for_each(|stream| {
-            let events = recording.events(stream).with_context(|| format!("stream {stream} is missing"))?;
-            events.into_iter().try_for_each(|event| print(stream, &event?))
-        })
+        let events = recording.streams().filter(wanted).flat_map(|stream| {
+            recording.events(stream).into_iter().flatten().map(move |event| Ok((stream, event?)))
+        });
+        in_order(Batches::of(events), print, |text| Ok(out.write_all(&text)?))
     };
     out.flush()?;
     printed?;
     recording.warn_if_it_ends_early();
     Ok(())
+}
+
+/// Events, many at a time.
+struct Batches<Events> {
+    events: Events,
+    /// What comes after the batch that was given last.
+    failed: Option<tracer_core::trace::Error>,
+}
+
+impl<Events> Batches<Events> {
+    fn of(events: Events) -> Batches<Events> {
+        Batches { events, failed: None }
+    }
+}
+
+impl<Events: Iterator<Item = tracer_core::trace::Result<(u32, Event)>>> Iterator for Batches<Events> {
+    type Item = Result<Vec<(u32, Event)>>;
+
+    fn next(&mut self) -> Option<Result<Vec<(u32, Event)>>> {
+        const SIZE: usize = 1024;
+        if let Some(error) = self.failed.take() {
+            return Some(Err(error.into()));
+        }
+        let mut batch = Vec::with_capacity(SIZE);
+        while batch.len() < SIZE {
+            match self.events.next() {
+                Some(Ok(event)) => batch.push(event),
+                // What came before is shown first.
+                Some(Err(error)) if batch.is_empty() => return Some(Err(error.into())),
+                Some(Err(error)) => {
+                    self.failed = Some(error);
+                    break;
+                }
+                None => break,
+            }
+        }
+        (!batch.is_empty()).then_some(Ok(batch))
+    }
 }
 
 fn print(family: &Family, stream: u32, event: &Event, json: bool, out: &mut impl Write) -> Result<()> {
@@ -95,7 +138,24 @@ pub fn event_name(event: &Event) -> String {
         Kind::Instruction => instruction_name(event.number),
         Kind::Operation => operation_name(event.number),
         Kind::Signal => signal_name(event.number.into()),
-        other => format!("{other:?}").to_lowercase(),
+        other => kind_name(other).to_owned(),
+    }
+}
+
+/// As a kind is called in tables.
+pub fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Start => "start",
+        Kind::Call => "call",
+        Kind::Entry => "entry",
+        Kind::Clock => "clock",
+        Kind::Instruction => "instruction",
+        Kind::Signal => "signal",
+        Kind::Check => "check",
+        Kind::Turn => "turn",
+        Kind::Note => "note",
+        Kind::Stop => "stop",
+        Kind::Operation => "operation",
     }
 }
 
