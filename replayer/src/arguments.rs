@@ -227,7 +227,7 @@ pub struct Remove {
     pub yes: bool,
 }
 
-/// `imitate pack`
+/// Make one file of a trace, with all that its replay needs, for another machine
 ///
 /// Programs, the libraries that they began with, and all files that the trace refers to are in the file, each content once,
 /// compressed. Where these are not as they were, a replay of the unpacked trace begins in a file tree of its own, for which
@@ -371,7 +371,7 @@ pub enum LocksBy {
     Site,
 }
 
-/// `imitate locks`
+/// Replay a trace and tell which locks were taken, waited for and held, for how long, and where
 ///
 /// The trace is replayed for this, without its output. Seen are libc's mutexes, read-write locks, spin locks, condition
 /// variables, semaphores, barriers and joins (C11's and C++'s, which are made of them, too), whether or not anybody waited.
@@ -380,7 +380,7 @@ pub enum LocksBy {
 /// Times are the replay's, in which calculations take as long as ever and system calls next to nothing. In a serial recording
 /// one thread runs at a time, so that a wait lasts until the other has been given the turn, and a lock may be held while
 /// others run; record with `--order sync` to see how long threads that run in parallel slept for a lock: those times
-/// are the recording's. Spin locks are not seen in serial order, unless with chaos.
+/// are the recording's. Spin locks are seen in sync order only.
 #[derive(Args)]
 pub struct Locks {
     #[command(flatten)]
@@ -396,7 +396,7 @@ pub struct Locks {
     pub json: bool,
 }
 
-/// `imitate deadlocks`
+/// Replay a trace and look for deadlocks: those that are, and those that could have been
 ///
 /// The trace is replayed for this, without its output. Told are threads that wait for each other when the trace ends, and
 /// inversions: threads that took locks in orders that could have made them wait for each other, although they did not
