@@ -78,7 +78,10 @@ fn what_sync_order_does_not_see_is_said_in_one_line() {
     let race = plain(&place, "race", RACE);
     let said = record(&place, &race, &[]);
     assert!(said.starts_with("imitate: sync order does not see the inline atomics of race ("), "{said}");
-    assert!(said.contains("--order serial") && said.contains("imitate cc") && said.lines().count() == 1, "{said}");
+    assert!(
+        said.contains("--order serial") && said.contains("imitate cc") && said.lines().count() == 1,
+        "{said}"
+    );
     assert_eq!(record(&place, &race, &["--quiet"]), "");
 }
 
