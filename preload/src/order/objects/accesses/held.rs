@@ -25,6 +25,9 @@ pub mod kind {
 pub struct Accesses {
     /// How many objects it holds.
     count: usize,
+    /// How many it was allowed to access since its last hook of another kind. It may have given them up since, at a moment that
+    /// is another one in replay.
+    allowed: usize,
     objects: [u64; CAPACITY],
     /// What was said of the last access to them.
     kind: u64,
@@ -46,6 +49,7 @@ impl Accesses {
     /// The thread begins, in memory that may have been another thread's.
     pub fn clear(&mut self) {
         self.count = 0;
+        self.allowed = 0;
         self.look = Look::NONE;
         if core::mem::take(&mut self.knows_any) {
             self.known = [(0, 0); KNOWN];
@@ -55,14 +59,16 @@ impl Accesses {
     /// The thread comes to a hook: what it was allowed to access has been accessed.
     #[inline(always)]
     pub fn finish(&mut self) {
-        if self.count != 0 {
-            self.finish_all();
+        if self.allowed != 0 {
+            self.allowed = 0;
+            self.give_up();
         }
     }
 
+    /// What it was allowed to access has been accessed, wherever the thread is.
     #[cold]
     #[inline(never)]
-    fn finish_all(&mut self) {
+    pub fn give_up(&mut self) {
         let state = sections::state();
         let thread = thread::current();
         for object in &self.objects[..core::mem::take(&mut self.count)] {
@@ -93,6 +99,7 @@ impl Accesses {
         if let Some(place) = self.objects.get_mut(self.count) {
             *place = object;
             self.count += 1;
+            self.allowed = self.count;
         }
     }
 
@@ -120,7 +127,7 @@ impl Accesses {
             self.next.insert(object, writes);
         }
         if writes && (self.kind | kind) & kind::VOLATILE == 0 && self.kind & kind::WRITES == 0 {
-            for object in &self.objects[..self.count.min(CAPACITY / 2)] {
+            for object in &self.objects[..self.allowed.min(CAPACITY / 2)] {
                 self.next.insert(*object, false);
             }
         }

@@ -161,8 +161,3 @@ fn nudge(stream: u32) {
         crate::stop::request([own, thread], crate::stop::Request::new(0, 0));
     }
 }
-
-/// Finishes what the thread holds, if that can be done where it was interrupted.
-fn finish_held(thread: &mut Thread) {
-    thread.accesses.finish();
-}

@@ -5,7 +5,6 @@
 //! blocks. If it is in there, it may have come back in a loop: that is so if it was further before, or if it has computed
 //! for much longer than straight code takes. What is accessed by a call of a function cannot be told so, and is not asked for.
 
-use super::finish_held;
 use crate::kernel;
 use crate::start::is_our_code;
 use crate::stop::read_code;
@@ -36,7 +35,7 @@ impl Look {
 /// The thread was interrupted at `rip`, since another one waits for what it holds.
 pub fn nudged(thread: &mut Thread, rip: u64) {
     if thread.accesses.can_be_placed() && !is_our_code(rip) && has_left(thread, rip) {
-        finish_held(thread);
+        thread.accesses.give_up();
     }
 }
 
