@@ -5,12 +5,14 @@
 
 mod altered;
 mod analysis;
+mod backwards;
 mod debugger;
 mod divergence;
 mod endings;
 mod hunting;
 mod threads;
 mod verification;
+mod walkthrough;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

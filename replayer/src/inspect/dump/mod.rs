@@ -27,7 +27,7 @@ pub fn dump(options: &Dump) -> Result<()> {
     {
         bail!("{} has no stream {stream}", directory.display())
     }
-    let mut print = |stream: u32, event: &Event| print(&family, stream, event, options.json, &mut out);
+    let mut print = |stream: u32, event: &Event| print(&family, stream, event, options, &mut out);
     let printed = if options.interleave {
         processes(&recording, &family).values().try_for_each(|streams| {
             ProcessEvents::new(&recording, streams).try_for_each(|event| {
@@ -48,15 +48,18 @@ pub fn dump(options: &Dump) -> Result<()> {
     Ok(())
 }
 
-fn print(family: &Family, stream: u32, event: &Event, json: bool, out: &mut impl Write) -> Result<()> {
+fn print(family: &Family, stream: u32, event: &Event, options: &Dump, out: &mut impl Write) -> Result<()> {
     let member = family.members.get(&stream);
     let known = |id: fn(&Member) -> u32| member.map(id).filter(|id| *id != 0);
     let place =
         Place { stream, process: known(|member| member.process), thread: known(|member| member.thread) };
-    if json {
+    if options.json {
         serde_json::to_writer(&mut *out, &json::event(&place, event)).context("cannot write JSON")?;
         writeln!(out)?;
     } else {
+        if options.places {
+            write!(out, "{} ", crate::place::Place { stream, event: event.index })?;
+        }
         writeln!(out, "{} {}", place, text::event(event))?;
     }
     Ok(())
