@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where our range begins. The kernel fills 0x7fff... downwards and 0x5555... upwards; sanitizers' shadows end
 /// below 0x2000_0000_0000 or begin above 0x5000_0000_0000.
-pub const BASE: usize = 0x3a00_0000_0000;
+pub const BASE: usize = tracer_core::session::CONTROL_ADDRESS;
 /// Offset of the heap.
 pub const HEAP: usize = 0x1000_0000;
 /// Bytes reserved for the heap.

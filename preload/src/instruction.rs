@@ -2,7 +2,7 @@
 
 use crate::sites::{self, caught::Caught};
 use crate::thread::Thread;
-use crate::{log, order, playback, process, stop, time_stamps};
+use crate::{debugger, log, order, playback, process, stop, time_stamps};
 use kmod_shim::arch::native::{
     signal_frame::MachineContext,
     trap::{self, Trapped},
@@ -42,6 +42,9 @@ pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineConte
         let arguments = [machine.rax, machine.rbx, machine.rcx, machine.rdx];
         [machine.rax, machine.rbx, machine.rcx, machine.rdx] = trap::execute(trapped, arguments);
         machine.rip += trapped.length();
+        return;
+    }
+    if debugger::is_on() && debugger::stops_at(thread, machine) {
         return;
     }
     order::at_safepoint(thread);

@@ -7,7 +7,7 @@
 //!    come to [`clock`], trapped instructions to [`instruction`];
 //! 2. **classify**: [`tracer_core::syscalls`] describes the call, [`calls`] has code for what is special;
 //! 3. **log or emulate**: [`log`] writes events to the ring, [`playback`] takes them from it, [`check`] adds
-//!    and verifies state hashes, and [`divergence`] is where a replay ends that is not identical;
+//!    and verifies state hashes, and [`divergence`] is where a replay ends that is not identical; [`debugger`] is where it stands still;
 //! 4. **return**: [`signals::deliver`] runs handlers that are due, then the program continues.
 //!
 //! [`start`] is the constructor that sets all this up. The code runs between the program's instructions, so it
@@ -26,6 +26,7 @@ mod arena;
 mod calls;
 mod check;
 mod clock;
+mod debugger;
 mod divergence;
 mod files;
 mod instruction;

@@ -189,20 +189,36 @@ pub struct Record {
     pub program: Program,
 }
 
+/// What follows the report of a divergence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnDivergence {
+    /// Nothing
+    End,
+    /// Another replay under gdb, where the thread is about to do what is not in the recording
+    Gdb,
+}
+
 /// `imitate replay`
 #[derive(Args)]
 pub struct Replay {
     #[command(flatten)]
     pub which: Which,
-    /// Run it under gdb, stopped at main
-    #[arg(long)]
-    pub gdb: bool,
+    /// Run it under gdb, stopped at main, or where it is about to do an event: its number in the first stream, or STREAM:EVENT
+    /// as `imitate dump --places` prints it
+    #[arg(long, value_name = "EVENT|STREAM:EVENT", num_args = 0..=1, require_equals = true, value_parser = Place::from_event)]
+    pub gdb: Option<Option<Place>>,
+    /// What to do after the report if the replay is not identical
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnDivergence::End, conflicts_with = "gdb")]
+    pub on_divergence: OnDivergence,
     /// Do not show on a terminal how far a long replay has come
     #[arg(short, long)]
     pub quiet: bool,
     /// How much state to verify
     #[arg(long, value_enum, default_value_t = Check::Cheap)]
     pub check: Check,
+    /// With --gdb: more arguments for gdb, such as --interpreter=mi
+    #[arg(last = true, value_name = "ARGUMENT", requires = "gdb")]
+    pub gdb_arguments: Vec<OsString>,
 }
 
 /// `imitate ls`
@@ -265,6 +281,9 @@ pub struct Dump {
     /// Only this stream (0 is the first process's first thread)
     #[arg(long, value_name = "N")]
     pub stream: Option<u32>,
+    /// Print STREAM:EVENT before each event, for `replay --gdb` and `extract --until`
+    #[arg(short, long, conflicts_with = "json")]
+    pub places: bool,
     /// Interleave the threads of each process in the order in which they ran, instead of one after the other
     #[arg(long, conflicts_with = "stream")]
     pub interleave: bool,
@@ -574,6 +593,12 @@ pub struct ReplayExec {
     /// How much state to verify
     #[arg(long, value_enum, default_value_t = Check::Cheap)]
     pub check: Check,
+    /// A file with what the debugger asks for
+    #[arg(long, value_name = "FILE", requires = "bell")]
+    pub request: Option<PathBuf>,
+    /// A descriptor to which a byte is written when the program stands still as asked
+    #[arg(long, value_name = "N", requires = "request")]
+    pub bell: Option<i32>,
     /// What gdb appends: the program and its arguments. The trace says what is really run.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub program: Vec<OsString>,

@@ -12,6 +12,18 @@ pub struct Place {
     pub event: u64,
 }
 
+impl Place {
+    /// `STREAM:EVENT`, or `EVENT` in the first stream.
+    pub fn from_event(text: &str) -> Result<Place, String> {
+        match text.parse() {
+            Ok(event) => Ok(Place { stream: 0, event }),
+            Err(_) => text.parse().map_err(|_| {
+                "expected EVENT or STREAM:EVENT, such as 12 or 0:12 (imitate dump --places)".to_owned()
+            }),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.stream, self.event)

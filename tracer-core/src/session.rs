@@ -10,6 +10,7 @@
 //! descriptor to the writer, and its end-of-file tells the companion, whatever killed them, that the last
 //! process has gone.
 
+pub mod debugger;
 pub mod functions;
 mod published;
 mod searches;
@@ -20,6 +21,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub use published::Published;
 pub use searches::{Searched, Searches, code_key, file_key};
 
+/// Where the [`Control`] is in every program.
+pub const CONTROL_ADDRESS: usize = 0x3a00_0000_0000;
 /// Identifies a [`Control`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"imitate2");
 /// Streams that can be alive at once.
@@ -150,6 +153,8 @@ pub struct Slot {
     pub seal_value: AtomicU32,
     /// Record: 1 if the owner's process has begun to have threads that run in parallel; whoever has looked at it clears it.
     pub parallel: AtomicU32,
+    /// Replay: number of the event that was next when the owner's last one had been done.
+    pub position: AtomicU64,
 }
 
 /// Answers in [`Slot::seal`].
@@ -298,6 +303,8 @@ pub struct Control {
     /// Record: a number for each sealed file, which the writer changes *before* anybody can change the file: what was
     /// read before the number was seen to be the same is what the trace refers to.
     pub seals: [AtomicU32; SEALS],
+    /// Replay: what a debugger asks for.
+    pub debugger: debugger::Debugger,
     /// The streams.
     pub slots: [Slot; SLOTS],
 }

@@ -8,7 +8,7 @@
 //!                jmp  other
 //!        next:   ...
 //!                mov  rcx, [saved]
-//!      equal:    int3                                   all are equal: the handler compares the rest
+//!      equal:    (trap)                                 all are equal: the handler compares the rest
 //!      other:    mov  rcx, [saved]
 //!      moved:    <the program's instructions>
 //!                jmp  <behind them>
@@ -29,6 +29,9 @@ use crate::patch::assemble::{Assembled, CAPACITY, jump};
 
 /// `int3`.
 pub const BREAKPOINT: u8 = 0xcc;
+/// `push es`, which 64-bit mode does not have, so that it raises SIGILL where it is. Replay has this instead of `int3`, whose signal a
+/// debugger takes for its own.
+pub const UNDEFINED: u8 = 0x06;
 /// The unit of mappings, in bytes.
 const PAGE: u64 = 4096;
 /// Bytes that a trampoline's mapping takes: code that may cross a page boundary, and the page for data.
@@ -36,9 +39,8 @@ pub const MAPPING_LENGTH: u64 = 3 * PAGE;
 /// How many conditions there can be.
 pub const CONDITIONS: usize = 4;
 
-/// Highest bytes of a displacement that are an instruction that traps: `int3`, and some that 64-bit mode does
-/// not have.
-const TRAPPING: [u8; 9] = [BREAKPOINT, 0x3f, 0x37, 0x2f, 0x27, 0x1f, 0x1e, 0x0e, 0x06];
+/// Highest bytes of a displacement that are an instruction that 64-bit mode does not have.
+const TRAPPING: [u8; 9] = [0xce, 0x3f, 0x37, 0x2f, 0x27, 0x1f, 0x1e, 0x0e, UNDEFINED];
 /// Highest bytes of a displacement that need not be one: from 1 GiB below to 1 GiB above.
 const ANY: [u8; 9] = [0xc0, 0xd0, 0xb0, 0xe0, 0xa0, 0x40, 0x30, 0x20, 0x60];
 
@@ -79,8 +81,8 @@ pub struct Condition {
 pub struct Trampoline {
     /// The code.
     pub code: Assembled,
-    /// The address after the breakpoint that is met when all conditions hold.
-    pub after_equal: u64,
+    /// The address of the [`UNDEFINED`] instruction that is met when all conditions hold.
+    pub equal: u64,
     /// Where the program's instructions are.
     pub moved: [(u64, u64); JUMP_LENGTH],
     moved_count: usize,
@@ -148,7 +150,7 @@ fn with_traps(room: &Room) -> impl Iterator<Item = i32> {
             *byte = true;
         }
     }
-    let low = core::array::from_fn::<u8, 3, _>(|index| if traps[index] { BREAKPOINT } else { 0 });
+    let low = core::array::from_fn::<u8, 3, _>(|index| if traps[index] { UNDEFINED } else { 0 });
     let variants = if traps[2] { 1 } else { 8 };
     let highest = if traps[3] { TRAPPING } else { ANY };
     highest.into_iter().flat_map(move |high| {
@@ -196,8 +198,8 @@ pub fn compose(room: &Room, address: u64, conditions: &[Condition]) -> Result<Tr
     }
     // mov rcx, [rip + saved]
     code.push_relative(&[0x48, 0x8b, 0x0d], saved)?;
-    code.push(&[BREAKPOINT])?;
-    let after_equal = code.end();
+    let equal = code.end();
+    code.push(&[UNDEFINED])?;
     let other = code.end();
     code.push_relative(&[0x48, 0x8b, 0x0d], saved)?;
     let mut moved = [(0, 0); JUMP_LENGTH];
@@ -212,7 +214,7 @@ pub fn compose(room: &Room, address: u64, conditions: &[Condition]) -> Result<Tr
         code.replace(failure, &jump(failure, other)?)?;
     }
     debug_assert!(code.bytes().len() <= CAPACITY);
-    Ok(Trampoline { code, after_equal, moved, moved_count })
+    Ok(Trampoline { code, equal, moved, moved_count })
 }
 
 /// Loads ecx with a word of the state.

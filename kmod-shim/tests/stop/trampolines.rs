@@ -2,7 +2,7 @@
 
 use kmod_shim::stop::place::Room;
 use kmod_shim::stop::trampoline::{
-    Condition, MAPPING_LENGTH, Source, Trampoline, candidates, compose, entry, mapping_start,
+    Condition, MAPPING_LENGTH, Source, Trampoline, UNDEFINED, candidates, compose, entry, mapping_start,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -21,8 +21,11 @@ const BRANCH: usize = 18;
 static PASSED: AtomicU64 = AtomicU64::new(0);
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-extern "C" fn count(_: i32) {
+/// The instruction that is none is over.
+extern "C" fn count(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
     PASSED.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: the kernel passes the thread's registers.
+    unsafe { (*context).uc_mcontext.gregs[libc::REG_RIP as usize] += 1 };
 }
 
 fn map(address: u64, length: u64) -> Option<u64> {
@@ -60,8 +63,13 @@ impl Watched {
     /// By a jump whose bytes are as wanted.
     fn by(offset: usize, conditions: &[Condition], wanted: impl Fn([u8; 5]) -> bool) -> Watched {
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        // SAFETY: the handler only counts.
-        unsafe { libc::signal(libc::SIGTRAP, count as *const () as usize) };
+        // SAFETY: all-zero is a valid value; the handler only counts and goes on.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = count as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO;
+            libc::sigaction(libc::SIGILL, &action, std::ptr::null_mut());
+        }
         let start = map(0, 4096).expect("a page");
         write(start, &FUNCTION);
         let room = Room::at(&read, start + offset as u64).expect("room");
@@ -154,11 +162,11 @@ fn what_is_behind_a_short_instruction_stays_as_it_is() {
 
 #[test]
 fn instructions_that_are_overwritten_trap_and_have_a_copy() {
-    let watched = Watched::by(0, &[register(7, 0, 77)], |jump| jump[3] == 0xcc);
+    let watched = Watched::by(0, &[register(7, 0, 77)], |jump| jump[3] == UNDEFINED);
     let second = watched.start + 3;
     let mut byte = [0];
     read(second, &mut byte);
-    assert_eq!(byte, [0xcc]);
+    assert_eq!(byte, [UNDEFINED]);
     assert!(watched.trampoline.moved(second).is_some_and(|copy| copy != second));
     assert_eq!(watched.trampoline.moved(watched.start + 7), None);
 }

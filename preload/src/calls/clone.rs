@@ -307,6 +307,7 @@ fn reserve_slot(stream: u32) -> Option<usize> {
             slot.thread.store(0, Ordering::Relaxed);
             slot.at_end.store(0, Ordering::Relaxed);
             slot.ending.store(0, Ordering::Relaxed);
+            slot.position.store(0, Ordering::Relaxed);
             slot.state.store(slot_state::RESERVED, Ordering::Release);
         }
         free
@@ -383,6 +384,7 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     order::scatter();
     order::reset(thread);
     announce(slot, real, real_thread);
+    crate::debugger::begin_process(thread);
     arm();
 }
 
@@ -559,6 +561,7 @@ pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
     thread.alive.store(real_thread, Ordering::Relaxed);
     // SAFETY: the word is in the thread's area, which stays mapped.
     unsafe { raw::call(libc::SYS_set_tid_address, [thread.alive.as_ptr() as u64, 0, 0, 0, 0, 0]) };
+    crate::debugger::begin_thread(thread);
     order::begin(thread);
     // As after any call: the recorded thread may have been interrupted, or stopped, before its first one.
     // SAFETY: the frame is this thread's.

@@ -348,6 +348,7 @@ fn replay(thread: &mut Thread, syscall: &'static Syscall, arguments: &[u64; 6], 
     }
     // The header stays in the ring for the new image.
     thread.consumer.rewind(tracer_core::event::Header::SIZE);
+    process::control().slots[thread.slot].position.store(thread.events - 1, Ordering::Relaxed);
     crate::order::leave_with_process(thread);
     let error = enter(thread, &image, with_session(envp, thread.slot, [0, 0]));
     divergence::impossible(thread, "execute", &image.path[..image.path.len() - 1], -error as i32);

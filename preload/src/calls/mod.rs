@@ -23,7 +23,7 @@ pub mod wait;
 
 use crate::signals::deliver;
 use crate::thread::{self, Thread};
-use crate::{check, kernel, log, order};
+use crate::{check, debugger, kernel, log, order};
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::{Kind, flags};
 use tracer_core::session::Mode;
@@ -49,6 +49,10 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
     thread.frame = frame;
     // The kernel looks at 32 bits (do_syscall_64 takes an int).
     frame.rax = frame.rax as u32 as u64;
+    if debugger::is_on() && debugger::stops_before(thread, frame) {
+        thread.frame = outer;
+        return;
+    }
     match syscalls::lookup(frame.rax) {
         // No event, so what happened at it could not be told from what happens at the next.
         None => frame.rax = -libc::ENOSYS as u64,
@@ -61,6 +65,11 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
         Some(syscall) if plain::pass(thread, frame, syscall) => deliver::at_exit(thread, frame),
         Some(syscall) => {
             order::enter(thread);
+            // Behind a hand-over there may be a check, which could not be seen before.
+            if debugger::is_on() && !order::is_parallel() && debugger::stops_before(thread, frame) {
+                thread.frame = outer;
+                return;
+            }
             if order::is_parallel() {
                 order::objects::look_for_jump(thread, frame.rsp);
             }
@@ -74,6 +83,9 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
             }
             order::exit(thread);
         }
+    }
+    if debugger::is_on() {
+        debugger::stop_behind(thread, frame);
     }
     thread.frame = outer;
 }

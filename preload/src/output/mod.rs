@@ -193,7 +193,7 @@ pub fn reproduce(number: u16, arguments: &[u64; 6], result: i64, flag: u8, ticke
 }
 
 fn write_program_bytes(target: i32, address: u64, length: u64) {
-    if length > 0 {
+    if length > 0 && process::control().debugger.is_silent.load(Ordering::Relaxed) == 0 {
         // SAFETY: the kernel read these bytes in the recording, and replay has just verified their hash.
         let bytes = unsafe { core::slice::from_raw_parts(address as *const u8, length as usize) };
         let _ = kernel::write_all(target, bytes);

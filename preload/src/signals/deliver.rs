@@ -2,7 +2,7 @@
 
 use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::flags, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{divergence, log, playback, process, stop};
+use crate::{debugger, divergence, log, playback, process, stop};
 use kmod_shim::arch::native::{
     extended_state,
     frame::Frame,
@@ -182,6 +182,9 @@ pub fn run_handler(
     fatal: bool,
 ) {
     if fatal {
+        if process::get().mode == Mode::Replay {
+            debugger::stop_before_end(thread, frame.rip);
+        }
         crate::calls::process::finish(thread);
         process::die_by_signal(signal);
     }

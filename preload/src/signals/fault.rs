@@ -3,7 +3,7 @@
 use super::{Information, bit, deliver, kernel_side};
 use crate::kernel::Line;
 use crate::thread::Thread;
-use crate::{divergence, instruction, log, playback, process, sites, stop};
+use crate::{debugger, divergence, instruction, log, playback, process, sites, stop};
 use core::fmt::Write;
 use kmod_shim::arch::native::{
     signal_frame::{MachineContext, UserContext},
@@ -64,6 +64,12 @@ const SI_KERNEL: i32 = 0x80;
 /// Decides what a fault means.
 pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, context: &mut UserContext) {
     let machine = &mut context.machine;
+    if signal == libc::SIGTRAP && debugger::was_hit(thread, information, machine) {
+        return;
+    }
+    if signal == libc::SIGILL && debugger::is_passage(machine.rip) {
+        return stop::pass(thread, machine);
+    }
     if stop::end_step(thread, machine) && signal == libc::SIGTRAP {
         return;
     }
@@ -104,6 +110,9 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         && let Some(trapped) = Trapped::decode(code)
     {
         instruction::perform(thread, trapped, machine);
+        return;
+    }
+    if debugger::is_on() && debugger::stops_at(thread, machine) {
         return;
     }
     if crate::order::is_parallel() {

@@ -2,6 +2,7 @@
 
 use super::{Information, SYNCHRONOUS, bit, code_of, deliver, fault, kernel_side};
 use crate::calls;
+use crate::debugger;
 use crate::log;
 use crate::order;
 use crate::process;
@@ -27,6 +28,9 @@ pub extern "C" fn imitate_signal_handler(
     let (information, context) = unsafe { (&mut *information, &mut *context) };
     if signal == libc::SIGSYS && code_of(information) == SYS_USER_DISPATCH {
         return system_call(thread, context);
+    }
+    if signal == libc::SIGTRAP && debugger::wants_state() {
+        return debugger::give_state(thread, context);
     }
     if let Some(reason) = stop::reason(signal, information) {
         return stop::interrupted(thread, context, reason);

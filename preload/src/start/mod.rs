@@ -205,6 +205,8 @@ unsafe fn take_control(request: &Request) {
     slot.thread.store(real_thread, Ordering::Relaxed);
     slot.state.store(slot_state::LIVE, Ordering::Release);
     thread.real = real_thread;
+    // An image before this one may have had events of the stream.
+    thread.events = slot.position.load(Ordering::Relaxed);
     order::reset(thread);
     clear_dead_stack(&raw const *request as u64, &mappings);
     crate::calls::process::others_have_ended(slot);
@@ -291,6 +293,7 @@ fn arm(thread: &mut Thread, stack: &InitialStack, mappings: &[maps::Mapping]) {
             sites::exclusively(|sites| sites.make_binding_repeatable(code.begin..code.end));
         }
     });
+    crate::debugger::begin_process(thread);
     stop::look(thread);
     if kmod_shim::dispatch::arm().is_err() {
         kernel::complain(&[b"this kernel has no Syscall User Dispatch (Linux 5.11 and later have it)"]);

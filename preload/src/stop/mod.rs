@@ -35,13 +35,12 @@ use crate::sites::caught::{Caught, Loop};
 use crate::thread::Thread;
 use crate::{process, sites, start};
 pub use code::read as read_code;
-
 use kmod_shim::arch::native::signal_frame::{MachineContext, UserContext};
 use kmod_shim::arch::native::trap::Trapped;
 use kmod_shim::stop::place::Surroundings;
 pub use record::{arrived, as_interrupted, cancel};
-pub use replay::look;
-pub use snapshot::{FLAGS, REGISTERS, registers};
+pub use replay::{abandon, look, original, pass, passes, take_state};
+pub use snapshot::{FLAGS, REGISTERS, Snapshot, registers};
 pub use timer::{INTERRUPTION, Reason, Request, Timer, reason, request};
 use tracer_core::session::Mode;
 
@@ -102,7 +101,7 @@ pub fn end_step(thread: &mut Thread, machine: &mut MachineContext) -> bool {
 pub fn trapped(thread: &mut Thread, signal: i32, context: &mut UserContext) -> bool {
     match process::get().mode {
         Mode::Record => signal == libc::SIGTRAP && record::reached(thread, context),
-        Mode::Replay => replay::trapped(thread, signal, context),
+        Mode::Replay => signal == libc::SIGILL && replay::trapped(thread, context),
     }
 }
 
@@ -119,7 +118,7 @@ fn is_stoppable(thread: &Thread) -> bool {
 }
 
 /// Whether the thread executes code of the program, not ours or the kernel's.
-fn is_in_program(machine: &MachineContext) -> bool {
+pub fn is_in_program(machine: &MachineContext) -> bool {
     !start::is_our_code(machine.rip)
         && !crate::arena::RANGE.contains(&(machine.rsp as usize))
         && !sites::exclusively(|sites| sites.is_stub(machine.rip))

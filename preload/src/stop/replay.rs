@@ -1,6 +1,6 @@
 //! Replay: finding the moment at which the recording was stopped.
 //!
-//! While the next event is such a signal, passages of its address are watched: first with a breakpoint, then,
+//! While the next event is such a signal, passages of its address are watched: first with an instruction that traps, then,
 //! where there is room, with a jump to a comparison of the words that told earlier passages from the recorded
 //! one. The event stays where it is until the moment is found, so a program that comes to a safepoint instead
 //! is reported there, like any divergence.
@@ -8,24 +8,24 @@
 use super::guard::{Allowed, Found, Guard};
 use super::overdue::Search;
 use super::snapshot::Snapshot;
-use super::{Spin, as_interrupted, code, deliver_here, hand_over, is_stoppable, timer};
+use super::{Spin, as_interrupted, code, deliver_here, hand_over, is_stoppable, timer, without_changes};
 use crate::signals::{Information, deliver, fault::flags};
 use crate::thread::{self, ProgramWait, Thread};
-use crate::{divergence, kernel, playback, process};
+use crate::{debugger, divergence, kernel, playback, process};
 use core::cell::UnsafeCell;
 use core::ops::Range;
 use kmod_shim::arch::native::{
     raw,
     signal_frame::{Access, MachineContext, UserContext},
 };
-use kmod_shim::stop::place::{JUMP_LENGTH, Room};
+use kmod_shim::stop::place::{JUMP_LENGTH, Room, Surroundings};
 use kmod_shim::stop::trampoline::{
-    self, BREAKPOINT, CONDITIONS, Condition, MAPPING_LENGTH, Trampoline, mapping_start,
+    self, CONDITIONS, Condition, MAPPING_LENGTH, Trampoline, UNDEFINED, mapping_start,
 };
 use tracer_core::event::{Header, ItemHeader, Kind, Tag};
 use tracer_core::session::Mode;
 
-/// Passages with the breakpoint before the jump takes its place: often the first is the moment already.
+/// Passages with the trap before the jump takes its place: often the first is the moment already.
 const PASSAGES: u32 = 2;
 
 /// Passages that differ from the moment in nothing that can be compared quickly. Each takes a look at all memory, and a
@@ -51,7 +51,7 @@ struct Watch {
     passages: u32,
     /// Those at which nothing but a hash of all memory was different.
     others: u32,
-    /// The change is a jump, not a breakpoint.
+    /// The change is a jump, not a trap.
     jumps: bool,
     /// The change is in the code.
     in_place: bool,
@@ -69,21 +69,28 @@ impl Watch {
         self.room.address..self.room.address + length as u64
     }
 
-    /// The breakpoint, in the first byte, or the jump.
+    /// The trap, in the first byte, or the jump.
     fn bytes(&self) -> Option<[u8; JUMP_LENGTH]> {
         if self.jumps {
             trampoline::entry(&self.room, self.trampoline.code.address()).ok()
         } else {
-            Some([BREAKPOINT; JUMP_LENGTH])
+            Some([UNDEFINED; JUMP_LENGTH])
         }
     }
 
-    /// Puts the breakpoint or the jump into the code.
+    /// Where the instruction at `address` is executed if not there. The first one is met there in any case.
+    fn copy(&self, address: u64) -> Option<u64> {
+        self.trampoline.moved(address).filter(|_| address != self.room.address)
+    }
+
+    /// Puts the trap or the jump into the code.
     fn change(&mut self) -> bool {
         let length = if self.jumps { JUMP_LENGTH } else { 1 };
         let Some(bytes) = self.bytes() else { return false };
         self.in_place = true;
-        // SAFETY: the program is stopped, and a breakpoint changes one instruction. Where it is a jump: the thread is at
+        debugger::code_changed(self.room.address, &self.room.bytes[..length], &bytes[..length]);
+        debugger::code_moved(&|address| self.copy(address));
+        // SAFETY: the program is stopped, and a trap changes one instruction. Where it is a jump: the thread is at
         // the first of the instructions that are changed, and goes on in the trampoline; branches to the others
         // meet bytes that trap, or are what they were.
         unsafe { code::write(self.room.address, &bytes[..length]) }
@@ -95,11 +102,16 @@ impl Watch {
             return true;
         }
         let length = if self.jumps { JUMP_LENGTH } else { 1 };
+        debugger::code_changed(self.room.address, &[], &[]);
+        debugger::code_moved(&|_| None);
         let Some(ours) = self.bytes() else { return false };
         let mut present = [0; JUMP_LENGTH];
-        if code::read(self.room.address, &mut present[..length]) != length
-            || present[..length] != ours[..length]
-        {
+        let known = code::read(self.room.address, &mut present[..length]) == length;
+        if known && present[..length] == self.room.bytes[..length] {
+            // A debugger has taken the change out.
+            return true;
+        }
+        if !known || present[..length] != ours[..length] {
             // The guard was given up ([`MOST_WRITES`]), but the program does write code there.
             return false;
         }
@@ -113,8 +125,10 @@ impl Watch {
 }
 
 struct Player {
-    /// The next event is a stop.
+    /// The next event is a stop, or the debugger wants one before it.
     awaited: bool,
+    /// It is the debugger's.
+    is_debuggers: bool,
     /// How it is looked for, once its place has had the code that was there.
     watch: Option<Watch>,
     guard: Guard,
@@ -133,6 +147,7 @@ unsafe impl Sync for Holder {}
 
 static PLAYER: Holder = Holder(UnsafeCell::new(Player {
     awaited: false,
+    is_debuggers: false,
     watch: None,
     guard: Guard::NONE,
     steps: false,
@@ -154,13 +169,61 @@ fn is_stop(header: &Header) -> bool {
 /// If the next event is a stop, watches for it. To be called after every event.
 #[inline]
 pub fn look(thread: &mut Thread) {
-    if process::get().mode == Mode::Replay
-        && is_stoppable(thread)
-        && playback::peek(thread).is_some_and(|next| is_stop(&next))
-        && !player().awaited
-    {
-        watch(thread);
+    if process::get().mode == Mode::Replay && is_stoppable(thread) {
+        let next = playback::peek(thread);
+        debugger::note(thread);
+        if player().awaited {
+            return;
+        }
+        if debugger::is_on() && debugger::wants_stop(thread) {
+            watch_for_debugger(thread);
+        } else if next.is_some_and(|next| is_stop(&next)) {
+            watch(thread);
+        }
     }
+}
+
+/// Watches for the state that the debugger wants the thread to stop in.
+#[cold]
+fn watch_for_debugger(thread: &mut Thread) {
+    if debugger::read_state(&mut player().snapshot) {
+        player().is_debuggers = true;
+        let address = player().snapshot.address();
+        if can_be_watched(address) {
+            begin(thread);
+        } else {
+            player().awaited = true;
+            debugger::watch_state(address);
+        }
+    }
+}
+
+/// The thread comes to an instruction of which the processor tells.
+pub fn passes(thread: &mut Thread, machine: &mut MachineContext) {
+    let Player { is_debuggers, snapshot, .. } = player();
+    if *is_debuggers && snapshot.difference(machine, 0..0).is_none() && snapshot.is_equal(machine, 0..0) {
+        found(thread, machine);
+    }
+}
+
+/// The thread comes to a safepoint. True if the debugger wanted it to stop before: that was in vain then.
+pub fn abandon() -> bool {
+    let abandons = core::mem::take(&mut player().is_debuggers);
+    if abandons {
+        give_way();
+        end_watch();
+    }
+    abandons
+}
+
+/// The program's state where it is, in `snapshot`. False if it cannot be identified.
+pub fn take_state(thread: &mut Thread, machine: &mut MachineContext, snapshot: &mut Snapshot) -> bool {
+    as_interrupted(machine);
+    let hidden = player().watch.as_ref().map_or(0..0, Watch::mapping);
+    without_changes(thread, || {
+        let here = Surroundings::read(&code::read, machine.rip);
+        snapshot.take_again(machine, here.relative_operands(&code::read), hidden)
+    })
 }
 
 #[cold]
@@ -168,6 +231,11 @@ fn watch(thread: &mut Thread) {
     if !read_snapshot(thread) {
         divergence::damaged(thread, b"a stop between two instructions has no state");
     }
+    begin(thread);
+}
+
+/// Looks for the state in the snapshot.
+fn begin(thread: &mut Thread) {
     player().awaited = true;
     player().writes = 0;
     player().search = Search::begin(thread);
@@ -219,7 +287,10 @@ fn arm(thread: &mut Thread) {
         }
     }
     let changed = match watch {
-        Some(watch) => watch.change(),
+        Some(watch) => {
+            debugger::note_stop(snapshot.registers());
+            watch.change()
+        }
         None => prepare(thread, snapshot.address()),
     };
     if !changed {
@@ -262,6 +333,12 @@ pub fn end_step(thread: &mut Thread, machine: &mut MachineContext) -> bool {
     steps
 }
 
+/// Where in the program's code `address` is, if it is in what has taken its place.
+pub fn original(address: u64) -> u64 {
+    let watch = player().watch.as_ref();
+    watch.and_then(|watch| watch.trampoline.original(address)).unwrap_or(address)
+}
+
 /// The timer has expired.
 pub fn overdue(thread: &mut Thread) {
     let Player { awaited, watch, search, snapshot, .. } = player();
@@ -284,6 +361,7 @@ fn prepare(thread: &mut Thread, address: u64) -> bool {
             libc::ENOMEM,
         );
     };
+    debugger::note_stop(player().snapshot.registers());
     let unused = Condition { source: trampoline::Source::Memory { address: 0 }, value: 0 };
     let watch = player().watch.insert(Watch {
         room,
@@ -342,7 +420,7 @@ fn map(room: &Room) -> Option<Trampoline> {
     None
 }
 
-/// Recording: whether replay, which has the same address space, will be able to watch the instruction at `address`.
+/// Whether replay, which has the same address space, will be able to watch the instruction at `address`.
 pub fn can_be_watched(address: u64) -> bool {
     let Some(trampoline) = Room::at(&code::read, address).and_then(|room| map(&room)) else { return false };
     let start = mapping_start(trampoline.code.address());
@@ -351,14 +429,13 @@ pub fn can_be_watched(address: u64) -> bool {
     true
 }
 
-/// An instruction of the program, or of a trampoline, has raised SIGTRAP or SIGILL. True if that was our doing.
-pub fn trapped(thread: &mut Thread, signal: i32, context: &mut UserContext) -> bool {
+/// An instruction of the program, or of a trampoline, has raised SIGILL. True if that was our doing.
+pub fn trapped(thread: &mut Thread, context: &mut UserContext) -> bool {
     let Some(watch) = player().watch.as_mut().filter(|watch| watch.in_place) else { return false };
     let machine = &mut context.machine;
-    // A breakpoint is reported behind itself, an invalid instruction at itself.
-    let at = machine.rip - u64::from(signal == libc::SIGTRAP);
-    let watched = if watch.jumps { watch.trampoline.after_equal - 1 } else { watch.room.address };
-    if signal == libc::SIGTRAP && at == watched {
+    let at = machine.rip;
+    let watched = if watch.jumps { watch.trampoline.equal } else { watch.room.address };
+    if at == watched {
         machine.rip = watch.room.address;
         passage(thread, machine);
         return true;
@@ -438,20 +515,32 @@ fn install(watch: &mut Watch) -> bool {
     // SAFETY: the thread is at the first of the instructions that are changed, and goes on in the trampoline.
     let written = unsafe { code::write(address, watch.trampoline.code.bytes()) };
     if !written || watch.jumps {
+        debugger::code_moved(&|address| watch.copy(address));
         return written;
     }
     watch.jumps = true;
     watch.change()
 }
 
+/// Stops looking. The code is as it was.
+fn end_watch() {
+    player().awaited = false;
+    debugger::forget_state();
+    if let Some(watch) = player().watch.take() {
+        // SAFETY: the trampoline is ours, and the code that led to it is as it was.
+        unsafe { raw::call(libc::SYS_munmap, [watch.mapping().start, MAPPING_LENGTH, 0, 0, 0, 0]) };
+    }
+}
+
 /// This is the moment. The code is as it was.
 fn found(thread: &mut Thread, machine: &mut MachineContext) {
-    let Some(watch) = player().watch.take() else { return };
-    // SAFETY: the trampoline is ours, and the code that led to it is as it was.
-    unsafe { raw::call(libc::SYS_munmap, [watch.mapping().start, MAPPING_LENGTH, 0, 0, 0, 0]) };
-    player().awaited = false;
+    end_watch();
     timer::set(thread, 0);
     as_interrupted(machine);
+    if core::mem::take(&mut player().is_debuggers) {
+        debugger::stop(thread, machine.rip);
+        return look(thread);
+    }
     let mut next = playback::take_if(thread, is_stop);
     while let Some(header) = next {
         if header.kind == Kind::Stop as u8 {
@@ -464,4 +553,17 @@ fn found(thread: &mut Thread, machine: &mut MachineContext) {
         next = playback::take_if(thread, deliver::is_plain);
     }
     look(thread);
+    if debugger::is_on() {
+        debugger::stop_behind_stop(thread, machine);
+    }
+}
+
+/// The thread passes the place, from which the debugger has taken our change, and was sent to us.
+pub fn pass(thread: &mut Thread, machine: &mut MachineContext) {
+    let Some(watch) = player().watch.as_mut() else { return };
+    machine.rip = watch.room.address;
+    if !watch.change() {
+        unwatchable(thread);
+    }
+    passage(thread, machine);
 }

@@ -77,10 +77,25 @@ impl Snapshot {
     /// Takes the state in `machine`. False if it cannot be identified here. `operands` are addresses that
     /// instructions there use.
     pub fn take(&mut self, machine: &MachineContext, operands: impl Iterator<Item = u64>) -> bool {
+        let Some(memory) = self.changes.hash(machine.rsp) else { return false };
+        self.fill(machine, memory, operands)
+    }
+
+    /// The same in replay, where our mapping at `hidden` is not the program's.
+    pub fn take_again(
+        &mut self,
+        machine: &MachineContext,
+        operands: impl Iterator<Item = u64>,
+        hidden: Range<u64>,
+    ) -> bool {
+        let Some(memory) = memory::hash(machine.rsp, hidden) else { return false };
+        self.fill(machine, memory, operands)
+    }
+
+    fn fill(&mut self, machine: &MachineContext, memory: u64, operands: impl Iterator<Item = u64>) -> bool {
         self.words[..REGISTERS].copy_from_slice(&registers(machine));
         let Some(extended) = self.extended.hash(machine) else { return false };
         self.words[EXTENDED] = extended;
-        let Some(memory) = self.changes.hash(machine.rsp) else { return false };
         self.words[MEMORY] = memory;
         self.words[VECTORS..CODE].copy_from_slice(&vectors(machine));
         self.words[CODE] = guard::hash(machine.rip);
@@ -144,19 +159,27 @@ impl Snapshot {
     /// Takes a snapshot from the log. False if that is none.
     pub fn read(&mut self, bytes: &[u8]) -> bool {
         let (words, rest) = bytes.as_chunks::<8>();
-        if !rest.is_empty() || words.len() < WINDOWS || words.len() > CAPACITY {
+        rest.is_empty() && self.adopt(words.iter().map(|word| u64::from_le_bytes(*word)))
+    }
+
+    /// Takes a snapshot's words. False if they are none.
+    pub fn adopt(&mut self, words: impl ExactSizeIterator<Item = u64>) -> bool {
+        if words.len() < WINDOWS || words.len() > CAPACITY {
             return false;
         }
-        for (to, from) in self.words.iter_mut().zip(words) {
-            *to = u64::from_le_bytes(*from);
-        }
         self.length = words.len();
+        self.words.iter_mut().zip(words).for_each(|(to, from)| *to = from);
         true
     }
 
     /// Where the program was.
     pub fn address(&self) -> u64 {
         self.words[INSTRUCTION_POINTER]
+    }
+
+    /// General registers, instruction pointer and flags.
+    pub fn registers(&self) -> &[u64] {
+        &self.words[..REGISTERS]
     }
 
     /// Whether the instructions there are what they were.

@@ -1,21 +1,40 @@
 //! `imitate replay --gdb`.
 
+use crate::analysis::Recording;
 use crate::arguments::Check;
+use crate::place::Place;
 use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
+use kmod_shim::arch::native::frame::Frame;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
+use std::mem::offset_of;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use tracer_core::session::debugger::Debugger;
+use tracer_core::session::{self, Control, Slot};
 use tracer_core::trace::manifest::Manifest;
+use tracer_core::trace::reader::{Body, Event, Item};
 
 /// What gdb runs first, see there.
-const SESSION: &str = include_str!("session.py");
+const SESSION: &str = concat!(
+    include_str!("session/replays.py"),
+    include_str!("session/position.py"),
+    include_str!("session/backwards.py"),
+    include_str!("session/commands.py"),
+    include_str!("session/start.py"),
+);
 
-/// Becomes gdb on a replay of the trace in `directory`.
-pub fn debug(directory: &Path, check: Check) -> Result<Infallible> {
+/// Becomes gdb on a replay of the trace in `directory`, at an event or at main.
+pub fn debug(
+    directory: &Path,
+    check: Check,
+    place: Option<Place>,
+    arguments: &[OsString],
+) -> Result<Infallible> {
     let manifest = Manifest::load(directory)?;
     let first = manifest.processes.first().with_context(|| {
         format!("{}: nothing can be debugged, because no program was recorded", directory.display())
@@ -29,14 +48,104 @@ pub fn debug(directory: &Path, check: Check) -> Result<Infallible> {
         [own.as_os_str(), "replay-exec".as_ref(), "--check".as_ref(), check.as_ref(), directory.as_os_str()];
     let error = Command::new(gdb)
         .arg("-quiet")
+        .args(arguments)
         .args(["-ex", "python import os; exec(os.environ['IMITATE_GDB_SESSION'])"])
         .arg(first.executable.as_path())
         .env("IMITATE_GDB_SESSION", SESSION)
+        .env(
+            "IMITATE_GDB_FACTS",
+            facts(&own, directory, &manifest, &check, place, arguments, &stops(directory)?).to_string(),
+        )
         .env("IMITATE_GDB_WRAPPER", shell_line(&wrapper))
         // gdb gives the wrapper's line to this shell, which has to understand the quoting.
         .env("SHELL", "/bin/sh")
         .exec();
     Err(error).context("cannot run gdb")
+}
+
+/// Where recorded threads were stopped between two instructions. The library changes the code there.
+fn stops(directory: &Path) -> Result<BTreeSet<u64>> {
+    let recording = Recording::open(directory)?;
+    let mut stops = BTreeSet::new();
+    for stream in recording.streams() {
+        for event in recording.events(stream).into_iter().flatten() {
+            // What is damaged will be found by the replay.
+            let Ok(Event { body: Body::Stop { items } | Body::Signal { items }, .. }) = event else {
+                continue;
+            };
+            stops.extend(items.iter().filter_map(|item| match item {
+                Item::State { address, .. } => Some(address),
+                _ => None,
+            }));
+        }
+    }
+    Ok(stops)
+}
+
+/// What the session has to know.
+fn facts(
+    own: &Path,
+    directory: &Path,
+    manifest: &Manifest,
+    check: &str,
+    place: Option<Place>,
+    arguments: &[OsString],
+    stops: &BTreeSet<u64>,
+) -> serde_json::Value {
+    let slots = session::CONTROL_ADDRESS + offset_of!(Control, slots);
+    serde_json::json!({
+        "tool": own,
+        "directory": directory,
+        "check": check,
+        "place": place,
+        "waits": arguments.iter().any(|argument| argument.as_bytes().starts_with(b"--interpreter")),
+        "order": manifest.order().name(),
+        "stops": stops,
+        "debugger": session::CONTROL_ADDRESS + offset_of!(Control, debugger),
+        "fields": {
+            "wants_state": offset_of!(Debugger, wants_state),
+            "state_length": offset_of!(Debugger, state_length),
+            "state": offset_of!(Debugger, state),
+            "is_silent": offset_of!(Debugger, is_silent),
+            "answer": offset_of!(Debugger, answer),
+            "at_stream": offset_of!(Debugger, at_stream),
+            "at_event": offset_of!(Debugger, at_event),
+            "resume": offset_of!(Debugger, resume),
+            "released": offset_of!(Debugger, released),
+            "answered": offset_of!(Debugger, answered),
+            "error": offset_of!(Debugger, error),
+            "hits": offset_of!(Debugger, hits),
+            "exhausted": offset_of!(Debugger, exhausted),
+            "last": offset_of!(Debugger, last),
+            "change": offset_of!(Debugger, change),
+            "passage": offset_of!(Debugger, passage),
+            "dying": offset_of!(Debugger, dying),
+            "frame_offset": offset_of!(Debugger, frame_offset),
+        },
+        "frame": {
+            "rip": offset_of!(Frame, rip),
+            "rsp": offset_of!(Frame, rsp),
+            "rbp": offset_of!(Frame, rbp),
+            "rbx": offset_of!(Frame, rbx),
+            "r12": offset_of!(Frame, r12),
+            "r13": offset_of!(Frame, r13),
+            "r14": offset_of!(Frame, r14),
+            "r15": offset_of!(Frame, r15),
+            "rdi": offset_of!(Frame, rdi),
+            "rsi": offset_of!(Frame, rsi),
+            "rdx": offset_of!(Frame, rdx),
+        },
+        "slots": slots,
+        "slot_count": session::SLOTS,
+        "slot_size": size_of::<Slot>(),
+        "slot_fields": {
+            "state": offset_of!(Slot, state),
+            "stream": offset_of!(Slot, stream),
+            "process": offset_of!(Slot, process),
+            "thread": offset_of!(Slot, thread),
+            "position": offset_of!(Slot, position),
+        },
+    })
 }
 
 /// A line that a POSIX shell splits into exactly these words.

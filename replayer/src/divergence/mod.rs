@@ -4,6 +4,7 @@ mod backtrace;
 pub mod loaded;
 mod process;
 
+use crate::place::Place;
 use backtrace::{Registers, backtrace};
 pub use process::Mapping;
 use process::Process;
@@ -14,6 +15,14 @@ use tracer_core::session::Report;
 const FRAME: usize = 8;
 const STACK: usize = 13;
 const INSTRUCTION: usize = 14;
+
+/// The event that a report of [`write_report`] is about.
+pub fn place(report: &str) -> Option<Place> {
+    let line = report.lines().find_map(|line| line.strip_prefix("  stream "))?;
+    let (stream, rest) = line.split_once(' ')?;
+    let (_, event) = rest.split_once("event ")?;
+    Some(Place { stream: stream.parse().ok()?, event: event.parse().ok()? })
+}
 
 /// Writes what the user sees of `report`, while the thread that made it stands still.
 pub fn write_report(report: &Report, out: &mut dyn Write) -> Result<()> {
@@ -36,4 +45,18 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> Result<()> {
         Err(error) => writeln!(out, "    none: {error:#}")?,
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_which_event_it_is_about() {
+        let place = place(
+            "imitate: it diverged\n  stream 3 (process 7, thread 8 of the replay), event 41\n  expected: x\n",
+        );
+        assert_eq!(place, Some(Place { stream: 3, event: 41 }));
+        assert_eq!(super::place("imitate: something else\n"), None);
+    }
 }

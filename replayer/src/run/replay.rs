@@ -4,7 +4,7 @@ use super::foreground;
 use super::meter::Meter;
 use super::own_root::OwnRoot;
 use super::program::{Running, library};
-use crate::arguments::{Replay, ReplayExec};
+use crate::arguments::{OnDivergence, Replay, ReplayExec};
 use crate::manage::{ending, locate};
 use crate::status::Ending;
 use crate::{debugger, divergence};
@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use tracer_core::companion::feeder::Replaying;
 use tracer_core::companion::launch::{
     Launch, Root, changed_objects, exec_program, own_environment, padded_library_path, recorded_program,
@@ -36,9 +37,9 @@ pub fn replay(options: &Replay) -> Result<Ending> {
         );
         wait_until_recorded(&directory)?;
     }
-    if options.gdb {
+    if let Some(place) = options.gdb {
         needs_own_root(&Manifest::load(&directory)?)?;
-        match debugger::debug(&directory, options.check)? {}
+        match debugger::debug(&directory, options.check, place, &options.gdb_arguments)? {}
     }
     let recorded = ending(&Manifest::load(&directory)?);
     // What was asked to end, and passed that on to the program, ends as asked.
@@ -63,6 +64,10 @@ pub fn replay(options: &Replay) -> Result<Ending> {
         }
         Ok((_, ReplayEnd::Diverged(report))) => {
             eprint!("{report}");
+            if options.on_divergence == OnDivergence::Gdb {
+                let place = divergence::place(&report).context("the report does not say at which event")?;
+                match debugger::debug(&directory, options.check, Some(place), &[])? {}
+            }
             Ok(failed())
         }
         Ok((_, ReplayEnd::Failed(reason))) => {
@@ -110,10 +115,40 @@ pub fn finish<M>(
 pub fn replay_in_place(options: &ReplayExec) -> Result<Infallible> {
     let prepared = prepare(&options.trace, options.check.level(), false, Audience::StandardError)?;
     // Its end is the program's.
-    let _started = prepared.opening.start(|_| ())?;
+    let _started = match (&options.request, options.bell) {
+        (Some(request), Some(bell)) => {
+            let request = std::fs::read(request)
+                .with_context(|| format!("cannot read the debugger's request {}", request.display()))?;
+            let bell = keep_bell(bell)?;
+            let mut is_understood = false;
+            let started = prepared.opening.start(|control| {
+                is_understood = control.debugger.adopt(&request);
+                control.debugger.bell.store(bell as u64 + 1, Ordering::Relaxed);
+                control.debugger.is_silent.store(1, Ordering::Relaxed);
+            })?;
+            ensure!(is_understood, "the debugger's request is damaged");
+            started
+        }
+        _ => prepared.opening.start(|_| ())?,
+    };
     // As in `become_program`.
     let _ = std::env::set_current_dir(&prepared.working_directory);
     Err(exec_program(&prepared.launch).into())
+}
+
+/// Makes the program, and nobody else, inherit the descriptor, where it takes none that the program's files would have.
+fn keep_bell(bell: i32) -> Result<i32> {
+    const NUMBER: i32 = 900;
+    // SAFETY: plain system calls; the descriptor is the debugger's gift, and nothing else here uses it.
+    let kept = unsafe { libc::fcntl(bell, libc::F_DUPFD, NUMBER) };
+    ensure!(
+        kept >= 0,
+        "the debugger's descriptor {bell} cannot be used: {}",
+        std::io::Error::last_os_error()
+    );
+    // SAFETY: as above.
+    unsafe { libc::close(bell) };
+    Ok(kept)
 }
 
 /// Whether files that the recorded programs ran are not what they were, but in the trace.

@@ -1,8 +1,7 @@
 //! `replay --gdb`.
 
 use crate::{Place, imitate, text};
-use std::io::Write;
-use std::path::Path;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 /// Reads the time stamp counter (which traps, and must not stop the debugger) and then works with the result.
@@ -23,28 +22,45 @@ int main(int count, char **words)
 }
 "#;
 
-fn compile(directory: &Path) -> String {
-    let (source, program) = (directory.join("program.c"), directory.join("program"));
-    std::fs::write(&source, PROGRAM).unwrap();
-    let compiled = Command::new("gcc").args(["-g", "-O0", "-o"]).arg(&program).arg(&source).status().unwrap();
-    assert!(compiled.success());
+/// Compiles a program in C; gives its path.
+pub fn compile(place: &Place, name: &str, code: &str, options: &[&str]) -> String {
+    let (source, program) = (format!("{name}.c"), place.path(name));
+    std::fs::write(place.path(&source), code).unwrap();
+    let mut compiler = Command::new("gcc");
+    // gdb shows the name that the compiler was given.
+    compiler.current_dir(place.path("")).arg("-g").args(options).arg("-o").arg(&program).arg(&source);
+    assert!(compiler.status().unwrap().success());
     program.to_str().unwrap().to_owned()
+}
+
+/// What gdb answers to each of some commands.
+pub fn session<'a>(place: &Place, options: &[&str], commands: impl Iterator<Item = &'a str>) -> Vec<String> {
+    const END: &str = "=== end of answer ===";
+    let script: String = commands.map(|command| format!("{command}\necho {END}\\n\n")).collect();
+    let printed = run(place, options, &[], &format!("{script}quit\n"));
+    printed.split(END).map(str::to_owned).collect()
 }
 
 /// What gdb prints when it is told `commands`.
 fn debug(place: &Place, commands: &str) -> String {
-    let mut gdb = imitate()
-        .args(["replay", "--gdb"])
-        .arg(place.trace())
-        .env_remove("DEBUGINFOD_URLS")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    run(place, &["--gdb"], &[], commands)
+}
+
+/// What `imitate replay` prints that gets these options, and gdb these arguments, and `commands` as input.
+pub fn run(place: &Place, options: &[&str], arguments: &[&str], commands: &str) -> String {
+    let (mut printed, outputs) = std::io::pipe().unwrap();
+    let mut command = imitate();
+    command.arg("replay").args(options).arg(place.trace()).arg("--").args(arguments);
+    command.env_remove("DEBUGINFOD_URLS").stdin(Stdio::piped());
+    command.stdout(outputs.try_clone().unwrap()).stderr(outputs);
+    let mut gdb = command.spawn().unwrap();
+    // It has the other ends of the pipe.
+    drop(command);
     gdb.stdin.take().unwrap().write_all(commands.as_bytes()).unwrap();
-    let output = gdb.wait_with_output().unwrap();
-    text(&output.stdout) + &text(&output.stderr)
+    let mut all = Vec::new();
+    printed.read_to_end(&mut all).unwrap();
+    gdb.wait().unwrap();
+    text(&all)
 }
 
 /// Lines without the process id of the moment.
@@ -55,14 +71,14 @@ fn without_process_ids(session: &str) -> Vec<&str> {
 #[test]
 fn it_stops_at_main_and_is_the_same_every_time() {
     let place = Place::new();
-    let program = compile(&place.path(""));
+    let program = compile(&place, "program", PROGRAM, &["-O0"]);
     let recorded = place.record(&[&program, "one", "two"]);
     assert_eq!(recorded.status.code(), Some(4), "{}", text(&recorded.stderr));
     let commands =
         "print words[1]\nbreak twice\ncontinue\nprint value\nprint &value\nbacktrace\ncontinue\nquit\n";
     let session = debug(&place, commands);
     for words in [
-        "Breakpoint 3, main (count=3, words=",
+        "Breakpoint 4, main (count=3, words=",
         "\"one\"",
         "twice (value=23)",
         "$2 = 23",

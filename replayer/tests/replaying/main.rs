@@ -5,6 +5,7 @@
 
 mod altered;
 mod analysis;
+mod backwards;
 mod debugger;
 mod divergence;
 mod endings;
@@ -13,6 +14,7 @@ mod packing;
 mod rebuilding;
 mod threads;
 mod verification;
+mod walkthrough;
 mod writer;
 
 use std::os::unix::process::CommandExt;

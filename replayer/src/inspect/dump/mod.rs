@@ -31,9 +31,7 @@ pub fn dump(options: &Dump) -> Result<()> {
     }
     let print = |events: Vec<(u32, Event)>| -> Result<Vec<u8>> {
         let mut text = Vec::new();
-        events
-            .iter()
-            .try_for_each(|(stream, event)| print(&family, *stream, event, options.json, &mut text))?;
+        events.iter().try_for_each(|(stream, event)| print(&family, *stream, event, options, &mut text))?;
         Ok(text)
     };
     let wanted = |stream: &u32| options.stream.is_none_or(|only| only == *stream);
@@ -91,15 +89,18 @@ impl<Events: Iterator<Item = tracer_core::trace::Result<(u32, Event)>>> Iterator
     }
 }
 
-fn print(family: &Family, stream: u32, event: &Event, json: bool, out: &mut impl Write) -> Result<()> {
+fn print(family: &Family, stream: u32, event: &Event, options: &Dump, out: &mut impl Write) -> Result<()> {
     let member = family.members.get(&stream);
     let known = |id: fn(&Member) -> u32| member.map(id).filter(|id| *id != 0);
     let place =
         Place { stream, process: known(|member| member.process), thread: known(|member| member.thread) };
-    if json {
+    if options.json {
         serde_json::to_writer(&mut *out, &json::event(&place, event)).context("cannot write JSON")?;
         writeln!(out)?;
     } else {
+        if options.places {
+            write!(out, "{} ", crate::place::Place { stream, event: event.index })?;
+        }
         writeln!(out, "{} {}", place, text::event(event))?;
     }
     Ok(())

@@ -1,10 +1,12 @@
 # Run by gdb at the start of `imitate replay --gdb`. What it needs to know is in the environment.
+import atexit
 import os
 import gdb
 
 # rdtsc, rdtscp, cpuid: the library has them trap, and answers from the trace in its own SIGSEGV handler.
-# Where cpuid cannot trap by itself, an undefined opcode stands for it.
-TRAPPED = (b"\x0f\x31", b"\x0f\x01\xf9", b"\x0f\xa2", b"\x0f\x04")
+# Where cpuid cannot trap by itself, an undefined opcode stands for it, and another one for where a recorded stop is looked
+# for.
+TRAPPED = (b"\x0f\x31", b"\x0f\x01\xf9", b"\x0f\xa2", b"\x0f\x04", b"\x06")
 
 
 class TrappedInstruction(gdb.Function):
@@ -25,8 +27,18 @@ class TrappedInstruction(gdb.Function):
         return False
 
 
-def quietly(command):
-    gdb.execute(command, to_string=True)
+# Bytes from a recorded stop's place on that the library may change, or look at.
+CHANGED = 24
+
+
+def protect_stops():
+    """Breakpoints where the library changes the code are to be in registers of the processor."""
+    quietly("set mem inaccessible-by-default off")
+    end = 0
+    for begin in FACTS["stops"]:
+        if max(begin, end) < begin + CHANGED:
+            quietly("mem %#x %#x ro" % (max(begin, end), begin + CHANGED))
+        end = begin + CHANGED
 
 
 def prepare():
@@ -37,7 +49,11 @@ def prepare():
     quietly("set disable-randomization on")
     # The library's own signals are not the program's.
     quietly("handle SIGSYS nostop noprint pass")
-    # A condition can be put on a catchpoint, but not on `handle`.
+    # Its timers send SIGFPE; an instruction's has a positive code. A condition can be put on a catchpoint, but not on
+    # `handle`.
+    quietly("handle SIGFPE nostop noprint pass")
+    quietly("catch signal SIGFPE")
+    quietly("condition $bpnum $_siginfo.si_code > 0")
     for signal in ("SIGSEGV", "SIGILL"):
         quietly("handle %s nostop noprint pass" % signal)
         quietly("catch signal %s" % signal)
@@ -45,6 +61,13 @@ def prepare():
     # A replay never asks the user, and children replay by themselves.
     quietly("set follow-fork-mode parent")
     quietly("set detach-on-fork on")
+    quietly("set confirm off")
+    quietly("set exec-file-mismatch off")
+    gdb.events.stop.connect(take_out_change)
+    # gdb leaves programs that it has attached to running when it ends.
+    atexit.register(end_adopted)
+    protect_stops()
+    gdb.unwinder.register_unwinder(None, Unwinder())
 
 
 def stop_silently_at(place):
@@ -67,8 +90,13 @@ def run_to_main():
     gdb.execute("run")
 
 
+define_commands()
 prepare()
 try:
-    run_to_main()
+    if FACTS["place"] is not None:
+        seek(FACTS["place"])
+    elif not FACTS["waits"]:
+        # A program that drives gdb says itself when to begin.
+        run_to_main()
 except gdb.error as error:
     print("imitate: cannot run to main:", error)

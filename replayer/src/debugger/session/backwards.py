@@ -1,0 +1,277 @@
+# Going back: by beginning anew, counting what was passed until the present moment, and beginning anew up to that.
+import gdb
+
+# How often a condition may be false before the search is given up: each takes a replay.
+CONDITIONS = 16
+# Steps from a place before the present moment to it.
+STEPS = 20000
+
+
+def required_order():
+    if FACTS["order"] != "serial":
+        raise gdb.GdbError(
+            "Threads run in parallel in this recording (--order %s), so there is no order of what they do between two "
+            "events. `imitate seek` works; for going back record with --order serial." % FACTS["order"]
+        )
+
+
+def pieces(address, size):
+    """Ranges of the processor's debug registers for a variable."""
+    found = []
+    while size > 0:
+        length = next(length for length in (8, 4, 2, 1) if length <= size and address % length == 0)
+        found.append((address, length))
+        address, size = address + length, size - length
+    return found
+
+
+def of_variable(expression, kind):
+    text = expression.strip()
+    for option in ("-location ", "-l "):
+        text = text[len(option):] if text.startswith(option) else text
+    value = gdb.parse_and_eval(text)
+    if value.address is None:
+        raise gdb.GdbError("%s is not in memory." % text)
+    return [Watch(int(value.address), 0, kind)] if not value.type.sizeof else [
+        Watch(begin, length, kind) for begin, length in pieces(int(value.address), value.type.sizeof)
+    ]
+
+
+def of_breakpoints():
+    """What the user's breakpoints and watchpoints watch, and whose is which."""
+    watches, owners = [], []
+    for known in gdb.breakpoints():
+        if not known.enabled:
+            continue
+        if known.type in (gdb.BP_HARDWARE_WATCHPOINT, gdb.BP_WATCHPOINT):
+            found = of_variable(known.expression, CHANGE)
+        elif known.type in (gdb.BP_BREAKPOINT, gdb.BP_HARDWARE_BREAKPOINT):
+            found = [Watch(place.address, 1, EXECUTE) for place in known.locations if place.enabled]
+        else:
+            continue
+        watches += found
+        owners += [known] * len(found)
+    return watches, owners
+
+
+def checked(watches):
+    if len(watches) > WATCHES:
+        raise gdb.GdbError(
+            "The processor can watch %d places of at most 8 bytes at a time, and this takes %d."
+            % (WATCHES, len(watches))
+        )
+    return watches
+
+
+class Search:
+    """What hits there were of some places before the present moment. Those that are hit too often to be counted are an error, or,
+    if any of the places will do, left out."""
+
+    def __init__(self, watches, any_will_do=False):
+        required_order()
+        self.watches = checked(watches)
+        self.here = mark()
+        self.process = process_stream(self.here.stream)
+        replay = Replay(self.here.goal(), self.here, process=self.process, watches=self.watches)
+        try:
+            if replay.passed():
+                raise gdb.GdbError(
+                    "The present moment was not found again. Has memory been changed, or a function been called?"
+                )
+            exhausted = replay.memory.get("exhausted")
+            if exhausted and not any_will_do:
+                raise gdb.GdbError(
+                    "It was hit more than 50000 times before, which takes too long to look through. Seek to an "
+                    "event near here, and go forwards from there."
+                )
+            self.last = None
+            self.watches = [watch for index, watch in enumerate(watches) if not exhausted >> index & 1]
+            if exhausted:
+                # Hits have other numbers without them.
+                replay.end()
+                if not self.watches:
+                    raise gdb.GdbError("All that is near was executed more than 50000 times before.")
+                replay = Replay(self.here.goal(), self.here, process=self.process, watches=self.watches)
+            for hit in replay.hits():
+                # The present moment may be a hit itself.
+                if not self.here.state or hit.registers != self.here.registers():
+                    self.last = hit
+                    break
+        finally:
+            replay.end()
+
+    def go_to(self, number):
+        Replay(HIT, number=number, process=self.process, watches=self.watches).take_over()
+
+
+def show(line=None):
+    if line:
+        print(line)
+    gdb.execute("frame")
+
+
+def reverse_continue():
+    watches, owners = of_breakpoints()
+    if not watches:
+        raise gdb.GdbError("There is no breakpoint or watchpoint to go back to: set one, or use `imitate seek`.")
+    search = Search(watches)
+    if search.last is None:
+        show("No breakpoint or watchpoint was hit before. The program stays where it is.")
+        return
+    number, owner = search.last.number, owners[search.last.watch]
+    for _ in range(CONDITIONS):
+        search.go_to(number)
+        if owner.condition is None or gdb.parse_and_eval("(%s) != 0" % owner.condition):
+            show("\n%s %d, %s:" % (
+                "Breakpoint" if owner.location else "Watchpoint", owner.number, event_of(selected_thread())
+            ))
+            if owner.expression:
+                print("%s = %s" % (owner.expression, gdb.parse_and_eval(owner.expression)))
+            return
+        if any(other is not owner for other in owners) or number == 1:
+            break
+        number -= 1
+    show("The condition of breakpoint %d is false at the hits before." % owner.number)
+
+
+def last_write(expression):
+    search = Search(of_variable(expression, WRITE))
+    if search.last is None:
+        show("%s was not written before." % expression)
+        return
+    search.go_to(search.last.number)
+    behind = register("rip")
+    place = gdb.find_pc_line(behind - 1)
+    where = "%s:%d" % (place.symtab.filename, place.line) if place.symtab else "before %#x" % behind
+    show("\n%s was last written at %s, by thread %d, before event %s:" % (
+        expression, where, selected_thread().num, event_of(selected_thread())
+    ))
+    print("%s = %s" % (expression, gdb.parse_and_eval(expression)))
+
+
+def call_before(frame):
+    """Address of the call that made `frame`, and the stack pointer there."""
+    caller = frame.older()
+    if caller is None or caller.function() is None:
+        raise gdb.GdbError("The caller of this function is not known.")
+    behind = caller.pc()
+    begin = caller.block().start if caller.function() is None else int(caller.function().value().address)
+    code = caller.architecture().disassemble(begin, behind - 1)
+    if code[-1]["addr"] + code[-1]["length"] != behind:
+        raise gdb.GdbError("The call before %#x was not found." % behind)
+    return code[-1]["addr"], register("rsp", caller)
+
+
+def reverse_finish():
+    address, stack_pointer = call_before(gdb.selected_frame())
+    stream = event_of(selected_thread()).stream
+    search = Search([Watch(address, 1, EXECUTE, stack_pointer, stream)])
+    if search.last is None:
+        raise gdb.GdbError("The call was not found.")
+    search.go_to(search.last.number)
+    show("Run back to call of function, %s:" % event_of(selected_thread()))
+
+
+def lines_before(frame):
+    """Where the code of the line that `frame` is in begins, and of lines before it in the function."""
+    place = frame.find_sal()
+    if place.symtab is None or frame.function() is None:
+        return []
+    begin = int(frame.function().value().address)
+    starts = sorted({entry.pc for entry in place.symtab.linetable() if begin <= entry.pc <= frame.pc()}, reverse=True)
+    return [start for start in starts if start != frame.pc()]
+
+
+class Step:
+    """A step of the way to the present moment."""
+
+    def __init__(self):
+        self.registers = registers()
+        place = gdb.find_pc_line(self.registers[RIP])
+        self.line = (place.symtab.filename, place.line) if place.symtab else None
+        self.begins = place.symtab is not None and place.pc == self.registers[RIP]
+        code = gdb.selected_inferior().architecture().disassemble(self.registers[RIP])[0]["asm"].split()
+        self.calls = code[0] == "call"
+        self.function = int(code[1], 16) if self.calls and code[1].startswith("0x") else None
+
+
+class Way:
+    """From the last passage of some places to the present moment, one instruction at a time, over calls."""
+
+    def __init__(self, watches):
+        if not watches:
+            raise gdb.GdbError("There are no lines here that are known.")
+        self.search = Search(watches, any_will_do=True)
+        if self.search.last is None:
+            raise gdb.GdbError("There was no line before.")
+        target = self.search.here.registers()
+        if not target:
+            raise gdb.GdbError("The thread is in a system call: use reverse-finish, or imitate seek.")
+        self.search.go_to(self.search.last.number)
+        with only_ours():
+            self.steps = [Step()]
+            while self.steps[-1].registers != target:
+                if len(self.steps) > STEPS:
+                    raise gdb.GdbError("It is more than %d instructions from the line before to here." % STEPS)
+                self.step(self.steps[-1])
+                self.steps.append(Step())
+
+    @staticmethod
+    def step(step):
+        quietly("nexti" if step.calls else "stepi")
+
+    def go_to(self, index):
+        """To that step of it."""
+        self.search.go_to(self.search.last.number)
+        with only_ours():
+            for step in self.steps[:index]:
+                self.step(step)
+
+    def line_before(self):
+        """The step at which the present line begins, or, at its beginning, the one before."""
+        end = self.steps[-1]
+        wanted = None if end.begins else end.line
+        for index in range(len(self.steps) - 2, 0, -1):
+            step = self.steps[index]
+            if step.begins and (wanted is None or step.line == wanted):
+                return index
+        return 0
+
+
+def around(frame):
+    """Places of which the thread has passed one a short while ago: lines before, and the call."""
+    stream, rsp = event_of(selected_thread()).stream, register("rsp")
+    watches = [Watch(start, 1, EXECUTE, rsp, stream) for start in lines_before(frame)[:WATCHES - 2]]
+    try:
+        call, stack_pointer = call_before(frame)
+        watches.append(Watch(call, 1, EXECUTE, stack_pointer, stream))
+    except gdb.error:
+        pass
+    return watches
+
+
+def last_lines(function):
+    """The last lines of a function, one of which is likely to be executed last, and its beginning."""
+    block, place = gdb.block_for_pc(function), gdb.find_pc_line(function)
+    if block is None or place.symtab is None:
+        return []
+    starts = sorted({entry.pc for entry in place.symtab.linetable() if block.start <= entry.pc < block.end})
+    return starts[-(WATCHES - 2):] + starts[:1]
+
+
+def step_back(enters, by_lines):
+    way = Way(around(gdb.newest_frame()))
+    index = way.line_before() if by_lines else len(way.steps) - 2
+    if enters:
+        calls = [at for at in range(index, len(way.steps) - 1) if way.steps[at].function]
+        lines = last_lines(way.steps[calls[-1]].function) if calls else []
+        if lines:
+            # Into the function that was called, of which the last line is the line before.
+            way.go_to(calls[-1] + 1)
+            stream = event_of(selected_thread()).stream
+            way = Way([Watch(line, 1, EXECUTE, 0, stream) for line in lines])
+            index = len(way.steps) - 2
+            while by_lines and index > 0 and not way.steps[index].begins:
+                index -= 1
+    way.go_to(index)
+    show()

@@ -1,0 +1,169 @@
+# Where the program is: events, states, and the thread that they are of.
+import struct
+import gdb
+import gdb.unwinder
+
+# What the kernel's order of registers, in which the library keeps them, is called by gdb.
+NAMES = ("r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip eflags").split()
+# The trap flag and the resume flag are the debugger's.
+FLAGS_MASK = ~0x10100
+
+
+def register(name, frame=None):
+    return int((frame or gdb.newest_frame()).read_register(name)) & 0xFFFFFFFFFFFFFFFF
+
+
+def registers():
+    """The selected thread's, as the library keeps them."""
+    frame = gdb.newest_frame()
+    values = [register(name, frame) for name in NAMES]
+    values[-1] &= FLAGS_MASK
+    return tuple(values)
+
+
+def selected_thread():
+    thread = gdb.selected_thread()
+    if thread is None or not thread.is_valid():
+        raise gdb.GdbError("The program is not being run.")
+    return thread
+
+
+def event_of(thread):
+    """Stream and next event of a thread of gdb's."""
+    for stream, _, known, position in session_memory().slots():
+        if known == thread.ptid[1]:
+            return Position(stream, position)
+    memory = session_memory()
+    if memory.get("dying") == thread.ptid[1]:
+        # Of the signal that was its last event.
+        return Position(memory.get("at_stream"), memory.get("at_event") - 1)
+    raise gdb.GdbError("This thread is not of the recording.")
+
+
+def process_stream(stream):
+    """Stream of the first thread of the process that a stream's thread belongs to."""
+    owners = {known: process for known, process, _, _ in session_memory().slots()}
+    same = [known for known, process in owners.items() if process == owners.get(stream)]
+    # An ended first thread keeps its number: streams of a process are numbered as they come.
+    return min(same) if same else stream
+
+
+def is_library(address):
+    """Whether it is in libimitate.so."""
+    name = gdb.solib_name(address)
+    return name is not None and name.endswith("/libimitate.so")
+
+
+def mark():
+    """The present moment, to come back to: of the selected thread, or, if that waits, of none but its events."""
+    thread = selected_thread()
+    position = event_of(thread)
+    if FACTS["order"] != "serial" or is_library(register("rip")):
+        return position
+    memory, here = session_memory(), register("rip")
+    with only_ours():
+        answered = memory.get("answered")
+        stop = gdb.Breakpoint("*%#x" % answered, internal=True, temporary=True)
+        stop.silent = True
+        memory.put("wants_state", 1)
+        quietly("signal SIGTRAP")
+        if register("rip") != answered:
+            raise gdb.GdbError("The program did not say in which state it is.")
+        count = memory.get("state_length")
+        state = memory.get("state", count) if count else ()
+        stop_at(here)
+        quietly("continue")
+    take_out_change()
+    return Position(position.stream, position.event, state)
+
+
+class Unwinder(gdb.unwinder.Unwinder):
+    """From our hook, which has a stack of its own, to the program that it was called in."""
+
+    class Identity:
+        def __init__(self, sp, pc):
+            self.sp, self.pc = sp, pc
+
+    def __init__(self):
+        super().__init__("imitate")
+
+    def __call__(self, pending):
+        pc = pending.read_register("rip")
+        if not is_library(int(pc)):
+            return None
+        try:
+            memory = session_memory()
+            state = int(pending.read_register("gs_base")) + memory.get("frame_offset")
+            frame = memory.words(state, 1)[0]
+            values = {name: memory.words(frame + offset, 1)[0] for name, offset in FACTS["frame"].items()}
+        except (gdb.error, OSError, ValueError):
+            return None
+        if not frame or is_library(values["rip"]):
+            return None
+        found = pending.create_unwind_info(self.Identity(pending.read_register("rsp"), pc))
+        for name, value in values.items():
+            kind = pending.read_register(name).type
+            found.add_saved_register(name, gdb.Value(struct.pack("<Q", value), kind))
+        return found
+
+
+# A recorded stop between two instructions is looked for with a change in the program's code. Stepping through it would
+# take gdb into our code, so it is out of the code while the program stands still, and comes back when the thread passes the
+# place with the stop's registers, or often.
+
+
+class Guard(gdb.Breakpoint):
+    """At the place of a recorded stop, while the change is out."""
+
+    PASSAGES = 50
+
+    def __init__(self, change):
+        super().__init__("*%#x" % change.address, gdb.BP_HARDWARE_BREAKPOINT, internal=True)
+        self.silent = True
+        self.change, self.passages = change, 0
+
+    def stop(self):
+        self.passages += 1
+        if self.passages > self.PASSAGES or registers() == self.change.registers:
+            # The library compares, and puts its change back. Not here: gdb would step over it.
+            gdb.parse_and_eval("$rip = %#x" % session_memory().get("passage"))
+            self.enabled = False
+        return False
+
+
+class Change:
+    def __init__(self, words):
+        self.length, self.address, original, ours = words[:4]
+        self.original = struct.pack("<Q", original)[:self.length]
+        self.ours = struct.pack("<Q", ours)[:self.length]
+        self.registers = words[4:]
+
+    def is_in(self):
+        return self.length and session_memory().read(self.address, self.length) == self.ours
+
+    def take_out(self):
+        session_memory().write(self.address, self.original)
+
+
+guards = []
+
+
+def take_out_change(*_):
+    """The program has stopped: its code is to be its own."""
+    try:
+        change = Change(session_memory().get("change", 4 + REGISTERS))
+        is_in = change.is_in()
+    except (gdb.error, OSError):
+        # It has ended.
+        return
+    if not is_in:
+        return
+    for guard in guards:
+        if guard.is_valid():
+            guard.delete()
+    guards.clear()
+    if registers() == change.registers:
+        # This may be the moment, and gdb does not tell us of a breakpoint where the thread goes on.
+        return
+    change.take_out()
+    guards.append(Guard(change))

@@ -1,0 +1,249 @@
+//! Going to events, and back.
+
+use crate::debugger::{compile, run, session};
+use crate::{Place, imitate, text};
+use std::process::Command;
+
+/// Two threads count, in turns that nobody orders, then the process aborts.
+const COUNTING: &str = r#"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+long counter, last;
+volatile long sums[2];
+
+static long mix(long sum, long step)
+{
+    return (sum * 31 + step) ^ (sum >> 7);
+}
+
+static void note(long id, long step)
+{
+    last = id * 1000 + step;
+    counter++;
+}
+
+#ifdef LOCKED
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+#define note(id, step) (pthread_mutex_lock(&lock), note(id, step), pthread_mutex_unlock(&lock))
+#endif
+
+static void *work(void *parameter)
+{
+    long id = (long)parameter, sum = id;
+    for (long step = 0; step < 20; step++) {
+        for (long round = 0; round < 2000000; round++)
+            sum = mix(sum, round);
+        note(id, step);
+    }
+    sums[id] = sum;
+    return 0;
+}
+
+int main(void)
+{
+    pthread_t threads[2];
+    for (long id = 0; id < 2; id++)
+        pthread_create(&threads[id], 0, work, (void *)id);
+    for (int id = 0; id < 2; id++)
+        pthread_join(threads[id], 0);
+    printf("%ld %ld\n", counter, last);
+    fflush(stdout);
+    abort();
+}
+"#;
+
+fn counting() -> Place {
+    let place = Place::new();
+    let program = compile(&place, "counting", COUNTING, &["-O1", "-fno-inline", "-pthread"]);
+    let recorded = place.record(&[&program]);
+    assert!(text(&recorded.stdout).starts_with("40 "), "{}", text(&recorded.stdout));
+    place
+}
+
+/// `STREAM:EVENT`s of the recording's lines that have this in them.
+fn places(place: &Place, part: &str) -> Vec<String> {
+    let dumped = imitate().args(["dump", "--places"]).arg(place.trace()).output().unwrap();
+    let lines = text(&dumped.stdout);
+    let found = lines.lines().filter(|line| line.contains(part));
+    found.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_event_is_gone_to_by_its_number() {
+    let place = counting();
+    let write = places(&place, "write(1, ").pop().expect("it writes");
+    let exits = places(&place, " exit(0)");
+    let [first, _] = &exits[..] else { panic!("two threads end: {exits:?}") };
+    let seek = format!("seek {first}");
+    let option = format!("--gdb={write}");
+    let commands = ["when", "backtrace", "print counter", &seek, "when", "backtrace", "imitate threads"];
+    let answers = session(&place, &[&option], commands.into_iter());
+    assert!(answers[0].contains(&format!(") {write}\n")), "{}", answers[0]);
+    assert!(answers[1].contains("write") && answers[1].contains("main () at "), "{}", answers[1]);
+    assert!(answers[2].contains("= 40"), "{}", answers[2]);
+    // A state check may come before the call.
+    let (stream, _) = first.split_once(':').unwrap();
+    assert!(answers[4].contains(&format!(" {stream}:")), "{}", answers[4]);
+    assert!(answers[5].contains("start_thread"), "{}", answers[5]);
+    // The other thread may have ended.
+    assert!(
+        answers[6].contains("STREAM:EVENT") && answers[6].contains(&format!(" {stream}:")),
+        "{}",
+        answers[6]
+    );
+    let wrong = imitate().args(["replay", "--gdb=x:1"]).arg(place.trace()).output().unwrap();
+    assert!(text(&wrong.stderr).contains("expected EVENT or STREAM:EVENT"), "{}", text(&wrong.stderr));
+}
+
+#[test]
+fn writes_are_found_backwards_one_after_the_other() {
+    let place = counting();
+    let mut commands = vec!["delete", "continue", "backtrace", "watch counter"];
+    // The last write has number 40, the one before 39...
+    for _ in 0..3 {
+        commands.extend(["reverse-continue", "print counter"]);
+    }
+    commands.extend(["imitate last-write last", "print last", "continue", "print counter"]);
+    let answers = session(&place, &["--gdb"], commands.into_iter());
+    assert!(answers[1].contains("SIGABRT"), "{}", answers[1]);
+    assert!(answers[2].contains("main () at "), "{}", answers[2]);
+    for (index, count) in [(4, 40), (6, 39), (8, 38)] {
+        assert!(
+            answers[index].contains("Watchpoint") && answers[index].contains("note (id="),
+            "{}",
+            answers[index]
+        );
+        assert!(answers[index + 1].contains(&format!("= {count}\n")), "{}", answers[index + 1]);
+    }
+    assert!(
+        answers[10].contains("last was last written at ") && answers[10].contains("last = "),
+        "{}",
+        answers[10]
+    );
+    // Forwards from there: the count goes on from 37.
+    assert!(answers[12].contains("Old value = 37"), "{}", answers[12]);
+    assert!(answers[13].contains("= 38\n"), "{}", answers[13]);
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let place = counting();
+    let commands =
+        ["delete", "reverse-continue", "seek 77:1", "seek x", "imitate last-write 5", "kill", "when"];
+    let answers = session(&place, &["--gdb"], commands.into_iter());
+    for (index, words) in [
+        (1, "There is no breakpoint or watchpoint to go back to"),
+        (2, "The replay ended before it came there"),
+        (3, "expected EVENT or STREAM:EVENT"),
+        (4, "5 is not in memory"),
+        (6, "The program is not being run"),
+    ] {
+        assert!(answers[index].contains(words), "{words} is not in: {}", answers[index]);
+    }
+}
+
+#[test]
+fn a_sync_recording_can_be_sought_in_but_not_searched_backwards() {
+    let place = Place::new();
+    let program = compile(&place, "counting", COUNTING, &["-O1", "-fno-inline", "-pthread", "-DLOCKED"]);
+    let recorded = imitate()
+        .args(["record", "--order", "sync", "--output"])
+        .arg(place.trace())
+        .args(["--", &program])
+        .output()
+        .unwrap();
+    assert!(recorded.status.code().is_none(), "{}", text(&recorded.stderr));
+    let exit = places(&place, " exit(0)").remove(0);
+    let option = format!("--gdb={exit}");
+    let answers =
+        session(&place, &[&option], ["when", "backtrace", "imitate last-write counter"].into_iter());
+    let (stream, _) = exit.split_once(':').unwrap();
+    assert!(answers[0].contains(&format!(" {stream}:")), "{}", answers[0]);
+    assert!(answers[1].contains("start_thread"), "{}", answers[1]);
+    assert!(answers[2].contains("Threads run in parallel in this recording"), "{}", answers[2]);
+}
+
+#[test]
+fn a_front_end_drives_gdb_over_mi() {
+    let place = counting();
+    let program = place.path("counting");
+    // What VS Code's C/C++ extension sends, shortened.
+    let commands = format!(
+        "1-gdb-set target-async on\n2-file-exec-and-symbols {}\n3-break-insert -f main\n4-break-insert -f -c \"id == 1 && step == 3\" note\n\
+         5-exec-run\n",
+        program.display()
+    );
+    let rest = "6-exec-continue\n7-stack-list-frames\n8-stack-list-variables --thread 3 --frame 0 --simple-values\n\
+                9-interpreter-exec console \"imitate last-write last\"\n10-data-evaluate-expression counter\n11-gdb-exit\n";
+    let printed = mi(&place, &commands, rest);
+    for words in [
+        "2^done",
+        "5^running",
+        "func=\"main\"",
+        "func=\"note\"",
+        "{name=\"id\"",
+        "value=\"3\"",
+        "last was last written",
+        "10^done,value=",
+        "11^exit",
+    ] {
+        assert!(printed.contains(words), "{words} is not in:\n{printed}");
+    }
+}
+
+/// What gdb says over MI through the script of docs/DEBUGGING.md: it is told the second half when the program stops.
+fn mi(place: &Place, begin: &str, rest: &str) -> String {
+    use std::io::{BufRead, BufReader, Write};
+    let script = place.path("replay.sh");
+    let document = include_str!("../../../docs/DEBUGGING.md");
+    let (_, behind) = document.split_once("```sh\n").unwrap();
+    std::fs::write(&script, behind.split_once("```").unwrap().0).unwrap();
+    let tool = imitate();
+    let bin = place.path("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(tool.get_program(), bin.join("imitate")).unwrap();
+    let mut command = Command::new("sh");
+    command.arg(&script).arg("--interpreter=mi").env("IMITATE_TRACE", place.trace());
+    command.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    for (name, value) in tool.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let mut gdb =
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut input = gdb.stdin.take().unwrap();
+    input.write_all(begin.as_bytes()).unwrap();
+    let mut printed = String::new();
+    let mut lines = rest.lines().peekable();
+    for line in BufReader::new(gdb.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        let answers = line.starts_with("*stopped") || line.starts_with(|first: char| first.is_ascii_digit());
+        printed += &format!("{line}\n");
+        // Each is sent when the one before has been answered, or the program has stopped.
+        let waits = line.contains("^running")
+            || line.starts_with(['1', '2', '3', '4']) && line.contains("^done") && !line.starts_with("10");
+        if answers
+            && !waits
+            && let Some(next) = lines.next()
+        {
+            writeln!(input, "{next}").unwrap();
+        }
+    }
+    gdb.wait().unwrap();
+    printed
+}
+
+#[test]
+fn a_divergence_can_be_looked_at_in_gdb() {
+    let place = Place::new();
+    let code = "#include <unistd.h>\nint main(void)\n{\n    return access(\"/input-one\", R_OK) == 0;\n}\n";
+    let program = compile(&place, "looking", code, &["-O0"]);
+    place.record(&[&program]);
+    crate::altered::replace_in_calls(&place.trace(), "/input-one", "/input-two");
+    let printed = run(&place, &["--on-divergence", "gdb"], &[], "when\nbacktrace\nquit\n");
+    for words in ["the replay diverged from the recording", "main () at "] {
+        assert!(printed.contains(words), "{words} is not in:\n{printed}");
+    }
+}
