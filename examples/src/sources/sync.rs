@@ -62,7 +62,6 @@ fn rebuilt() -> Vec<Case> {
             // Without a word that would tell the compiler that threads share it.
             own("races/counter.c").compiled("-O0 -Dvolatile=").rebuilt("all", "gcc"),
             own("languages/atomic_wait.cc").compiled("-std=c++20").rebuilt("atomics", "g++"),
-            own("languages/atomics.rs").varies().rebuilt("atomics", "rustc"),
             own("sync/long_hold.c").compiled("-O2").steady().rebuilt("atomics", "gcc"),
             own("sync/handled_flag.c").varies().rebuilt("atomics", "gcc"),
             own("sync/forked_accesses.c").varies().rebuilt("atomics", "gcc"),
