@@ -1,7 +1,7 @@
 //! Replay under a debugger: standing still where it asks, and telling where the program is.
 //!
 //! The debugger goes back in time by beginning anew: another replay runs by itself, without anyone who traces it, up to a
-//! place that [`tracer_core::session::debugger`] describes, and stands still in [`stop`] until the debugger has attached
+//! place that [`tracer_core::session::debugger`] describes, and stands still in [`stop()`] until the debugger has attached
 //! and put a breakpoint where the program goes on. Places are events; states between two events, which are found as
 //! recorded stops are ([`crate::stop`]); and hits of watched places, which [`hardware`] counts.
 
