@@ -145,7 +145,8 @@ fn try_lock(domain: &Domain, thread: &Thread) -> Option<u32> {
     }
 }
 
-/// The same tenure has gone on for `waits` slices: asks for a hand-over at a safepoint, and after that anywhere.
+/// The same tenure has gone on for `waits` slices: asks for a hand-over at a safepoint, and the holder, which is told for
+/// how long, to stop if it spins or it is time.
 fn press(domain: &Domain, waits: u64, tenures: u64) {
     domain.wanted.store(1, Ordering::Relaxed);
     let seen = domain.lock.load(Ordering::Relaxed);

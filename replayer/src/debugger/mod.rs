@@ -82,6 +82,13 @@ fn stops(directory: &Path) -> Result<BTreeSet<u64>> {
     Ok(stops)
 }
 
+/// Where a structure has these fields, by their names.
+macro_rules! offsets {
+    ($structure:ty: $($field:ident)*) => {
+        serde_json::json!({ $((stringify!($field)): offset_of!($structure, $field)),* })
+    };
+}
+
 /// What the session has to know.
 fn facts(
     own: &Path,
@@ -102,49 +109,13 @@ fn facts(
         "order": manifest.order().name(),
         "stops": stops,
         "debugger": session::CONTROL_ADDRESS + offset_of!(Control, debugger),
-        "fields": {
-            "wants_state": offset_of!(Debugger, wants_state),
-            "state_length": offset_of!(Debugger, state_length),
-            "state": offset_of!(Debugger, state),
-            "is_silent": offset_of!(Debugger, is_silent),
-            "answer": offset_of!(Debugger, answer),
-            "at_stream": offset_of!(Debugger, at_stream),
-            "at_event": offset_of!(Debugger, at_event),
-            "resume": offset_of!(Debugger, resume),
-            "released": offset_of!(Debugger, released),
-            "answered": offset_of!(Debugger, answered),
-            "error": offset_of!(Debugger, error),
-            "hits": offset_of!(Debugger, hits),
-            "exhausted": offset_of!(Debugger, exhausted),
-            "last": offset_of!(Debugger, last),
-            "change": offset_of!(Debugger, change),
-            "passage": offset_of!(Debugger, passage),
-            "dying": offset_of!(Debugger, dying),
-            "frame_offset": offset_of!(Debugger, frame_offset),
-        },
-        "frame": {
-            "rip": offset_of!(Frame, rip),
-            "rsp": offset_of!(Frame, rsp),
-            "rbp": offset_of!(Frame, rbp),
-            "rbx": offset_of!(Frame, rbx),
-            "r12": offset_of!(Frame, r12),
-            "r13": offset_of!(Frame, r13),
-            "r14": offset_of!(Frame, r14),
-            "r15": offset_of!(Frame, r15),
-            "rdi": offset_of!(Frame, rdi),
-            "rsi": offset_of!(Frame, rsi),
-            "rdx": offset_of!(Frame, rdx),
-        },
+        "fields": offsets!(Debugger: wants_state state_length state is_silent answer at_stream at_event resume released
+            answered error hits exhausted last change passage dying frame_offset),
+        "frame": offsets!(Frame: rip rsp rbp rbx r12 r13 r14 r15 rdi rsi rdx),
         "slots": slots,
         "slot_count": session::SLOTS,
         "slot_size": size_of::<Slot>(),
-        "slot_fields": {
-            "state": offset_of!(Slot, state),
-            "stream": offset_of!(Slot, stream),
-            "process": offset_of!(Slot, process),
-            "thread": offset_of!(Slot, thread),
-            "position": offset_of!(Slot, position),
-        },
+        "slot_fields": offsets!(Slot: state stream process thread position),
     })
 }
 
