@@ -92,10 +92,13 @@ impl Recording {
         found.file_name().to_str().unwrap().parse().unwrap()
     }
 
-    /// The program, the tool's only child that is left.
+    /// The program, a child of the tool. That may have others for a moment, from which the writer comes.
     fn program(&self) -> String {
-        let children = format!("/proc/{0}/task/{0}/children", self.tool.id());
-        fs::read_to_string(children).unwrap().trim().to_owned()
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.tool.id())).unwrap();
+        let executes = |child: &&str| {
+            fs::read_link(format!("/proc/{child}/exe")).is_ok_and(|file| file == self.place.path("program"))
+        };
+        children.split_whitespace().find(executes).expect("the tool has no such child").to_owned()
     }
 
     /// Waits until each of the program's threads sleeps.

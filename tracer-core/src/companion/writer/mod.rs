@@ -107,9 +107,9 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
                 _ => inbox.keep(message, file),
             },
         })?;
-        // The program may be on its way already, and needs longer than the launcher, which only wants to know.
-        wake::trace_is_open(&control, &SystemFutex::new(IDLE, None));
+        // In this order: a launcher that is not told that the trace is open ends the program, which must not have begun.
         link.send(&FromCompanion::Ready(directory.path().to_owned()))?;
+        wake::trace_is_open(&control, &SystemFutex::new(IDLE, None));
         Ok((directory, events, manifest, (files, outsiders), heard))
     });
     let (directory, mut events, manifest, (files, outsiders), heard) = match result {
