@@ -53,6 +53,7 @@ impl Place {
     /// or the client if there is one. An error if they fail.
     pub fn time(&self, words: &[OsString]) -> Result<f64> {
         let Some(script) = self.client else { return self.time_replay(words) };
+        self.settle()?;
         let server = self.start(words)?;
         // It is there when it accepts a connection; how long that takes is not part of the throughput.
         let ready = format!("until (exec 3<>/dev/tcp/127.0.0.1/{}) 2>&-; do :; done", port(script)?);
@@ -66,9 +67,18 @@ impl Place {
 
     /// Runs `words` to their end by themselves, which is all that a replay needs; returns the seconds that it took.
     pub fn time_replay(&self, words: &[OsString]) -> Result<f64> {
+        self.settle()?;
         let started = Instant::now();
         self.finish(self.start(words)?)?;
         Ok(started.elapsed().as_secs_f64())
+    }
+
+    /// Waits until the disk has what earlier runs wrote: a run that deletes or overwrites a file waits for that, and would
+    /// pay for its predecessor, which is always the same kind of run.
+    fn settle(&self) -> Result<()> {
+        let status = process::Command::new("sync").arg("--file-system").arg(self.root.path()).status();
+        ensure!(status.context("cannot run sync")?.success(), "sync failed");
+        Ok(())
     }
 
     fn start(&self, words: &[OsString]) -> Result<Child> {

@@ -17,7 +17,7 @@ pub const CONTENTS: &[u8] = b"root:x:0:0\n";
 /// Makes a complete trace, or one of which the end mark and the last event's last bytes are missing, and gives
 /// its directory.
 pub fn trace(storage: &Path, program: &str, complete: bool) -> PathBuf {
-    let mut directory = create_in(storage, Path::new(program)).unwrap();
+    let directory = create_in(storage, Path::new(program)).unwrap();
     let path = directory.path().to_owned();
     let mut events = stream();
     if !complete {
@@ -28,7 +28,6 @@ pub fn trace(storage: &Path, program: &str, complete: bool) -> PathBuf {
     if complete {
         writer.finish().unwrap();
     }
-    directory.release_reserve().unwrap();
     manifest(program, complete).store(&path).unwrap();
     path
 }

@@ -21,12 +21,11 @@ fn manifest() -> Manifest {
 
 /// A finished trace of `executable` under `root`, and its path.
 fn record(root: &Path, executable: &str) -> PathBuf {
-    let mut directory = create_in(root, Path::new(executable)).unwrap();
+    let directory = create_in(root, Path::new(executable)).unwrap();
     let mut manifest = manifest();
     manifest.store(directory.path()).unwrap();
     Writer::create(&events_path(directory.path())).unwrap().finish().unwrap();
     fs::write(file_path(directory.path(), 3), "kept").unwrap();
-    directory.release_reserve().unwrap();
     manifest.end(Ended::Complete);
     manifest.store(directory.path()).unwrap();
     directory.path().to_owned()

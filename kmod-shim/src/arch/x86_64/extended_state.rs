@@ -61,6 +61,20 @@ pub fn features() -> u64 {
     FEATURES.load(Ordering::Relaxed)
 }
 
+/// Where a component lies in the standard form, in bytes.
+pub struct Component {
+    /// From the area's begin.
+    pub offset: usize,
+    /// How much it takes.
+    pub size: usize,
+}
+
+/// The component with that number, if it is beyond the legacy area and enabled.
+pub fn component(number: usize) -> Option<Component> {
+    let [offset, size, _] = COMPONENTS[number].each_ref().map(|word| word.load(Ordering::Relaxed) as usize);
+    (size != 0).then_some(Component { offset, size })
+}
+
 /// Bytes that `xsavec` writes for the components in `mask`, at most. (Intel SDM volume 1, 13.4.3.)
 pub fn compacted_size(mask: u64) -> usize {
     const UNIT: usize = 64;

@@ -26,7 +26,7 @@ use super::peers::{self, Heard, News, Peers};
 use super::wake::{self, Bell};
 use crate::session::{Order, file_use};
 use crate::trace::byte_string::ByteString;
-use crate::trace::directory::{self, TraceDirectory};
+use crate::trace::directory::{self, Reserve, TraceDirectory};
 use crate::trace::files::Policy;
 use crate::trace::manifest::{Ended, Manifest, Recorder};
 use crate::trace::{Error, chunk};
@@ -143,7 +143,11 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
     if stderr {
         tell_user(&summary);
     }
-    let _ = writer.let_go().send(&FromCompanion::Done(Outcome::Recorded(summary)));
+    let (mut link, reserve) = writer.let_go();
+    // Fails only if there is nobody to tell.
+    let _ = link.send(&FromCompanion::Done(Outcome::Recorded(summary)));
+    drop(link);
+    drop(reserve);
 }
 
 fn open(recording: &Recording) -> io::Result<(TraceDirectory, chunk::Writer)> {
@@ -204,7 +208,6 @@ impl Writer {
             // Read before draining: what the last process published is then seen by it.
             let gone = self.heard.program_gone();
             if self.drain() && !gone {
-                self.expect_more();
                 continue;
             }
             if gone && !self.heard.awaits_root_status() {
@@ -213,9 +216,6 @@ impl Writer {
             self.tell_launcher_of_background();
             self.mapped.describe(self.slots.facts.objects());
             let control = self.control.clone();
-            if control.live_processes.load(Ordering::Acquire) == 0 {
-                self.expect_end();
-            }
             let bell = Bell::of_companion(&control);
             let armed = bell.arm();
             if !self.drain() && self.heard.program_gone() == gone {
@@ -223,22 +223,6 @@ impl Writer {
             }
             let dead = self.slots.dead();
             self.cut_short(&dead);
-        }
-    }
-
-    /// The last process has said that it is about to end. While the kernel takes it down, there is time for what takes
-    /// a tenth of a millisecond, and several where the disk is busy.
-    fn expect_end(&mut self) {
-        // What fails now is tried again when the end is written.
-        let _ = self.directory.release_reserve();
-    }
-
-    /// There was something to write: if the end was near, it is not.
-    fn expect_more(&mut self) {
-        if self.events.is_some()
-            && let Err(error) = self.directory.reserve()
-        {
-            self.stop(&error);
         }
     }
 
@@ -283,18 +267,17 @@ impl Writer {
 
     /// Ends the `events` file, with what is in the streams' buffers if there was no error before.
     fn close_events(&mut self) {
-        let _ = self.directory.release_reserve();
-        if let Some(events) = self.events.take() {
+        if let Some(mut events) = self.events.take() {
             self.manifest.totals.stream_bytes = events.bytes_appended();
             self.manifest.totals.events_file_bytes = events.bytes_written();
-            if let Err(error) = events.finish() {
+            if let Err(error) = self.directory.write_last(|_| events.finish()) {
                 self.stopped.get_or_insert(error.to_string());
             }
         }
     }
 
     fn store_manifest(&mut self) {
-        if let Err(error) = self.manifest.store(self.directory.path()) {
+        if let Err(error) = self.directory.write_last(|directory| self.manifest.store(directory)) {
             self.stopped.get_or_insert(error.to_string());
         }
     }
@@ -348,9 +331,10 @@ impl Writer {
         self.summary(false)
     }
 
-    /// Closes and unlocks the trace: whoever then hears that it is done may do anything with it.
-    fn let_go(self) -> Link {
-        self.link
+    /// Closes and unlocks the trace: whoever then hears that it is done may do anything with it. The disk space that
+    /// was set aside for its end is freed when nobody waits any more.
+    fn let_go(self) -> (Link, Reserve) {
+        (self.link, self.directory.unlock())
     }
 
     /// Why the trace does not hold all of the program's run.

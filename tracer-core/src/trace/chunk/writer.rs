@@ -115,8 +115,8 @@ impl Writer {
     }
 
     /// Writes the mark that tells a complete file from one that ends early. Streams that were not completed
-    /// stay so.
-    pub fn finish(mut self) -> Result<()> {
+    /// stay so. It is the last call, but may be made again if it failed.
+    pub fn finish(&mut self) -> Result<()> {
         self.write(ChunkHeader::end(self.chunks), &[])
     }
 

@@ -18,9 +18,10 @@ use super::error::{Context, Error, Result};
 pub const EVENTS: &str = "events";
 /// Name of the directory that holds kept files.
 pub const FILES: &str = "files";
-/// Name of the file that is locked while the trace is being recorded, and that takes up [`RESERVE_BYTES`] meanwhile,
-/// see [`TraceDirectory::release_reserve`].
+/// Name of the file that is locked while the trace is being recorded.
 const LOCK: &str = "lock";
+/// Name that the [`Reserve`] has for a moment.
+const RESERVE: &str = "reserve";
 const RESERVE_BYTES: i64 = 256 << 10;
 
 /// Path of the `events` file of the trace in `directory`.
@@ -40,9 +41,18 @@ pub fn file_path(directory: &Path, id: u64) -> PathBuf {
 #[derive(Debug)]
 pub struct TraceDirectory {
     path: PathBuf,
-    lock: File,
-    reserved: bool,
+    /// Kept for its lock.
+    _lock: File,
+    reserve: Reserve,
 }
+
+/// Disk space that is set aside while a trace is written, in a file without a name: the kernel frees it when it is closed,
+/// whatever ends its owner. See [`TraceDirectory::write_last`].
+///
+/// A disk that is busy, or that is told of each freed block (`mount -o discard`), makes its dropping take tens of
+/// milliseconds: do it when nobody waits any more.
+#[derive(Debug)]
+pub struct Reserve(#[expect(dead_code, reason = "held for the blocks it has")] Option<File>);
 
 impl TraceDirectory {
     /// Makes `path` a trace's directory, for its owner only. It must not exist or be empty; its parent must
@@ -65,9 +75,7 @@ impl TraceDirectory {
         lock.lock().context("lock", &lock_path)?;
         let files = path.join(FILES);
         DirBuilder::new().mode(0o700).create(&files).context("create", &files)?;
-        let mut directory = TraceDirectory { path: path.to_owned(), lock, reserved: false };
-        directory.reserve()?;
-        Ok(directory)
+        Ok(TraceDirectory { path: path.to_owned(), _lock: lock, reserve: Reserve::in_directory(path)? })
     }
 
     /// Where it is.
@@ -75,31 +83,40 @@ impl TraceDirectory {
         &self.path
     }
 
-    /// Gives back the disk space that was set aside when the directory was made, for what is written last (the
-    /// end mark and the manifest): a full disk must not keep the trace from saying that the disk was full.
-    /// Call it once nothing more is recorded.
-    pub fn release_reserve(&mut self) -> Result<()> {
-        if self.reserved {
-            self.lock.set_len(0).context("empty", &self.path.join(LOCK))?;
-            self.reserved = false;
+    /// Does `write`, which is given [`Self::path`] and is for what is written last (the end mark, the manifest); if the disk
+    /// is full, once more in the space that was set aside when the directory was made. A full disk must not keep the trace from
+    /// saying that the disk was full.
+    pub fn write_last(&mut self, mut write: impl FnMut(&Path) -> Result<()>) -> Result<()> {
+        match write(&self.path) {
+            Err(error) if error.is_storage_full() => {
+                self.reserve = Reserve(None);
+                write(&self.path)
+            }
+            result => result,
         }
-        Ok(())
     }
 
-    /// Sets that disk space aside if it is not, on file systems that can.
-    pub fn reserve(&mut self) -> Result<()> {
-        if self.reserved {
-            return Ok(());
-        }
-        // SAFETY: the descriptor is open for as long as `lock` lives; fallocate touches no memory of ours.
-        if unsafe { libc::fallocate(self.lock.as_raw_fd(), 0, 0, RESERVE_BYTES) } == 0 {
-            self.reserved = true;
-            return Ok(());
+    /// Unlocks the trace, which is complete. What is returned is still to be dropped.
+    pub fn unlock(self) -> Reserve {
+        self.reserve
+    }
+}
+
+impl Reserve {
+    /// Sets the space aside, on file systems that can.
+    fn in_directory(directory: &Path) -> Result<Reserve> {
+        let path = directory.join(RESERVE);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.context("create", &path)?;
+        std::fs::remove_file(&path).context("remove", &path)?;
+        // SAFETY: the descriptor is open for as long as `file` lives; fallocate touches no memory of ours.
+        if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, RESERVE_BYTES) } == 0 {
+            return Ok(Reserve(Some(file)));
         }
         match io::Error::last_os_error() {
             // A file system that cannot: then a full disk may cost the manifest's last version.
-            error if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(()),
-            error => Err(error).context("set disk space aside in", &self.path.join(LOCK)),
+            error if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(Reserve(None)),
+            error => Err(error).context("set disk space aside in", directory),
         }
     }
 }
