@@ -145,8 +145,8 @@ fn try_lock(domain: &Domain, thread: &Thread) -> Option<u32> {
     }
 }
 
-/// The same tenure has gone on for `waits` slices: asks for a hand-over at a safepoint, and the holder, which is told for
-/// how long, to stop if it spins or it is time.
+/// The same tenure has gone on for `waits` slices: asks for a hand-over at a safepoint, and now and then the holder,
+/// which is told for how long, to stop if it spins or it is time.
 fn press(domain: &Domain, waits: u64, tenures: u64) {
     domain.wanted.store(1, Ordering::Relaxed);
     let seen = domain.lock.load(Ordering::Relaxed);
@@ -154,13 +154,17 @@ fn press(domain: &Domain, waits: u64, tenures: u64) {
     if holder == FREE {
         return;
     }
+    // To see whether it spins takes the holder a fraction of a millisecond. So it is looked at less often the longer it has
+    // not: one that begins to later loses as long as it has computed, at most.
+    let waited = waits * SLICE;
+    let is_due = waited >= u64::from(super::patience().load(Ordering::Relaxed));
     // A section is over when its call is.
-    if !super::sections::are_on() {
+    if !super::sections::are_on() && (is_due || waits.is_power_of_two()) {
         domain.interrupting.fetch_add(1, Ordering::SeqCst);
         let process = domain.holder[0].load(Ordering::SeqCst);
         if process != 0 {
             // Refused by the kernel if the thread is not one of that process (any more).
-            stop::request([process, holder], stop::Request::new(waits * SLICE, tenures));
+            stop::request([process, holder], stop::Request::new(waited, tenures));
         }
         domain.interrupting.fetch_sub(1, Ordering::SeqCst);
     }

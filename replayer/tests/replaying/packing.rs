@@ -3,6 +3,7 @@
 use crate::{FAILED, Place, imitate, text};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use tracer_core::trace::directory::file_path;
 use tracer_core::trace::files::Kept;
 use tracer_core::trace::manifest::Manifest;
 
@@ -163,6 +164,9 @@ fn every_content_is_there_once() {
         number
     };
     assert_eq!(number(&one), number(&other));
+    // It is not compressed while the program runs.
+    let packed = file_path(&unpacked, number(&one)).metadata().unwrap().len();
+    assert!(packed < 1 << 14, "{packed}");
     for path in [one, other] {
         std::fs::remove_file(path).unwrap();
     }

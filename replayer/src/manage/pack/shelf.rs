@@ -39,7 +39,9 @@ impl Shelf {
     ///
     /// Errors: it is not what was recorded, or cannot be read.
     pub fn keep(&mut self, file: &mut ReferencedFile) -> Result<()> {
-        if let Kept::Copied(number) = file.kept {
+        if let Kept::Copied(number) = file.kept
+            && !self.is_uncompressed(number, file.identity.size)?
+        {
             let hash = file.hash.clone().unwrap_or_default();
             let known = *self.known.entry((hash, file.identity.size)).or_insert(number);
             self.contents.entry(known).or_insert_with(|| file_path(&self.trace, known));
@@ -65,6 +67,13 @@ impl Shelf {
         file.kept = Kept::Copied(number);
         file.hash = Some(hash);
         Ok(())
+    }
+
+    /// Whether the copy of a file of `size` bytes was made in a hurry, while the program ran.
+    fn is_uncompressed(&self, number: u64, size: u64) -> Result<bool> {
+        let path = file_path(&self.trace, number);
+        let stored = path.metadata().with_context(|| format!("cannot look at {}", path.display()))?;
+        Ok(stored.len() >= size)
     }
 
     /// Numbers and where the contents are now.

@@ -37,6 +37,14 @@ impl Default for Policy {
     }
 }
 
+/// Files from this size on are copied as they are while a recording has no more than [`UNCOMPRESSED_BYTES`] of such copies:
+/// compression at 150 MB/s was all that recording cost a program that compresses 20 MB with two threads, a tenth of its
+/// time. `imitate pack` compresses them.
+const UNCOMPRESSED_FROM: u64 = 256 << 10;
+const UNCOMPRESSED_BYTES: u64 = 64 << 20;
+/// A level of zstd that copies, at several GB/s.
+const UNCOMPRESSED_LEVEL: i32 = -1000;
+
 /// Keeps a recording's files. A file that is met again in the same state is not read again.
 #[derive(Debug)]
 pub struct Keeper {
@@ -44,12 +52,20 @@ pub struct Keeper {
     policy: Policy,
     known: HashMap<Identity, ReferencedFile>,
     kept_bytes: u64,
+    /// Bytes that may still be copied as they are.
+    uncompressed_left: u64,
 }
 
 impl Keeper {
     /// A keeper for the trace in `directory`.
     pub fn new(directory: &Path, policy: Policy) -> Keeper {
-        Keeper { directory: directory.to_owned(), policy, known: HashMap::new(), kept_bytes: 0 }
+        Keeper {
+            directory: directory.to_owned(),
+            policy,
+            known: HashMap::new(),
+            kept_bytes: 0,
+            uncompressed_left: UNCOMPRESSED_BYTES,
+        }
     }
 
     /// Keeps `file`, which the recorded program met as number `id` in the state `met`.
@@ -99,7 +115,7 @@ impl Keeper {
             hash
         } else if metadata.size() <= self.policy.hash_limit {
             kept.kept = Kept::Copied(kept.id);
-            self.copy(file, kept.id)?
+            self.copy(file, metadata.size(), kept.id)?
         } else {
             let limit = self.policy.hash_limit;
             let reason = format!("it was opened for writing, or deleted, and is larger than {limit} bytes");
@@ -141,7 +157,7 @@ impl Keeper {
             hash
         } else if size <= self.policy.copy_limit {
             kept.kept = Kept::Copied(kept.id);
-            self.copy(file, kept.id)?
+            self.copy(file, size, kept.id)?
         } else if linked {
             self.refer(file, size)
         } else {
@@ -187,10 +203,13 @@ impl Keeper {
         Ok(Some(self.refer(&readable, metadata.size())))
     }
 
-    /// Copies `file` into `files/<id>`. The outer error is the trace's, the inner one the file's.
-    fn copy(&mut self, file: &File, id: u64) -> Result<io::Result<Option<String>>> {
+    /// Copies `file` of `size` bytes into `files/<id>`. The outer error is the trace's, the inner one the file's.
+    fn copy(&mut self, file: &File, size: u64, id: u64) -> Result<io::Result<Option<String>>> {
         let path = file_path(&self.directory, id);
-        let Copied { read, written } = copy(file, &path)?;
+        let left = self.uncompressed_left.checked_sub(size).filter(|_| size >= UNCOMPRESSED_FROM);
+        let level = if left.is_some() { UNCOMPRESSED_LEVEL } else { DEFAULT_LEVEL };
+        self.uncompressed_left = left.unwrap_or(self.uncompressed_left);
+        let Copied { read, written } = copy(file, &path, level)?;
         if written.is_ok() && read.is_ok() {
             self.kept_bytes += path.metadata().context("look at", &path)?.len();
         }
@@ -201,7 +220,7 @@ impl Keeper {
 
 /// Puts the content of `file` into a new file at `path`, as a trace keeps it. Gives its hash and its size in bytes.
 pub fn compress(file: &File, path: &Path) -> Result<(String, u64)> {
-    let Copied { read, written } = copy(file, path)?;
+    let Copied { read, written } = copy(file, path, DEFAULT_LEVEL)?;
     written.context("write", path)?;
     read.context("read what goes into", path)
 }
@@ -214,8 +233,8 @@ struct Copied {
 }
 
 /// The same. If reading or writing has failed there is no new file.
-fn copy(file: &File, path: &Path) -> Result<Copied> {
-    let mut encoder = Encoder::new(create(path)?, DEFAULT_LEVEL).context("set up compression for", path)?;
+fn copy(file: &File, path: &Path, level: i32) -> Result<Copied> {
+    let mut encoder = Encoder::new(create(path)?, level).context("set up compression for", path)?;
     let mut write_error = None;
     let read = read_whole(file, |piece| {
         encoder.write_all(piece).map_err(|error| {
