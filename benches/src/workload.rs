@@ -186,10 +186,10 @@ pub fn table() -> Vec<Workload> {
             |directory| write(directory, "text", 20 << 20),
             Some(Target::Ratio(1.05)),
         ),
-        // 0.92 of the throughput.
+        // 0.92 of the throughput. The LRU maintainer reads the time without a lock, once a second.
         in_parallel(
             "memcached, set and get, in parallel",
-            Served("memcached -A -t 2 -u root -l 127.0.0.1 -p 7392", MEMCACHED_CLIENT),
+            Served("memcached -A -t 2 -o no_lru_maintainer -u root -l 127.0.0.1 -p 7392", MEMCACHED_CLIENT),
             |directory| fs::write(directory.join("client.py"), MEMCACHED_LOOP),
             Some(Target::Ratio(1.0 / 0.92)),
         ),

@@ -182,7 +182,7 @@ impl Files {
             return;
         }
         if self.push_program(thread, descriptor) {
-            searches.add(key, &[], true);
+            searches.add(key, &[], 0);
         }
     }
 

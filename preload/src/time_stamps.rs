@@ -1,17 +1,21 @@
-//! Whether `rdtsc` has to trap.
+//! Whether `rdtsc` and `cpuid` have to trap.
 //!
-//! It does from the start. A program that reads clocks often is looked through
+//! `rdtsc` does from the start. A program that reads clocks often is looked through
 //! ([`kmod_shim::patch::unpredictable`]): if every `rdtsc` that it can execute is known, each is replaced, the trap
 //! is lifted, and the vDSO's clocks, which use the instruction themselves, run at their own speed. New code
 //! brings the trap back until it has been looked at. Only recording needs this: in replay clocks come from the
 //! log, and the trap always stays.
+//!
+//! `cpuid` does, where this machine can make it, only in a program that may have others than those that were found and
+//! replaced: the trap makes each switch between threads dearer.
 
 use crate::start::maps::{self, Mapping};
 use crate::{kernel, process, sites};
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 use kmod_shim::arch::native::trap;
+use kmod_shim::patch::unpredictable::undecided;
 
 /// Clock reads before the program's code is looked through: `date` makes one, and should not pay for it.
 const PATIENCE: u32 = 16;
@@ -19,9 +23,6 @@ const PATIENCE: u32 = 16;
 const FREE: u32 = u32::MAX;
 /// The program may have an `rdtsc` that is not known: the trap stays.
 const NEEDED: u32 = u32::MAX - 1;
-
-/// Whether `cpuid` can be made to trap here.
-static CPUID_TRAPS: AtomicBool = AtomicBool::new(true);
 
 /// Clock reads with the trap set, or one of the two verdicts.
 static STATE: AtomicU32 = AtomicU32::new(0);
@@ -55,14 +56,18 @@ pub fn clock_was_read() {
 /// when they are about to be executed.
 pub fn code_was_added(range: &Range<u64>) {
     look_again();
-    if !CPUID_TRAPS.load(Ordering::Relaxed) {
-        with_mappings(|mappings| {
-            sites::exclusively(|sites| {
-                sites.catch_unpredictable(mappings);
-                sites.generated.add(mappings, range);
-            });
-        });
+    if trap::cpuid_traps() {
+        return;
     }
+    with_mappings(|mappings| {
+        sites::exclusively(|sites| {
+            let undecided = sites.catch_unpredictable(mappings);
+            // A thread cannot set another one's trap.
+            if undecided & undecided::CPUID == 0 || process::get().threads > 1 || !trap::trap_cpuid() {
+                sites.generated.add(mappings, range);
+            }
+        });
+    });
 }
 
 /// Calls `action` with the process's mappings; `None` if the kernel does not tell them.
@@ -75,16 +80,18 @@ fn with_mappings<R>(action: impl FnOnce(&[Mapping]) -> R) -> Option<R> {
 /// Looks through the program's code, as it is mapped now; whether all that there is was found.
 fn look_through() -> bool {
     with_mappings(|mappings| {
-        sites::exclusively(|sites| !sites.generated.any() && sites.catch_unpredictable(mappings))
+        sites::exclusively(|sites| {
+            !sites.generated.any() && sites.catch_unpredictable(mappings) & undecided::TIME_STAMPS == 0
+        })
     }) == Some(true)
 }
 
-/// Makes both kinds of instruction trap, as far as this machine can, in a program whose mappings these are.
+/// Makes both kinds of instruction trap, or replaces those that there are, in a program whose mappings these are.
 pub fn trap(mappings: &[Mapping]) {
     trap::trap_time_stamps(true);
-    if !trap::trap_cpuid(true) {
-        CPUID_TRAPS.store(false, Ordering::Relaxed);
-        sites::exclusively(|sites| sites.catch_unpredictable(mappings));
+    if sites::exclusively(|sites| sites.catch_unpredictable(mappings)) & undecided::CPUID != 0 {
+        // If this machine cannot, it stays at those that were found.
+        trap::trap_cpuid();
     }
 }
 

@@ -130,6 +130,22 @@ impl<'a> Cursor<'a> {
 /// The function that contains `address`, by the search table at `header` (the `PT_GNU_EH_FRAME` segment's
 /// address) in `segment`, which must hold `.eh_frame` too. `None`: no function is known to contain it.
 pub fn function_containing(segment: &Segment, header: u64, address: u64) -> Option<Function> {
+    let rows = table(segment, header)?;
+    let relative = |bytes: [u8; 4]| header.wrapping_add_signed(i64::from(i32::from_le_bytes(bytes)));
+    // Rows are sorted by function: the last one that starts at or before the address.
+    let after = rows.partition_point(|&[a, b, c, d, ..]| relative([a, b, c, d]) <= address);
+    let &[.., e, f, g, h] = rows.get(after.checked_sub(1)?)?;
+    let function = describe(segment, relative([e, f, g, h]))?;
+    function.range.contains(&address).then_some(function)
+}
+
+/// Whether there is a search table with functions in it.
+pub fn describes_functions(segment: &Segment, header: u64) -> bool {
+    table(segment, header).is_some_and(|rows| !rows.is_empty())
+}
+
+/// The rows of the search table.
+fn table<'a>(segment: &Segment<'a>, header: u64) -> Option<&'a [[u8; ROW]]> {
     let mut cursor = Cursor { bytes: segment.from(header)?, address: header };
     let [version, frame_encoding, count_encoding, table_encoding] = cursor.take()?;
     if version != 1 || count_encoding != COUNT_ENCODING || table_encoding != TABLE_ENCODING {
@@ -139,14 +155,7 @@ pub fn function_containing(segment: &Segment, header: u64, address: u64) -> Opti
         cursor.number(frame_encoding)?;
     }
     let count = usize::try_from(cursor.u32()?).ok()?;
-    let table = cursor.bytes.get(..count.checked_mul(ROW)?)?;
-    let (rows, _) = table.as_chunks::<ROW>();
-    let relative = |bytes: [u8; 4]| header.wrapping_add_signed(i64::from(i32::from_le_bytes(bytes)));
-    // Rows are sorted by function: the last one that starts at or before the address.
-    let after = rows.partition_point(|&[a, b, c, d, ..]| relative([a, b, c, d]) <= address);
-    let &[.., e, f, g, h] = rows.get(after.checked_sub(1)?)?;
-    let function = describe(segment, relative([e, f, g, h]))?;
-    function.range.contains(&address).then_some(function)
+    Some(cursor.bytes.get(..count.checked_mul(ROW)?)?.as_chunks::<ROW>().0)
 }
 
 /// Reads the FDE at `entry`.

@@ -5,7 +5,7 @@
 //! for, by their bytes, and where these are found, by decoding the function around them. The few that there are
 //! (libc has two, for contended adaptive mutexes) are replaced by an instruction that is undefined.
 
-use super::eh_frame::{Segment, function_containing};
+use super::eh_frame::{Segment, describes_functions, function_containing};
 use super::function::begins_at;
 use super::object::Object;
 use crate::arch::native::trap::Trapped;
@@ -20,15 +20,26 @@ const SECOND: [u8; 3] = [0x31, 0xa2, 0x01];
 /// Bytes compared at once.
 const LANE: usize = 16;
 
-/// Calls `found` with every such instruction in `object`'s code and its address; false if there are other such bytes,
+/// Which instructions code may have besides those that were found.
+pub mod undecided {
+    /// `rdtsc` or `rdtscp`.
+    pub const TIME_STAMPS: u32 = 1;
+    /// `cpuid`.
+    pub const CPUID: u32 = 2;
+}
+
+/// Calls `found` with every such instruction in `object`'s code and its address; gives [`undecided`] for other such bytes,
 /// of which it cannot be told whether an instruction begins there.
+///
+/// Bytes of `cpuid` outside all functions of an object that describes its functions are taken for data (libcrypto has
+/// tables among its code): what a `cpuid` says differs from processor to processor, not from run to run.
 ///
 /// # Safety
 /// `object` describes an object that is loaded and stays so during the call.
-pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> bool {
+pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> u32 {
     // SAFETY: the caller vouches for the object's segments.
     let (code, unwind) = unsafe { (segment(&object.code), segment(&object.unwind)) };
-    let (mut from, mut all) = (0, true);
+    let (mut from, mut undecided) = (0, 0);
     while let Some(at) = next_pair(code.bytes, from, ESCAPE, SECOND) {
         from = at + 1;
         let Some(candidate) = code.bytes.get(at..).and_then(|rest| rest.first_chunk().copied()) else {
@@ -39,10 +50,17 @@ pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> 
         match begins_instruction(&code, &unwind, object.unwind_header, address) {
             Some(true) => found(address, trapped),
             Some(false) => {}
-            None => all = false,
+            None if trapped != Trapped::Cpuid => undecided |= undecided::TIME_STAMPS,
+            None if is_outside_functions(&unwind, object.unwind_header, address) => {}
+            None => undecided |= undecided::CPUID,
         }
     }
-    all
+    undecided
+}
+
+/// Whether functions are described, and none of them is at `address`.
+fn is_outside_functions(unwind: &Segment, header: u64, address: u64) -> bool {
+    describes_functions(unwind, header) && function_containing(unwind, header, address).is_none()
 }
 
 /// The first place from `from` on that has `first` and then one of `seconds`. Every start of a process looks through

@@ -73,7 +73,7 @@ pub struct Sites {
     /// Instructions that were replaced by [`UNDEFINED`].
     pub caught: caught::List,
     /// Executable mappings that were looked through, and whether all that there is was found.
-    searched: Vec<(Range<u64>, bool)>,
+    searched: Vec<(Range<u64>, u32)>,
     /// Code that the program makes.
     pub generated: Generated,
 }

@@ -11,17 +11,20 @@ use kmod_shim::arch::native::trap::Trapped;
 use kmod_shim::patch::{
     kernel::{Kernel, Piece},
     object::Object,
-    unpredictable,
+    unpredictable::{self, undecided},
 };
 use tracer_core::session::code_key;
 
+/// Any instruction may be there.
+const EITHER: u32 = undecided::TIME_STAMPS | undecided::CPUID;
+
 impl Sites {
-    /// Replaces every rdtsc, rdtscp and cpuid of the program, whose mappings these are. False if there may be
-    /// others: in code that is not a file's, can be written, or cannot be read. ld.so's are left alone: it used them
+    /// Replaces every rdtsc, rdtscp and cpuid of the program, whose mappings these are. Gives [`unpredictable::undecided`]:
+    /// there may be others, in code that is not a file's, can be written, or cannot be read. ld.so's are left alone: it used them
     /// before we came, and does so again only for LD_DEBUG=statistics. The vDSO's are not the program's.
-    pub fn catch_unpredictable(&mut self, mappings: &[Mapping]) -> bool {
+    pub fn catch_unpredictable(&mut self, mappings: &[Mapping]) -> u32 {
         let mut first = None;
-        let mut all = true;
+        let mut undecided = 0;
         for mapping in mappings {
             if mapping.offset == 0 && !mapping.name.is_empty() {
                 first = Some((mapping.begin, mapping.end, mapping.name));
@@ -33,8 +36,8 @@ impl Sites {
                 continue;
             }
             let range = mapping.begin..mapping.end;
-            if let Some((_, caught)) = self.searched.iter().find(|(searched, _)| *searched == range) {
-                all &= caught;
+            if let Some((_, known)) = self.searched.iter().find(|(searched, _)| *searched == range) {
+                undecided |= known;
                 continue;
             }
             let object = match first {
@@ -44,19 +47,19 @@ impl Sites {
                 _ => None,
             };
             let Some(object) = object else {
-                all = false;
+                undecided |= EITHER;
                 continue;
             };
-            let caught = self.catch_in(&object, mapping);
+            let known = self.catch_in(&object, mapping);
             self.remember(object);
-            self.searched.push((range, caught));
-            all &= caught;
+            self.searched.push((range, known));
+            undecided |= known;
         }
-        all
+        undecided
     }
 
-    fn catch_in(&mut self, object: &Object, mapping: &Mapping) -> bool {
-        let (found, all) = find(object, mapping);
+    fn catch_in(&mut self, object: &Object, mapping: &Mapping) -> u32 {
+        let (found, undecided) = find(object, mapping);
         let pieces: Vec<_> =
             found.iter().map(|(address, _)| Piece { address: *address, bytes: &UNDEFINED }).collect();
         // SAFETY: the first bytes of instructions of at least this length; the program is stopped here.
@@ -64,13 +67,13 @@ impl Sites {
         if written {
             self.caught.add(found);
         }
-        written && all
+        if written { undecided } else { EITHER }
     }
 }
 
-/// The instructions in the object's code, and whether these are all: HotSpot and V8 have some in functions that the
+/// The instructions in the object's code, and which others may be there: HotSpot and V8 have some in functions that the
 /// decoder cannot read, and others that must be found nevertheless.
-fn find(object: &Object, mapping: &Mapping) -> (Vec<(u64, Trapped)>, bool) {
+fn find(object: &Object, mapping: &Mapping) -> (Vec<(u64, Trapped)>, u32) {
     let searches = &process::control().searches;
     let key = key(object, mapping);
     if let Some(known) = key.and_then(|key| searches.find(key)) {
@@ -80,18 +83,19 @@ fn find(object: &Object, mapping: &Mapping) -> (Vec<(u64, Trapped)>, bool) {
         });
         // If something is not there, the program has written to the session's memory.
         if let Some(found) = there.collect() {
-            return (found, known.all);
+            return (found, known.undecided);
         }
     }
     let mut found = Vec::new();
     // SAFETY: it is loaded, and the program, which could unload it, is stopped here.
-    let all = unsafe { unpredictable::for_each(object, |address, trapped| found.push((address, trapped))) };
+    let undecided =
+        unsafe { unpredictable::for_each(object, |address, trapped| found.push((address, trapped))) };
     let offset = |(address, _): &(u64, Trapped)| u32::try_from(address - object.code.start).ok();
     let offsets: Option<Vec<u32>> = found.iter().map(offset).collect();
     if let (Some(key), Some(offsets)) = (key, offsets) {
-        searches.add(key, &offsets, all);
+        searches.add(key, &offsets, undecided);
     }
-    (found, all)
+    (found, undecided)
 }
 
 /// The instruction at an address in the object's code, if it is one of those.

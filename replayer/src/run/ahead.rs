@@ -37,10 +37,10 @@ fn search_code(control: &Control, first: &Mapping, code: &Mapping) -> Option<()>
     let key = code_key(code.name, code.file, &status, object.place(code.offset));
     let mut places = Vec::new();
     // SAFETY: as above.
-    let all = unsafe {
+    let undecided = unsafe {
         unpredictable::for_each(&object, |address, _| places.push(u32::try_from(address - object.code.start)))
     };
     let places = places.into_iter().collect::<Result<Vec<u32>, _>>().ok()?;
-    control.searches.add(key, &places, all);
+    control.searches.add(key, &places, undecided);
     Some(())
 }

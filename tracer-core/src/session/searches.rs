@@ -20,8 +20,8 @@ const FREE: u32 = 0;
 const CLAIMED: u32 = 1;
 const COMPLETE: u32 = 2;
 
-/// Bit of `count`: the segment has other places, of which nobody can tell what they are.
-const UNDECIDED: u32 = 1 << 31;
+/// Where in `count` it is said which other places the segment has, of which nobody can tell what they are.
+const UNDECIDED: u32 = 30;
 
 /// Executable segments that were looked through.
 #[repr(C)]
@@ -45,8 +45,8 @@ struct Segment {
 pub struct Searched<'a> {
     /// Its places, as offsets.
     pub places: &'a [AtomicU32],
-    /// Whether these are all: it may have others, of which nobody can tell what they are.
-    pub all: bool,
+    /// Two bits, which mean what [`Searches::add`] was told.
+    pub undecided: u32,
 }
 
 /// A number for a file as it is now, which no other file and no changed one has, for what is remembered of it.
@@ -95,12 +95,12 @@ impl Searches {
         })?;
         let count = segment.count.load(Ordering::Relaxed);
         let first = segment.first.load(Ordering::Relaxed) as usize;
-        let places = self.places.get(first..first.checked_add((count & !UNDECIDED) as usize)?)?;
-        Some(Searched { places, all: count & UNDECIDED == 0 })
+        let places = self.places.get(first..first.checked_add((count & !(!0 << UNDECIDED)) as usize)?)?;
+        Some(Searched { places, undecided: count >> UNDECIDED })
     }
 
-    /// Remembers the places in a segment, and whether these are all. Does nothing if there is no room.
-    pub fn add(&self, key: u128, places: &[u32], all: bool) {
+    /// Remembers the places in a segment, and in two bits what else it may have. Does nothing if there is no room.
+    pub fn add(&self, key: u128, places: &[u32], undecided: u32) {
         let claim = |segment: &&Segment| {
             segment.state.compare_exchange(FREE, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
@@ -113,8 +113,7 @@ impl Searches {
             to.store(*from, Ordering::Relaxed);
         }
         segment.first.store(first as u32, Ordering::Relaxed);
-        let undecided = if all { 0 } else { UNDECIDED };
-        segment.count.store(places.len() as u32 | undecided, Ordering::Relaxed);
+        segment.count.store(places.len() as u32 | undecided << UNDECIDED, Ordering::Relaxed);
         for (to, from) in segment.key.iter().zip(halves(key)) {
             to.store(from, Ordering::Relaxed);
         }
@@ -142,34 +141,34 @@ mod tests {
         let keys = (0..3u128).map(|number| (number << 64) + 7);
         for (key, number) in keys.clone().zip(1..) {
             assert!(searches.find(key).is_none());
-            searches.add(key, &vec![number; number as usize], true);
+            searches.add(key, &vec![number; number as usize], 0);
         }
         for (key, number) in keys.zip(1..) {
             assert_eq!(places(&searches, key), Some(vec![number; number as usize]));
         }
-        searches.add(9, &[5], false);
+        searches.add(9, &[5], 2);
         assert_eq!(places(&searches, 9), Some(vec![5]));
-        assert_eq!([7, 9].map(|key| searches.find(key).map(|found| found.all)), [Some(true), Some(false)]);
+        assert_eq!([7, 9].map(|key| searches.find(key).map(|found| found.undecided)), [Some(0), Some(2)]);
     }
 
     #[test]
     fn a_full_table_takes_no_more() {
         let searches = empty();
         for number in 0..=REACH as u128 {
-            searches.add(number << 64, &[number as u32], true);
+            searches.add(number << 64, &[number as u32], 0);
         }
         assert_eq!(places(&searches, 0), Some(vec![0]));
         assert!(searches.find((REACH as u128) << 64).is_none());
-        searches.add(500, &vec![1; PLACES], true);
+        searches.add(500, &vec![1; PLACES], 0);
         assert!(searches.find(500).is_none());
-        searches.add(600, &[], true);
+        searches.add(600, &[], 0);
         assert!(searches.find(600).is_none());
     }
 
     #[test]
     fn overwritten_numbers_are_not_believed() {
         let searches = empty();
-        searches.add(1, &[5], true);
+        searches.add(1, &[5], 0);
         let Some(segment) = searches.candidates(1).next() else { return };
         segment.first.store(u32::MAX, Ordering::Relaxed);
         assert!(searches.find(1).is_none());

@@ -4,6 +4,7 @@
 //! the hypervisor can fault it).
 
 use super::raw;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 const ARCH_SET_CPUID: u64 = 0x1012;
 const PR_SET_TSC: u64 = 26;
@@ -18,8 +19,25 @@ pub fn trap_time_stamps(trap: bool) -> bool {
     unsafe { raw::call(libc::SYS_prctl, [PR_SET_TSC, setting, 0, 0, 0, 0]) == 0 }
 }
 
-/// Makes `cpuid` trap, or not; false if this machine cannot. Cleared by exec.
-pub fn trap_cpuid(trap: bool) -> bool {
+static CPUID_TRAPS: AtomicBool = AtomicBool::new(false);
+
+/// Makes `cpuid` trap in the calling thread and those that it creates; false if this machine cannot. Ended by exec.
+///
+/// The kernel then writes a register of the processor whenever it switches from such a thread to another one
+/// (`__switch_to_xtra` in arch/x86/kernel/process.c), which exits to the hypervisor if there is one: two threads that
+/// wake each other took 1.4 times as long.
+pub fn trap_cpuid() -> bool {
+    let traps = set_cpuid_trap(true);
+    CPUID_TRAPS.store(traps, Ordering::Relaxed);
+    traps
+}
+
+/// Whether `cpuid` was made to trap.
+pub fn cpuid_traps() -> bool {
+    CPUID_TRAPS.load(Ordering::Relaxed)
+}
+
+fn set_cpuid_trap(trap: bool) -> bool {
     // SAFETY: arch_prctl(ARCH_SET_CPUID) touches no memory.
     unsafe { raw::call(libc::SYS_arch_prctl, [ARCH_SET_CPUID, !trap as u64, 0, 0, 0, 0]) == 0 }
 }
@@ -79,10 +97,15 @@ pub fn execute(trapped: Trapped, before: Results) -> Results {
             [value & 0xffff_ffff, before[1], processor as u64, value >> 32]
         }
         Trapped::Cpuid => {
-            trap_cpuid(false);
+            let traps = cpuid_traps();
+            if traps {
+                set_cpuid_trap(false);
+            }
             let leaf = before[0] as u32;
             let result = __cpuid_count(leaf, before[2] as u32);
-            trap_cpuid(true);
+            if traps {
+                set_cpuid_trap(true);
+            }
             mask_untrappable(leaf, before[2] as u32, [result.eax, result.ebx, result.ecx, result.edx])
         }
     }

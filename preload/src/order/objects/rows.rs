@@ -2,7 +2,7 @@
 
 use super::engine::{self, Subject};
 use super::original::Original;
-use super::word::Word;
+use super::word::{SPINS, Word};
 use crate::order::sections::{self, state};
 use crate::thread::Thread;
 use crate::{kernel, watch};
@@ -17,6 +17,8 @@ const MUTEX_LIST: u64 = 24;
 const ROBUST: u32 = 0x10;
 /// Whoever has it inherits the priority of those that wait for it.
 const INHERITS: u32 = 0x20;
+/// The bits that say whether it is normal, recursive, error-checking or adaptive.
+const KINDS: u32 = 3;
 
 /// A mutex that is being locked.
 #[inline(always)]
@@ -268,6 +270,9 @@ pub fn lock(object: u64) -> i32 {
     // SAFETY: libc will read this mutex in a moment.
     let kind = unsafe { ((object + MUTEX_KIND) as *const u32).read() };
     if kind & INHERITS == 0 {
+        if kind & KINDS != libc::PTHREAD_MUTEX_RECURSIVE as u32 {
+            wait_a_moment(object);
+        }
         // SAFETY: libc's function, with the program's mutex.
         return unsafe { MUTEX_LOCK.call([object]) };
     }
@@ -279,6 +284,19 @@ pub fn lock(object: u64) -> i32 {
             libc::EBUSY => kernel::yield_processor(),
             other => return other,
         }
+    }
+}
+
+/// Looks for a while whether the mutex is given up: it is this thread's turn to have it, so who has it is about to, and libc
+/// would sleep at once.
+fn wait_a_moment(mutex: u64) {
+    // SAFETY: libc will use this mutex in a moment; its first word is 0 while nobody has it.
+    let word = unsafe { &*(mutex as *const AtomicI32) };
+    for _ in 0..SPINS {
+        if word.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        core::hint::spin_loop();
     }
 }
 
