@@ -90,6 +90,18 @@ fn many_recorders_at_once_get_different_names() {
 }
 
 #[test]
+fn what_a_recorder_leaves_that_is_killed_at_once_can_be_removed() {
+    let scratch = Scratch::new();
+    for files in [&["lock"][..], &["lock", "reserve"]] {
+        let path = scratch.path("trace");
+        fs::create_dir_all(path.join("files")).unwrap();
+        files.iter().for_each(|file| fs::write(path.join(file), "").unwrap());
+        remove(&path).unwrap();
+        assert!(!path.exists());
+    }
+}
+
+#[test]
 fn the_lock_tells_recording_from_recorded() {
     let scratch = Scratch::new();
     let path = scratch.path("trace");

@@ -40,7 +40,7 @@ impl Shelf {
     /// Errors: it is not what was recorded, or cannot be read.
     pub fn keep(&mut self, file: &mut ReferencedFile) -> Result<()> {
         if let Kept::Copied(number) = file.kept
-            && !self.is_uncompressed(number, file.identity.size)?
+            && !self.is_hardly_compressed(number, file.identity.size)?
         {
             let hash = file.hash.clone().unwrap_or_default();
             let known = *self.known.entry((hash, file.identity.size)).or_insert(number);
@@ -69,11 +69,11 @@ impl Shelf {
         Ok(())
     }
 
-    /// Whether the copy of a file of `size` bytes was made in a hurry, while the program ran.
-    fn is_uncompressed(&self, number: u64, size: u64) -> Result<bool> {
+    /// Whether the copy of a file of `size` bytes may have been made in a hurry, while the program ran.
+    fn is_hardly_compressed(&self, number: u64, size: u64) -> Result<bool> {
         let path = file_path(&self.trace, number);
         let stored = path.metadata().with_context(|| format!("cannot look at {}", path.display()))?;
-        Ok(stored.len() >= size)
+        Ok(stored.len() > size / 2)
     }
 
     /// Numbers and where the contents are now.

@@ -7,13 +7,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::library::forget;
-use super::{EVENTS, FILES, LOCK, events_path, is_being_recorded, open_regular};
+use super::{EVENTS, FILES, LOCK, RESERVE, events_path, is_being_recorded, open_regular};
 use crate::trace::chunk::FileHeader;
 use crate::trace::error::{Context, Error, Result};
 use crate::trace::manifest::{FILE_NAME, Manifest, TEMPORARY_NAME};
 
 /// Every file that a trace may have beside `files/`.
-const OWN_FILES: [&str; 4] = [FILE_NAME, TEMPORARY_NAME, EVENTS, LOCK];
+const OWN_FILES: [&str; 5] = [FILE_NAME, TEMPORARY_NAME, EVENTS, LOCK, RESERVE];
 
 /// Removes the trace in `directory`, and lets `latest` beside it point to the newest trace that remains.
 ///
@@ -96,5 +96,6 @@ fn is_trace(directory: &Path, files: &[PathBuf]) -> bool {
     {
         return true;
     }
-    *files == [directory.join(LOCK)]
+    let [lock, reserve] = [LOCK, RESERVE].map(|name| directory.join(name));
+    files.contains(&lock) && files.iter().all(|file| [&lock, &reserve].contains(&file))
 }
