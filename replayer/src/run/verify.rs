@@ -19,7 +19,10 @@ pub fn verify(options: &Verify) -> Result<bool> {
         .tempdir()
         .context("cannot make a temporary directory for the trace")?;
     let trace = place.path().join("trace");
-    let recorded = record(options, &trace)?;
+    let mut recorded = record(options, &trace)?;
+    let own_lines;
+    (recorded.stderr, own_lines) = apart(&recorded.stderr);
+    eprint!("{}", String::from_utf8_lossy(&own_lines));
     if options.options.order == OrderName::Sync {
         unseen::tell_of(&trace);
     }
@@ -83,6 +86,14 @@ fn record(options: &Verify, trace: &Path) -> Result<Output> {
     Ok(output)
 }
 
+/// The lines of the program, and those that the library has written among them: a recording's are about what could not be
+/// recorded, a replay's about what is missing.
+fn apart(stderr: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let (own, others): (Vec<_>, Vec<_>) =
+        stderr.split_inclusive(|byte| *byte == b'\n').partition(|line| line.starts_with(b"imitate: "));
+    (others.concat(), own.concat())
+}
+
 fn word(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
@@ -106,8 +117,11 @@ fn replay_all(options: &Verify, trace: &Path, recorded: &Output) -> Result<Vec<(
             }
             let mut command = own("replay")?;
             command.args([OsStr::new("--quiet"), "--check".as_ref(), word(options.options.check).as_ref()]);
-            let replayed =
+            let mut replayed =
                 command.arg(trace).stdin(Stdio::null()).output().context("cannot run `imitate replay`")?;
+            if Ending::of(replayed.status) == Ending::of(recorded.status) {
+                (replayed.stderr, _) = apart(&replayed.stderr);
+            }
             if let Some(difference) = difference(recorded, &replayed) {
                 differences
                     .lock()

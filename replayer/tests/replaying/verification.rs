@@ -19,6 +19,19 @@ fn identical_replays_give_one_line_and_status_0() {
 }
 
 #[test]
+fn what_the_recording_says_is_not_taken_for_output() {
+    let program = "import ctypes, sys; ctypes.CDLL(None).ptrace(0, 0, 0, 0); print('done', file=sys.stderr)";
+    let verified = imitate().args(["verify", "-n", "2", "--", "python3", "-c", program]).output().unwrap();
+    assert_eq!(verified.status.code(), Some(0), "{}", text(&verified.stderr));
+    assert_eq!(text(&verified.stdout), "python3: 2 of 2 replays identical (exit 0, 5 B of output)\n");
+    assert!(
+        text(&verified.stderr).starts_with("imitate: the program called ptrace"),
+        "{}",
+        text(&verified.stderr)
+    );
+}
+
+#[test]
 fn a_program_that_cannot_be_recorded_is_the_tools_failure() {
     let verified = imitate().args(["verify", "--", "/etc/passwd"]).output().unwrap();
     assert_eq!(verified.status.code(), FAILED);
