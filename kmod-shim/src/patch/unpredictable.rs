@@ -31,8 +31,9 @@ pub mod undecided {
 /// Calls `found` with every such instruction in `object`'s code and its address; gives [`undecided`] for other such bytes,
 /// of which it cannot be told whether an instruction begins there.
 ///
-/// Bytes of `cpuid` outside all functions of an object that describes its functions are taken for data (libcrypto has
-/// tables among its code): what a `cpuid` says differs from processor to processor, not from run to run.
+/// Bytes of `cpuid` outside all functions of an object that describes its functions are taken for data, as libcrypto has it
+/// among its code, if nothing near before them sets eax, which says what `cpuid` is asked for: assembly often has no
+/// description (nettle, x264, dav1d and gnutls are so), but sets eax in the lines before.
 ///
 /// # Safety
 /// `object` describes an object that is loaded and stays so during the call.
@@ -51,11 +52,28 @@ pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> 
             Some(true) => found(address, trapped),
             Some(false) => {}
             None if trapped != Trapped::Cpuid => undecided |= undecided::TIME_STAMPS,
-            None if is_outside_functions(&unwind, object.unwind_header, address) => {}
+            None if is_outside_functions(&unwind, object.unwind_header, address)
+                && !sets_eax(&code.bytes[at.saturating_sub(SETS_WITHIN)..at]) => {}
             None => undecided |= undecided::CPUID,
         }
     }
     undecided
+}
+
+/// How far before a `cpuid` its assembly sets eax, in bytes.
+const SETS_WITHIN: usize = 24;
+
+/// Whether there may be an instruction in `bytes` that sets eax: `mov` with a constant or from a register or memory, or
+/// `xor` and `sub` of it with itself.
+fn sets_eax(bytes: &[u8]) -> bool {
+    const CONSTANT_LENGTH: usize = 5;
+    (0..bytes.len()).any(|at| match bytes[at..] {
+        [0xb8, ..] => at + CONSTANT_LENGTH <= bytes.len(),
+        [0x31 | 0x33 | 0x29 | 0x2b, 0xc0, ..] => true,
+        [0x89, operands, ..] => operands & 0xc7 == 0xc0,
+        [0x8b, operands, ..] => operands & 0x38 == 0,
+        _ => false,
+    })
 }
 
 /// Whether functions are described, and none of them is at `address`.
@@ -104,6 +122,18 @@ pub fn begins_instruction(code: &Segment, unwind: &Segment, header: u64, address
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn assembly_is_told_from_tables_by_what_is_before() {
+        let nettle = [0x53, 0x89, 0xf8, 0x31, 0xc9];
+        let gnutls = [0x75, 0x22, 0xb8, 0x00, 0x00, 0x00, 0xc0];
+        let media = [0x89, 0x5c, 0x24, 0x38, 0x31, 0xc0];
+        assert!([&nettle[..], &gnutls, &media].into_iter().all(sets_eax));
+        let libcrypto = [0x32, 0xc8, 0x72, 0x4a, 0x96, 0x40, 0x8d, 0x0a, 0x9c, 0x22];
+        let jump_table = [0xff, 0x87, 0xa1, 0x05, 0xff, 0x97, 0xa1, 0x05, 0xff];
+        let cut = [0x00, 0xb8, 0x00, 0x00];
+        assert!(![&libcrypto[..], &jump_table, &cut, &[]].into_iter().any(sets_eax));
+    }
 
     #[test]
     fn every_place_is_found() {
