@@ -98,7 +98,10 @@ fn nothing_is_said_where_all_is_seen_or_there_is_nothing_to_see() {
 fn verify_tells_whether_sync_order_will_do() {
     let place = Place::new();
     let race = plain(&place, "race", RACE);
-    let differs = verify(&race);
+    // On a busy machine the threads may come one after the other, in replay too.
+    let mut verifications = (0..30).map(|_| verify(&race));
+    let differs =
+        verifications.find(|verified| verified.status.code() != Some(0)).expect("no race in 30 runs");
     let said = text(&differs.stderr);
     assert_eq!(differs.status.code(), Some(1), "{said}");
     assert!(text(&differs.stdout).contains(" of 3 replays identical"));
