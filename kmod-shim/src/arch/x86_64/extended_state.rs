@@ -21,6 +21,11 @@ static COMPONENTS: [[AtomicU32; 3]; 64] = [const { [const { AtomicU32::new(0) };
 /// takes microseconds on a virtual machine.
 pub type Description = [u64; 2 + 64];
 
+/// The tiles of AMX, which the kernel enables and leaves out of signal frames all the same, until a process asks for them
+/// (XFEATURE_MASK_USER_DYNAMIC in arch/x86/include/asm/fpu/xstate.h). Frames that it builds and those that are built here must
+/// have one size: which of both a signal gets depends on whether it came in a trap, and that differs between the modes.
+const TILE_DATA: u64 = 1 << 18;
+
 /// Asks the processor, before `cpuid` is trapped.
 ///
 /// # Safety
@@ -30,13 +35,14 @@ pub fn ask() -> Description {
     let mut description = [0; 2 + 64];
     let [features, size, components @ ..] = &mut description;
     // SAFETY: register 0 (XCR0) exists wherever XSAVE is enabled, which the caller's contract says.
-    *features = unsafe { _xgetbv(0) };
-    *size = __cpuid_count(0xd, 0).ebx as u64;
+    *features = unsafe { _xgetbv(0) } & !TILE_DATA;
+    *size = HEADER_END as u64;
     for (number, component) in components.iter_mut().enumerate().skip(FIRST_EXTENDED) {
         if *features >> number & 1 == 1 {
             let described = __cpuid_count(0xd, number as u32);
             let aligned = u64::from(described.ecx >> 1 & 1);
             *component = u64::from(described.ebx) << 32 | aligned << 31 | u64::from(described.eax);
+            *size = (*size).max(u64::from(described.ebx) + u64::from(described.eax));
         }
     }
     description
@@ -240,5 +246,33 @@ pub unsafe fn save_with_vectors(area: *mut u8, vectors: &[u128; 16]) {
         core::ptr::copy_nonoverlapping(vectors.as_ptr().cast::<u8>(), area.add(VECTORS), 256);
         let present = area.add(512).cast::<u64>();
         present.write_unaligned(present.read_unaligned() | SSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    static FROM_KERNEL: AtomicUsize = AtomicUsize::new(0);
+
+    extern "C" fn handle(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+        // SAFETY: the kernel's context, whose pointer leads to a complete area.
+        let size = unsafe { size_of_area((*context.cast::<libc::ucontext_t>()).uc_mcontext.fpregs.cast()) };
+        FROM_KERNEL.store(size, Ordering::SeqCst);
+    }
+
+    #[test]
+    fn frames_have_the_kernels_size() {
+        // SAFETY: XSAVE is enabled; the handler does nothing that a handler must not, and no other test uses the signal.
+        unsafe {
+            adopt(&ask());
+            let mut action: libc::sigaction = core::mem::zeroed();
+            action.sa_sigaction = handle as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO;
+            assert_eq!(libc::sigaction(libc::SIGURG, &raw const action, core::ptr::null_mut()), 0);
+            assert_eq!(libc::raise(libc::SIGURG), 0);
+        }
+        assert_eq!(size(), FROM_KERNEL.load(Ordering::SeqCst));
     }
 }
