@@ -263,6 +263,8 @@ impl Writer {
         self.close_events();
         self.manifest.end(Ended::Early(error.to_string()));
         self.store_manifest();
+        // What comes yet takes the place of this.
+        self.directory.release_reserve();
     }
 
     /// Ends the `events` file, with what is in the streams' buffers if there was no error before.

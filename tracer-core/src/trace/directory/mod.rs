@@ -89,11 +89,16 @@ impl TraceDirectory {
     pub fn write_last(&mut self, mut write: impl FnMut(&Path) -> Result<()>) -> Result<()> {
         match write(&self.path) {
             Err(error) if error.is_storage_full() => {
-                self.reserve = Reserve(None);
+                self.release_reserve();
                 write(&self.path)
             }
             result => result,
         }
+    }
+
+    /// Frees the space that was set aside: what was to be written last is written, or there is no room for it.
+    pub fn release_reserve(&mut self) {
+        self.reserve = Reserve(None);
     }
 
     /// Unlocks the trace, which is complete. What is returned is still to be dropped.
