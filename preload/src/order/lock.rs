@@ -156,15 +156,14 @@ fn press(domain: &Domain, waits: u64, tenures: u64) {
     }
     // To see whether it spins takes the holder a fraction of a millisecond. So it is looked at less often the longer it has
     // not: one that begins to later loses as long as it has computed, at most.
-    let waited = waits * SLICE;
-    let is_due = waited >= u64::from(super::patience().load(Ordering::Relaxed));
+    let request = stop::Request::new(waits * SLICE, tenures);
     // A section is over when its call is.
-    if !super::sections::are_on() && (is_due || waits.is_power_of_two()) {
+    if !super::sections::are_on() && (stop::is_due(request.waited) || waits.is_power_of_two()) {
         domain.interrupting.fetch_add(1, Ordering::SeqCst);
         let process = domain.holder[0].load(Ordering::SeqCst);
         if process != 0 {
             // Refused by the kernel if the thread is not one of that process (any more).
-            stop::request([process, holder], stop::Request::new(waited, tenures));
+            stop::request([process, holder], request);
         }
         domain.interrupting.fetch_sub(1, Ordering::SeqCst);
     }

@@ -72,7 +72,7 @@ pub struct Sites {
     trapped: Vec<(u64, u32)>,
     /// Instructions that were replaced by [`UNDEFINED`].
     pub caught: caught::List,
-    /// Executable mappings that were looked through, and whether all that there is was found.
+    /// Executable mappings that were looked through, and which instructions they may have besides those that were found.
     searched: Vec<(Range<u64>, u32)>,
     /// Code that the program makes.
     pub generated: Generated,

@@ -38,7 +38,7 @@ pub use code::read as read_code;
 use kmod_shim::arch::native::signal_frame::{MachineContext, UserContext};
 use kmod_shim::arch::native::trap::Trapped;
 use kmod_shim::stop::place::Surroundings;
-pub use record::{arrived, as_interrupted, cancel};
+pub use record::{arrived, as_interrupted, cancel, is_due};
 pub use replay::{abandon, look, original, pass, passes, take_state};
 pub use snapshot::{FLAGS, REGISTERS, Snapshot, registers};
 pub use timer::{INTERRUPTION, Reason, Request, Timer, reason, request};

@@ -159,6 +159,12 @@ fn begin(thread: &mut Thread, patience: u64) {
     }
 }
 
+/// Whether a thread that reaches no safepoint is to be stopped after another one has waited for so many milliseconds.
+pub fn is_due(waited: u16) -> bool {
+    let patience = u64::from(order::patience().load(Ordering::Relaxed)).clamp(TENURE, u64::from(u16::MAX));
+    u64::from(waited) >= patience
+}
+
 /// Another thread waits for the right to run.
 pub fn requested(thread: &mut Thread, machine: &MachineContext, request: Request) {
     if recorder().stage != Stage::Idle || !is_stoppable(thread) || !is_in_program(machine) {
@@ -170,8 +176,7 @@ pub fn requested(thread: &mut Thread, machine: &MachineContext, request: Request
     }
     let here = Surroundings::read(&code::read, machine.rip);
     let spin = here.pause(&code::read).map(|address| (address, Purpose::Spin));
-    let patience = u64::from(order::patience().load(Ordering::Relaxed)).clamp(TENURE, u64::from(u16::MAX));
-    let is_due = u64::from(request.waited) >= patience;
+    let is_due = is_due(request.waited);
     // Without a `pause` it may spin all the same.
     let may_spin = recorder().counts_in_memory != Some(request.tenure);
     let probe = || {
