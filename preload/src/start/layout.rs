@@ -160,10 +160,23 @@ fn executable<'a>(stack: &InitialStack, mappings: &[Mapping<'a>], buffer: &'a mu
     const AT_ENTRY: u64 = 9;
     let entry = stack.auxiliary(AT_ENTRY).unwrap_or(0);
     let own = mappings.iter().find(|mapping| (mapping.begin..mapping.end).contains(&entry));
-    match own {
+    let name = match own {
         Some(own) if own.name.first() == Some(&b'/') && !own.name.contains(&b'\\') => own.name,
         _ => kernel::read_link(c"/proc/self/exe", buffer).unwrap_or_default(),
-    }
+    };
+    without_mark(name)
+}
+
+/// A path without the mark that the kernel puts behind it when the file is there no more, as when the program was built
+/// again just after it was executed: a replay begins where the length of the path that was executed says.
+fn without_mark(name: &[u8]) -> &[u8] {
+    let Some(path) = name.strip_suffix(b" (deleted)") else { return name };
+    // A file may be called so.
+    let mut text = Vec::with_capacity(name.len() + 1);
+    text.extend_from_slice(name);
+    text.push(0);
+    let is_there = CStr::from_bytes_with_nul(&text).is_ok_and(|name| kernel::status_of(name).is_ok());
+    if is_there { name } else { path }
 }
 
 /// The loader's mappings.

@@ -1,9 +1,10 @@
 //! How the tool ends, and what it leaves behind.
 
 use crate::{FAILED, Place, altered, imitate, text};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 #[test]
 fn a_fatal_signal_is_repeated() {
@@ -48,6 +49,35 @@ fn a_program_that_has_changed_or_gone_is_replayed_from_the_trace() {
     replay();
     std::fs::remove_file(&program).unwrap();
     replay();
+}
+
+#[test]
+fn a_program_that_goes_before_the_library_looks_is_replayed_from_the_trace() {
+    let place = Place::new();
+    let (program, pipe) = (place.path("sh"), place.path("pipe"));
+    std::fs::copy("/bin/sh", &program).unwrap();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut command = imitate();
+    // The dynamic linker waits at the pipe, which is no library and is then ignored: in the tool, and in the program.
+    command.env("LD_PRELOAD", &pipe).stdout(Stdio::piped());
+    command.arg("record").arg("--output").arg(place.trace()).arg("--").arg(&program);
+    let tool = command.args(["-c", "trap 'echo trapped' TERM; kill $$"]).spawn().unwrap();
+    let let_one_go_on = || drop(File::create(&pipe).unwrap());
+    let_one_go_on();
+    while !place.trace().exists() {
+        std::thread::yield_now();
+    }
+    let writer = File::create(&pipe).unwrap();
+    std::fs::remove_file(&program).unwrap();
+    drop(writer);
+    let recorded = tool.wait_with_output().unwrap();
+    assert_eq!((recorded.status.code(), text(&recorded.stdout)), (Some(0), "trapped\n".to_owned()));
+    std::thread::scope(|scope| {
+        scope.spawn(let_one_go_on);
+        let replayed = place.replay();
+        assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
+        assert_eq!(replayed.stdout, recorded.stdout);
+    });
 }
 
 #[test]
