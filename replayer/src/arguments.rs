@@ -8,8 +8,8 @@ use crate::run::Condition;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub use questions::{
-    Audit, By, Deadlocks, Diff, Dump, Export, Extract, Grep, Locks, LocksBy, PictureFormat, Processes, Stats,
-    Timeline,
+    Audit, By, Deadlocks, Diff, Dump, Export, Extract, Grep, Locks, LocksBy, PictureFormat, Processes, Races,
+    Stats, Timeline,
 };
 use std::ffi::OsString;
 use std::num::NonZeroU64;
@@ -70,6 +70,9 @@ pub enum Command {
     /// Replay a trace and look for deadlocks: those that are, and those that could have been
     #[command(after_help = notes::text(&[&EXIT_STATUS]))]
     Deadlocks(Deadlocks),
+    /// Replay a trace and look for data races: accesses to the same memory that nothing orders
+    #[command(after_help = notes::text(&[&EXIT_STATUS]))]
+    Races(Races),
     /// Find where two traces of a program first differ: in results, data, or who ran
     #[command(after_help = notes::text(&[&EXIT_STATUS]))]
     Diff(Diff),

@@ -83,6 +83,7 @@ fn run(command: Command) -> Result<i32> {
         Command::Grep(options) => Ok(if analysis::grep(&options)? { 0 } else { status::NO }),
         Command::Locks(options) => analysis::locks(&options).map(|()| 0),
         Command::Deadlocks(options) => Ok(if analysis::deadlocks(&options)? { status::NO } else { 0 }),
+        Command::Races(options) => Ok(if analysis::races(&options)? { status::NO } else { 0 }),
         Command::Timeline(options) => analysis::timeline(&options).map(|()| 0),
         Command::Diff(options) => Ok(if analysis::diff(&options)? { status::NO } else { 0 }),
         Command::Export(options) => analysis::export(&options).map(|()| 0),

@@ -13,7 +13,11 @@ static int waiting, produced, initialised;
 static unsigned order;
 
 static void initialise(void) { initialised++; }
-static void destroy(void *value) { waiting += *(int *)value; }
+static void destroy(void *value) {
+    mtx_lock(&lock);
+    waiting += *(int *)value;
+    mtx_unlock(&lock);
+}
 
 static int consume(void *me) {
     static thread_local int taken;

@@ -17,7 +17,7 @@ const STUB_ALIGNMENT: u64 = 16;
 /// places libraries from 0x7ffff7fff000 downwards and the stack below 0x7ffffffff000; the 128 MiB between them
 /// are for the stack to grow into, and of those a stack of ordinary size leaves the lower ones alone.
 const ABOVE_LIBRARIES: u64 = 0x7fff_f800_0000;
-/// How many places are tried there, one arena apart.
+/// How many places are tried there, one arena apart; behind them as many for what lies aside.
 const PLACES_ABOVE_LIBRARIES: u64 = 256;
 /// How far apart the places below an object are that are tried: heap, vvar and other libraries' mappings are
 /// passed in few steps.
@@ -37,6 +37,8 @@ struct Arena {
 #[derive(Default)]
 pub struct NearMemory {
     arenas: Vec<Arena>,
+    /// Where nothing else looks.
+    is_aside: bool,
 }
 
 /// Whether every byte of the arena at `arena` is within a jump's reach of every byte of `mapped`.
@@ -47,12 +49,14 @@ fn reaches(arena: u64, mapped: &Range<u64>) -> bool {
 }
 
 /// Where an arena for the object at `mapped` may go, in order.
-fn candidates(mapped: Range<u64>) -> impl Iterator<Item = u64> {
-    let above = (0..PLACES_ABOVE_LIBRARIES).map(|index| ABOVE_LIBRARIES + index * ARENA_LENGTH);
+fn candidates(mapped: Range<u64>, is_aside: bool) -> impl Iterator<Item = u64> {
+    let first = if is_aside { PLACES_ABOVE_LIBRARIES } else { 0 };
+    let above = (first..first + PLACES_ABOVE_LIBRARIES).map(|index| ABOVE_LIBRARIES + index * ARENA_LENGTH);
     // A program linked at a fixed address (0x400000) has less than a large step below it.
     let step = if mapped.start > 2 * STEP_BELOW { STEP_BELOW } else { ARENA_LENGTH };
     let top = mapped.start - mapped.start % step;
-    let below = (1..).map_while(move |count: u64| top.checked_sub(count.checked_mul(step)?));
+    let between = if is_aside { step / 2 } else { 0 };
+    let below = (1..).map_while(move |count: u64| top.checked_sub(count.checked_mul(step)? + between));
     let below = below.take_while(|&address| address >= LOWEST_ADDRESS);
     let near = mapped.clone();
     above
@@ -63,7 +67,13 @@ fn candidates(mapped: Range<u64>) -> impl Iterator<Item = u64> {
 impl NearMemory {
     /// Nothing mapped yet.
     pub const fn new() -> NearMemory {
-        NearMemory { arenas: Vec::new() }
+        NearMemory { arenas: Vec::new(), is_aside: false }
+    }
+
+    /// As [`NearMemory::new`], for stubs that only one of the modes has: at places that the others never get, whose
+    /// addresses then stay the same.
+    pub const fn aside() -> NearMemory {
+        NearMemory { arenas: Vec::new(), is_aside: true }
     }
 
     /// The address that `length` bytes would get, near the object at `mapped`. They are the caller's after
@@ -77,7 +87,7 @@ impl NearMemory {
             return Ok(arena.start + arena.used);
         }
         self.arenas.try_reserve(1).map_err(|_| Refusal::NoMemory)?;
-        let start = map(kernel, mapped)?;
+        let start = map(kernel, mapped, self.is_aside)?;
         self.arenas.push(Arena { start, used: 0 });
         Ok(start)
     }
@@ -100,10 +110,10 @@ impl NearMemory {
     }
 }
 
-fn map(kernel: &impl Kernel, mapped: &Range<u64>) -> Result<u64, Refusal> {
+fn map(kernel: &impl Kernel, mapped: &Range<u64>, is_aside: bool) -> Result<u64, Refusal> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
     let mut last_error = libc::ENOMEM;
-    for address in candidates(mapped.clone()) {
+    for address in candidates(mapped.clone(), is_aside) {
         let result = kernel.map(address, ARENA_LENGTH, libc::PROT_READ | libc::PROT_EXEC, flags);
         if result as u64 == address {
             return Ok(address);

@@ -40,6 +40,8 @@ pub struct Rewriter<K> {
     kernel: K,
     entry: u64,
     memory: NearMemory,
+    /// For what [`Rewriter::redirect_aside`] adds.
+    aside: NearMemory,
     /// Sorted by address.
     patches: Vec<Patch>,
 }
@@ -70,7 +72,7 @@ impl<K: Kernel> Rewriter<K> {
     /// Rewritten sites will go to `entry`, with the address to continue at in rcx and everything else as the
     /// program had it at its `syscall` instruction. Nothing is mapped or changed yet.
     pub const fn new(kernel: K, entry: u64) -> Rewriter<K> {
-        Rewriter { kernel, entry, memory: NearMemory::new(), patches: Vec::new() }
+        Rewriter { kernel, entry, memory: NearMemory::new(), aside: NearMemory::aside(), patches: Vec::new() }
     }
 
     /// Makes the `syscall` instruction at `site`, in `object`'s code, go to the entry without a trap from now
@@ -118,7 +120,26 @@ impl<K: Kernel> Rewriter<K> {
         others: Others,
     ) -> Result<u64, Refusal> {
         // SAFETY: the caller vouches for all of it.
-        unsafe { self.lead_elsewhere(object, address, hook, Some(others)) }
+        unsafe { self.lead_elsewhere(object, address, hook, Some(others), false) }
+    }
+
+    /// As [`Rewriter::redirect`], and leaves the addresses alone that all other changes get: for what is done in one of the
+    /// modes only.
+    ///
+    /// # Errors
+    /// Why the function stays as it is.
+    ///
+    /// # Safety
+    /// As [`Rewriter::redirect`].
+    pub unsafe fn redirect_aside(
+        &mut self,
+        object: &Object,
+        address: u64,
+        hook: u64,
+        others: Others,
+    ) -> Result<u64, Refusal> {
+        // SAFETY: the caller vouches for all of it.
+        unsafe { self.lead_elsewhere(object, address, hook, Some(others), true) }
     }
 
     /// As [`Rewriter::redirect`], for a function that will not be called any more. No other thread may run.
@@ -130,7 +151,7 @@ impl<K: Kernel> Rewriter<K> {
     /// As [`Rewriter::redirect`]; no thread is in the function.
     pub unsafe fn replace(&mut self, object: &Object, address: u64, hook: u64) -> Result<(), Refusal> {
         // SAFETY: the caller vouches for all of it.
-        unsafe { self.lead_elsewhere(object, address, hook, None) }.map(|_| ())
+        unsafe { self.lead_elsewhere(object, address, hook, None, false) }.map(|_| ())
     }
 
     /// # Safety
@@ -141,10 +162,12 @@ impl<K: Kernel> Rewriter<K> {
         address: u64,
         hook: u64,
         others: Option<Others>,
+        is_aside: bool,
     ) -> Result<u64, Refusal> {
         // SAFETY: the caller vouches for the object.
         let function = unsafe { function_of(object, address) }?;
-        let trampoline = self.memory.offer(&self.kernel, &object.mapped, CAPACITY as u64)?;
+        let place = if is_aside { &mut self.aside } else { &mut self.memory };
+        let trampoline = place.offer(&self.kernel, &object.mapped, CAPACITY as u64)?;
         let mut restored = Vec::new();
         // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use. So is the
         // read-only data that the unwind tables are in.
@@ -178,7 +201,7 @@ impl<K: Kernel> Rewriter<K> {
 
     /// The mappings that were made, for whoever hides ours from the program.
     pub fn mappings(&self) -> impl Iterator<Item = Range<u64>> {
-        self.memory.mappings()
+        self.memory.mappings().chain(self.aside.mappings())
     }
 
     /// `code`, with what was changed in `function` as it was before (in `restored`), if anything was: a branch
@@ -220,7 +243,9 @@ impl<K: Kernel> Rewriter<K> {
             return Err(Refusal::AlreadyPatched);
         }
         self.patches.try_reserve(1).map_err(|_| Refusal::NoMemory)?;
-        let arena = self.memory.mapping_of(stub.address()).ok_or(Refusal::TooFar)?;
+        let place =
+            if self.memory.mapping_of(stub.address()).is_some() { &mut self.memory } else { &mut self.aside };
+        let arena = place.mapping_of(stub.address()).ok_or(Refusal::TooFar)?;
         let replaced = address..address + JUMP_LENGTH as u64;
         // SAFETY: it is code of the object.
         let original = unsafe { memory(&replaced) }.bytes.first_chunk().copied();
@@ -242,7 +267,7 @@ impl<K: Kernel> Rewriter<K> {
         // That is in code of the object, and the caller knows who executes it.
         let written = unsafe { write(&self.kernel, &[written_stub, written_jump]) };
         if matches!(written, Ok(()) | Err(Refusal::LeftWritable(_))) {
-            self.memory.take(stub.address(), stub.bytes().len() as u64);
+            place.take(stub.address(), stub.bytes().len() as u64);
             let (origins, stub) = (*stub.origins(), stub.address()..stub.end());
             self.patches.insert(index, Patch { address, original, site, stub, origins });
         }

@@ -62,6 +62,25 @@ fn each_kind_of_object_gets_memory_in_its_reach_and_out_of_the_way() {
 }
 
 #[test]
+fn what_lies_aside_is_where_nothing_else_comes() {
+    for mapped in [LIBRARY, PROGRAM, FIXED_PROGRAM] {
+        let space = Space::without(NOTHING);
+        let (mut memory, mut aside) = (NearMemory::new(), NearMemory::aside());
+        let first = aside.offer(&space, &mapped, 160).expect("memory");
+        aside.take(first, 160);
+        let others: Vec<_> = (0..20)
+            .map(|_| {
+                let address = memory.offer(&space, &mapped, 60 << 10).expect("memory");
+                memory.take(address, 60 << 10);
+                address
+            })
+            .collect();
+        let arena = aside.mapping_of(first).expect("a mapping");
+        assert!(others.iter().all(|other| !arena.contains(other)), "{arena:x?}");
+    }
+}
+
+#[test]
 fn what_was_taken_is_not_offered_again() {
     let space = Space::without(NOTHING);
     let mut memory = NearMemory::new();

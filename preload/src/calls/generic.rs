@@ -36,7 +36,7 @@ fn replay_sleep(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscal
     let result = replay(thread, frame, syscall, ignore_item);
     // Who was interrupted sleeps again, if a handler does not do something else.
     if sleeps && result != INTERRUPTED {
-        watch::wakes(thread, arguments[0]);
+        watch::wakes(thread, arguments[0], result);
     }
 }
 

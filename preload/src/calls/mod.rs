@@ -23,7 +23,7 @@ pub mod wait;
 
 use crate::signals::deliver;
 use crate::thread::{self, Thread};
-use crate::{check, debugger, kernel, log, order};
+use crate::{check, debugger, kernel, log, order, watch};
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::{Kind, flags};
 use tracer_core::session::Mode;
@@ -49,6 +49,7 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
     thread.frame = frame;
     // The kernel looks at 32 bits (do_syscall_64 takes an int).
     frame.rax = frame.rax as u32 as u64;
+    let number = frame.rax;
     if debugger::is_on() && debugger::stops_before(thread, frame) {
         thread.frame = outer;
         return;
@@ -87,11 +88,16 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
     if debugger::is_on() {
         debugger::stop_behind(thread, frame);
     }
+    if watch::accesses::are_told() {
+        watch::accesses::called(thread, frame, number);
+        watch::accesses::before_program(thread);
+    }
     thread.frame = outer;
 }
 
 fn make(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     thread.calls += 1;
+    watch::accesses::open_all();
     check::before_call(thread, frame);
     thread.items.clear();
     if crate::process::get().filters.any() && !seccomp::permits(thread, frame, syscall) {

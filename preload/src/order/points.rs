@@ -145,6 +145,11 @@ pub fn is_hooked(address: u64) -> bool {
 }
 
 /// A thread calls one of the functions.
+/// Where the functions go on, and where they begin.
+pub fn moved() -> impl Iterator<Item = (&'static AtomicU64, &'static AtomicU64)> {
+    ORIGINALS.iter().zip(&ADDRESSES)
+}
+
 extern "C" fn passed(kept: &Kept) {
     let thread = thread::current();
     super::pass(thread, Place::Safepoint);
@@ -155,5 +160,6 @@ extern "C" fn passed(kept: &Kept) {
             let top = (&raw const kept.caller) as u64;
             watch::calls(thread, number.into(), [kept.first, kept.second], top);
         }
+        watch::accesses::before_program(thread);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::flags, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{debugger, divergence, log, playback, process, stop};
+use crate::{debugger, divergence, log, playback, process, stop, watch};
 use kmod_shim::arch::native::{
     extended_state,
     frame::Frame,
@@ -389,7 +389,9 @@ pub fn return_from_handler(thread: &mut Thread, frame: &mut Frame) {
         padding: 0,
         size: thread::SIGNAL_STACK as u64,
     };
+    watch::accesses::returns(thread);
     if thread.trap.is_null() {
+        watch::accesses::before_return(thread, &mut context.machine);
         // SAFETY: a complete context; its extended state is the program's own, checked by the kernel.
         unsafe { raw::resume(&raw const context as u64) };
     }

@@ -3,7 +3,7 @@
 use super::{Information, bit, deliver, kernel_side};
 use crate::kernel::Line;
 use crate::thread::Thread;
-use crate::{debugger, divergence, instruction, log, playback, process, sites, stop};
+use crate::{debugger, divergence, instruction, log, playback, process, sites, stop, watch};
 use core::fmt::Write;
 use kmod_shim::arch::native::{
     signal_frame::{MachineContext, UserContext},
@@ -63,6 +63,17 @@ const SI_KERNEL: i32 = 0x80;
 
 /// Decides what a fault means.
 pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, context: &mut UserContext) {
+    let machine = &mut context.machine;
+    if watch::accesses::handle(thread, signal, machine) {
+        return;
+    }
+    decide(thread, signal, information, context);
+    if !crate::start::is_our_code(context.machine.rip) {
+        watch::accesses::before_program(thread);
+    }
+}
+
+fn decide(thread: &mut Thread, signal: i32, information: &mut Information, context: &mut UserContext) {
     let machine = &mut context.machine;
     if signal == libc::SIGTRAP && debugger::was_hit(thread, information, machine) {
         return;

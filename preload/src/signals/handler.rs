@@ -9,6 +9,7 @@ use crate::process;
 use crate::sites;
 use crate::stop;
 use crate::thread::{self, Thread};
+use crate::watch;
 use kmod_shim::arch::native::{entry, frame::Frame, raw, signal_frame::UserContext};
 use kmod_shim::dispatch::SYS_USER_DISPATCH;
 use tracer_core::event::{Kind, Tag};
@@ -33,7 +34,11 @@ pub extern "C" fn imitate_signal_handler(
         return debugger::give_state(thread, context);
     }
     if let Some(reason) = stop::reason(signal, information) {
-        return stop::interrupted(thread, context, reason);
+        stop::interrupted(thread, context, reason);
+        if !crate::start::is_our_code(context.machine.rip) {
+            watch::accesses::before_program(thread);
+        }
+        return;
     }
     // The kernel marks what instructions cause with positive codes; kill and its relatives have 0 or less.
     if SYNCHRONOUS & bit(signal) != 0 && code_of(information) > 0 {
@@ -53,6 +58,7 @@ fn system_call(thread: &mut Thread, context: &mut UserContext) {
         return;
     }
     if process::get().mode == Mode::Replay {
+        watch::accesses::end_step(thread, machine);
         // The call may wait for other processes, for as long as they compute.
         kernel_side::block(thread.blocked);
     }
@@ -83,6 +89,7 @@ fn system_call(thread: &mut Thread, context: &mut UserContext) {
     calls::dispatch(thread, &mut frame);
     thread.trap = outer;
     context.machine.load_from(&frame);
+    watch::accesses::before_return(thread, &mut context.machine);
     context.mask = kernel_side::mask_for(thread.blocked);
 }
 

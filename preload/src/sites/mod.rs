@@ -141,6 +141,13 @@ impl Sites {
         unsafe { self.rewriter.redirect(&object, address, hook, Others::Stopped) }.ok()
     }
 
+    /// As [`Sites::redirect`], for what is done in one of the modes only: what both do is where it was.
+    pub fn redirect_aside(&mut self, base: u64, address: u64, hook: u64) -> Option<u64> {
+        let object = read_object(base, base + 4096, address)?;
+        // SAFETY: as in `redirect`.
+        unsafe { self.rewriter.redirect_aside(&object, address, hook, Others::Stopped) }.ok()
+    }
+
     /// Makes calls of the function at `address` go to `hook`, and nothing go to the function any more. Whether that could be
     /// done.
     pub fn replace(&mut self, base: u64, address: u64, hook: u64) -> bool {

@@ -35,6 +35,7 @@ pub fn hash(rsp: u64, hidden: core::ops::Range<u64>) -> Option<u64> {
 }
 
 fn sum(rsp: u64, hidden: core::ops::Range<u64>, visit: &mut dyn FnMut(u64, u64)) -> Option<u64> {
+    crate::watch::accesses::open_all();
     let text = kernel::read_file(c"/proc/thread-self/maps").ok()?;
     let pagemap = kernel::open(c"/proc/thread-self/pagemap").ok()?;
     let sum = hash_mappings(&text, pagemap, rsp, hidden, visit);

@@ -39,7 +39,7 @@ use kmod_shim::arch::native::signal_frame::{MachineContext, UserContext};
 use kmod_shim::arch::native::trap::Trapped;
 use kmod_shim::stop::place::Surroundings;
 pub use record::{arrived, as_interrupted, cancel, is_due};
-pub use replay::{abandon, look, original, pass, passes, take_state};
+pub use replay::{abandon, is_ours, look, original, pass, passes, take_state};
 pub use snapshot::{FLAGS, REGISTERS, Snapshot, registers};
 pub use timer::{INTERRUPTION, Reason, Request, Timer, reason, request};
 use tracer_core::session::Mode;

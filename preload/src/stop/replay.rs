@@ -339,6 +339,11 @@ pub fn original(address: u64) -> u64 {
     watch.and_then(|watch| watch.trampoline.original(address)).unwrap_or(address)
 }
 
+/// Whether there is memory of ours at `address` that belongs to a change of the program's code.
+pub fn is_ours(address: u64) -> bool {
+    player().watch.as_ref().is_some_and(|watch| watch.mapping().contains(&address))
+}
+
 /// The timer has expired.
 pub fn overdue(thread: &mut Thread) {
     let Player { awaited, watch, search, snapshot, .. } = player();

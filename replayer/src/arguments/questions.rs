@@ -172,6 +172,27 @@ pub struct Deadlocks {
     pub json: bool,
 }
 
+/// Replay a trace and look for data races: accesses to the same memory that nothing orders
+///
+/// The trace is replayed three times for this, without its output. Told are accesses of two threads to the same bytes, one of
+/// which writes, between which nothing happened that orders them: no lock that one gave up and the other took, no condition,
+/// semaphore, barrier or pthread_once, no creation or end of a thread, no atomic operation on the same variable. They need not
+/// have come close to each other in this execution. Of two places that race, the first time is told, and how often.
+///
+/// Not seen are accesses by system calls (read(2) into a buffer), and of libc's functions all but those that only
+/// work on memory (memcpy, strlen...); what orders threads by pipes, sockets, signals or futexes of their own, which may look
+/// like a race; processes that share memory. Instructions do not tell a plain store or load from an atomic one (C++'s
+/// `release` and `acquire`): a variable counts as atomic if any instruction with `lock` or `xchg` accesses it. Where a thread
+/// makes 4096 accesses to a page in a row, only the first one after each of its calls is seen from then on.
+#[derive(Args)]
+pub struct Races {
+    #[command(flatten)]
+    pub which: Which,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `imitate diff`
 #[derive(Args)]
 pub struct Diff {

@@ -6,6 +6,7 @@ use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, FrameAddress, Module, Unwinder};
 use object::{Object, ObjectSection};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Longer stacks are cut: runaway recursion is common where things go wrong.
 const MAXIMUM_FRAMES: usize = 64;
@@ -23,48 +24,89 @@ pub struct Registers {
 
 /// One line for each frame, innermost first.
 pub fn backtrace(process: &Process, registers: Registers) -> Vec<String> {
-    let mut objects = BTreeMap::new();
-    let mut unwinder = UnwinderX86_64::<Vec<u8>>::new();
+    let mut stacks = Stacks::default();
     for group in process.mappings().chunk_by(|one, next| one.path == next.path) {
-        if let Some((object, module)) = open(group) {
-            unwinder.add_module(module);
-            objects.insert(object.addresses.start, object);
-        }
+        stacks.add(group, None);
     }
-    let mut cache = CacheX86_64::<_>::new();
-    let mut read = |address| process.word(address).ok_or(());
-    let start = UnwindRegsX86_64::new(registers.instruction, registers.stack, registers.frame);
-    let mut frames = unwinder.iter_frames(registers.instruction, start, &mut cache, &mut read);
-    let mut lines = Vec::new();
-    // An error means that the rest of the stack cannot be found: what was found so far still helps.
-    while let Ok(Some(frame)) = frames.next() {
-        if lines.len() == MAXIMUM_FRAMES {
-            lines.push(format!("(more than {MAXIMUM_FRAMES} frames)"));
-            break;
-        }
-        lines.push(describe(lines.len(), frame, &objects));
+    let (frames, is_cut) = stacks.frames(registers, |address| process.word(address));
+    let mut lines: Vec<String> =
+        frames.iter().enumerate().map(|(number, frame)| frame.with_address(number)).collect();
+    if is_cut {
+        lines.push(format!("(more than {MAXIMUM_FRAMES} frames)"));
     }
     lines
 }
 
-fn describe(number: usize, frame: FrameAddress, objects: &BTreeMap<u64, LoadedObject>) -> String {
-    let address = frame.address();
-    // The instruction before a return address is the call; the one behind may be another function's.
-    let object = objects.range(..=address).next_back().map(|(_, object)| object);
-    let Some(object) = object.filter(|object| object.addresses.contains(&address)) else {
-        return format!("#{number:<2} {address:#018x}");
-    };
-    let probe = frame.address_for_lookup().wrapping_sub(object.bias);
-    let (function, location) = object.look_up(probe);
-    let place = location.unwrap_or_else(|| object.path.display().to_string());
-    format!("#{number:<2} {address:#018x} {} at {place}", function.unwrap_or_else(|| "??".to_owned()))
+/// What is needed to find the functions on the stacks of an address space.
+#[derive(Default)]
+pub struct Stacks {
+    objects: BTreeMap<u64, LoadedObject>,
+    unwinder: UnwinderX86_64<Vec<u8>>,
 }
 
-/// Reads the file that `mappings` (consecutive ones of one file) show, and how its functions are unwound; `None` if it is no
-/// ELF file or is not there any more.
-fn open(mappings: &[Mapping]) -> Option<(LoadedObject, Module<Vec<u8>>)> {
-    let object = LoadedObject::open(mappings, None)?;
-    let data = std::fs::read(&object.path).ok()?;
+/// A function on a stack.
+pub struct Frame {
+    /// Where it goes on.
+    pub address: u64,
+    /// `function at file:line`, as far as that is known.
+    pub place: Option<String>,
+}
+
+impl Frame {
+    fn with_address(&self, number: usize) -> String {
+        match &self.place {
+            Some(place) => format!("#{number:<2} {:#018x} {place}", self.address),
+            None => format!("#{number:<2} {:#018x}", self.address),
+        }
+    }
+}
+
+impl Stacks {
+    /// Adds the file that `mappings` (all of one file) show; its content may be `instead`. Nothing is added if that is no ELF
+    /// file or is not there any more.
+    pub fn add(&mut self, mappings: &[Mapping], instead: Option<&Path>) {
+        if let Some((object, module)) = open(mappings, instead) {
+            self.unwinder.add_module(module);
+            self.objects.insert(object.addresses.start, object);
+        }
+    }
+
+    /// The functions on a stack, whose words `word` gives, innermost first, and whether there are more.
+    pub fn frames(&self, registers: Registers, word: impl Fn(u64) -> Option<u64>) -> (Vec<Frame>, bool) {
+        let mut cache = CacheX86_64::<_>::new();
+        let mut read = |address| word(address).ok_or(());
+        let start = UnwindRegsX86_64::new(registers.instruction, registers.stack, registers.frame);
+        let mut found = self.unwinder.iter_frames(registers.instruction, start, &mut cache, &mut read);
+        let mut frames = Vec::new();
+        // An error means that the rest of the stack cannot be found: what was found so far still helps.
+        while let Ok(Some(frame)) = found.next() {
+            if frames.len() == MAXIMUM_FRAMES {
+                return (frames, true);
+            }
+            frames.push(Frame { address: frame.address(), place: self.describe(frame) });
+        }
+        (frames, false)
+    }
+
+    fn describe(&self, frame: FrameAddress) -> Option<String> {
+        let address = frame.address();
+        let (_, object) = self.objects.range(..=address).next_back()?;
+        if !object.addresses.contains(&address) {
+            return None;
+        }
+        // The instruction before a return address is the call; the one behind may be another function's.
+        let probe = frame.address_for_lookup().wrapping_sub(object.bias);
+        let (function, location) = object.look_up(probe);
+        let place = location.unwrap_or_else(|| object.path.display().to_string());
+        Some(format!("{} at {place}", function.unwrap_or_else(|| "??".to_owned())))
+    }
+}
+
+/// Reads the file that `mappings` (consecutive ones of one file) show, or that is there `instead`, and how its functions
+/// are unwound; `None` if it is no ELF file or is not there any more.
+fn open(mappings: &[Mapping], instead: Option<&Path>) -> Option<(LoadedObject, Module<Vec<u8>>)> {
+    let object = LoadedObject::open(mappings, instead)?;
+    let data = std::fs::read(instead.unwrap_or(&object.path)).ok()?;
     let file = object::File::parse(&*data).ok()?;
     let section = |name: &str| file.section_by_name(name);
     let place = |name| section(name).map(|found| found.address()..found.address() + found.size());

@@ -1,7 +1,8 @@
 //! An ELF file as a process has it mapped: which function, line or variable is at an address.
 
 use super::process::Mapping;
-use object::{Object, ObjectSegment};
+use object::{Object, ObjectSegment, ObjectSymbol, SegmentFlags, SymbolKind};
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,12 @@ pub struct LoadedObject {
     pub addresses: Range<u64>,
     /// What is added to the file's own addresses.
     pub bias: u64,
+    /// Where its content is.
+    content: PathBuf,
+    /// Where code is, in the file's own terms.
+    code: Vec<Range<u64>>,
+    /// Where functions with a name begin and end there, in ascending order.
+    functions: OnceCell<Vec<(Range<u64>, String)>>,
     symbols: Option<addr2line::Loader>,
 }
 
@@ -26,8 +33,28 @@ impl LoadedObject {
         let file = object::File::parse(&*data).ok()?;
         let bias = bias(&file, mappings)?;
         let addresses = first.addresses.start..last.addresses.end;
-        let symbols = addr2line::Loader::new(content).ok();
-        Some(LoadedObject { path: first.path.clone(), addresses, bias, symbols })
+        let is_code = |segment: &object::Segment| match segment.flags() {
+            SegmentFlags::Elf { p_flags } => p_flags & object::elf::PF_X != 0,
+            _ => false,
+        };
+        let code = file.segments().filter(is_code);
+        let code = code.map(|segment| segment.address()..segment.address().saturating_add(segment.size()));
+        let (code, symbols) = (code.collect(), addr2line::Loader::new(content).ok());
+        let (path, content, functions) = (first.path.clone(), content.to_owned(), OnceCell::new());
+        Some(LoadedObject { path, addresses, bias, content, code, functions, symbols })
+    }
+
+    /// Whether an address in the file's own terms is one of code.
+    pub fn is_code(&self, probe: u64) -> bool {
+        self.code.iter().any(|code| code.contains(&probe))
+    }
+
+    /// The name of the function that an address in the file's own terms is in, if it has one that says where it ends.
+    pub fn function(&self, probe: u64) -> Option<String> {
+        let functions = self.functions.get_or_init(|| functions(&self.content).unwrap_or_default());
+        let behind = functions.partition_point(|(addresses, _)| addresses.start <= probe);
+        let (addresses, name) = functions.get(behind.checked_sub(1)?)?;
+        addresses.contains(&probe).then(|| name.clone())
     }
 
     /// Function and `file:line` of an address in the file's own terms, each if known.
@@ -49,6 +76,21 @@ impl LoadedObject {
             offset => Some(format!("{name}+{offset:#x}")),
         }
     }
+}
+
+fn functions(path: &Path) -> Option<Vec<(Range<u64>, String)>> {
+    let data = std::fs::read(path).ok()?;
+    let file = object::File::parse(&*data).ok()?;
+    let all = file.symbols().chain(file.dynamic_symbols());
+    let mut functions: Vec<_> = all
+        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+        .filter_map(|symbol| {
+            let end = symbol.address().saturating_add(symbol.size());
+            Some((symbol.address()..end, symbol.name().ok()?.to_owned()))
+        })
+        .collect();
+    functions.sort_by_key(|(addresses, _)| addresses.start);
+    Some(functions)
 }
 
 fn short(path: &str) -> &str {

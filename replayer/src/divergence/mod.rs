@@ -5,7 +5,8 @@ pub mod loaded;
 mod process;
 
 use crate::place::Place;
-use backtrace::{Registers, backtrace};
+use backtrace::backtrace;
+pub use backtrace::{Registers, Stacks};
 pub use process::Mapping;
 use process::Process;
 use std::io::{Result, Write};

@@ -18,4 +18,4 @@ pub use program::library;
 pub use record::{Recorded, record};
 pub use replay::{replay, replay_in_place};
 pub use verify::verify;
-pub use watched::{Watched, watch};
+pub use watched::{Accesses, Watched, watch};

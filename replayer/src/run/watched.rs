@@ -1,4 +1,4 @@
-//! A replay that is watched: what its threads did to synchronisation objects.
+//! A replay that is watched: what its threads did to synchronisation objects, and to memory.
 
 use super::program::{Outputs, Running};
 use super::replay::{Prepared, finish, prepare};
@@ -7,10 +7,13 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use tracer_core::companion::memory::ControlMapping;
 use tracer_core::companion::{Audience, ReplayEnd};
 use tracer_core::session::check_level;
-use tracer_core::session::watch::{CHUNK, CHUNKS, Record, chunk_offset};
+use tracer_core::session::watch::{
+    CHUNK, CHUNKS, PAGE_LIST, PAGES, Record, STACK_LIST, STACKS, accesses, chunk_offset,
+};
 
 /// What a watched replay told.
 pub struct Watched {
@@ -22,13 +25,29 @@ pub struct Watched {
     pub ends_early: Option<String>,
 }
 
+/// What a replay is to tell of accesses to memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Accesses<'a> {
+    /// Nothing.
+    #[default]
+    Untold,
+    /// The pages that more than one thread uses.
+    Pages,
+    /// Those to these pages, and of these the stacks: of each the stream, and how many were told of that before. Both in
+    /// ascending order.
+    Of(&'a [u64], &'a [[u64; 2]]),
+}
+
 /// Replays the trace in `directory`, without its outputs.
 ///
 /// Errors: it cannot be replayed here, or the replay was not identical.
-pub fn watch(directory: &Path) -> Result<Watched> {
+pub fn watch(directory: &Path, told: Accesses) -> Result<Watched> {
     let Prepared { opening, launch, working_directory, content: _content, root: _root } =
         prepare(directory, check_level::CHEAP, true, Audience::Launcher)?;
     let memory = opening.memory().try_clone_to_owned().context("cannot keep the replay's memory")?;
+    let memory = File::from(memory);
+    let control = ControlMapping::new(memory.as_fd()).context("cannot map the replay's memory")?;
+    ask(&control, &memory, told)?;
     let nowhere = || OpenOptions::new().write(true).open("/dev/null").context("cannot open /dev/null");
     let outputs = Outputs { stdout: nowhere()?, stderr: nowhere()? };
     let (started, program) = Running::start(opening, &launch, Some(&working_directory), Some(&outputs))?;
@@ -41,10 +60,29 @@ pub fn watch(directory: &Path) -> Result<Watched> {
             bail!("the trace has to be replayed for this, and the replay had to stop: {reason}")
         }
     };
-    let control = ControlMapping::new(memory.as_fd()).context("cannot map the replay's memory")?;
-    let taken = control.watch.chunks.load(std::sync::atomic::Ordering::Acquire) as usize;
-    let records = read(&memory.into(), taken.min(CHUNKS))?;
+    let taken = control.watch.chunks.load(Ordering::Acquire) as usize;
+    let records = read(&memory, taken.min(CHUNKS))?;
     Ok(Watched { records, is_cut: taken > CHUNKS, ends_early })
+}
+
+fn ask(control: &ControlMapping, memory: &File, told: Accesses) -> Result<()> {
+    let what = match told {
+        Accesses::Untold => accesses::NONE,
+        Accesses::Pages => accesses::PAGES,
+        Accesses::Of(pages, stacks) => {
+            let (pages, stacks) = (&pages[..pages.len().min(PAGES)], &stacks[..stacks.len().min(STACKS)]);
+            let bytes = |words: &[u64]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
+            memory
+                .write_all_at(&bytes(pages), PAGE_LIST as u64)
+                .and_then(|()| memory.write_all_at(&bytes(stacks.as_flattened()), STACK_LIST as u64))
+                .context("cannot write to the replay's memory")?;
+            control.watch.pages.store(pages.len() as u32, Ordering::Relaxed);
+            control.watch.stacks.store(stacks.len() as u32, Ordering::Relaxed);
+            accesses::ALL
+        }
+    };
+    control.watch.accesses.store(what, Ordering::Relaxed);
+    Ok(())
 }
 
 fn read(memory: &File, chunks: usize) -> Result<Vec<Record>> {

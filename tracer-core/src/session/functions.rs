@@ -28,8 +28,12 @@ pub enum Deed {
     MeetAtBarrier,
     /// It waits for a thread's end.
     Join,
+    /// It calls something unless that was called before, and returns when that has returned.
+    Once,
     /// What was at the object's address is another object from here on.
     Renew,
+    /// It gives back the block of memory that its first argument points to. Told of only where accesses are.
+    Free,
 }
 
 /// A kind of lock, and how it is held.
@@ -97,6 +101,10 @@ pub const FUNCTIONS: &[Function] = &[
     row("pthread_join", Deed::Join),
     row("pthread_timedjoin_np", Deed::Join),
     row("pthread_clockjoin_np", Deed::Join),
+    row("pthread_once", Deed::Once),
+    row("free", Deed::Free),
+    row("realloc", Deed::Free),
+    row("reallocarray", Deed::Free),
 ];
 
 /// The place of the function of this name; of a name that is not there, none.

@@ -172,6 +172,7 @@ mod tests {
             how,
             manner,
             caller: 0,
+            stack: 0,
             began: 0,
             operation: None,
             slept: false,

@@ -5,8 +5,8 @@
 use super::super::family::{Family, text};
 use super::super::recording::Recording;
 use super::super::walk::{Seen, walk};
-use crate::divergence::Mapping;
 use crate::divergence::loaded::LoadedObject;
+use crate::divergence::{Mapping, Stacks};
 use anyhow::Result;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,6 +18,15 @@ use tracer_core::trace::reader::{Body, Item};
 /// An address space: the first stream of a process, and how many images it had begun, one that a fork's child got from its
 /// parent not counted.
 pub type Space = (u32, u32);
+
+/// Whose code it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// libc's, or the loader's.
+    Libc,
+    /// The program's, or another library's.
+    Other,
+}
 
 /// See the module.
 pub struct Images {
@@ -78,6 +87,41 @@ impl Images {
             }
         });
         found.unwrap_or_else(|| format!("{caller:#x}"))
+    }
+
+    /// Whether there is code at `address`, and whose: libc's and the loader's, or another's.
+    pub fn code(&self, space: Space, address: u64) -> Option<Code> {
+        let path = self
+            .look_up(space, address, |object, probe| object.is_code(probe).then(|| object.path.clone()))??;
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        let is_libc = name.starts_with(b"libc.so") || name.starts_with(b"ld-linux");
+        Some(if is_libc { Code::Libc } else { Code::Other })
+    }
+
+    /// The name of the function that an instruction is in, if that has one.
+    pub fn function(&self, space: Space, address: u64) -> Option<String> {
+        self.look_up(space, address, LoadedObject::function)?
+    }
+
+    /// Whether the instruction comes from the code by which a language's library makes atomic accesses, as far as debug
+    /// information tells.
+    pub fn is_library_of_atomics(&self, space: Space, address: u64) -> bool {
+        // libstdc++'s <atomic> and what it includes, libc++'s, and Rust's core::sync::atomic.
+        const FILES: [&str; 5] =
+            ["atomic", "atomic_base.h", "atomic_wait.h", "cxx_atomic_impl.h", "atomic.rs"];
+        let line = self.look_up(space, address, |object, probe| object.look_up(probe).1).flatten();
+        line.is_some_and(|line| line.rsplit_once(':').is_some_and(|(file, _)| FILES.contains(&file)))
+    }
+
+    /// What is needed to find the functions on stacks there.
+    pub fn stacks(&self, space: Space) -> Stacks {
+        let mut stacks = Stacks::default();
+        let all = self.mapped.get(&space).map_or(&[][..], Vec::as_slice);
+        for group in all.chunk_by(|one, next| one.path == next.path) {
+            let copy = self.copies.get(&group[0].path).map(|copy| copy.path.as_path());
+            stacks.add(group, copy);
+        }
+        stacks
     }
 
     /// A variable's name, and how far in it `address` is, or the address.

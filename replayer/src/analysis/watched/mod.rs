@@ -2,13 +2,15 @@
 
 mod images;
 mod model;
+mod observer;
 
-pub use images::{Images, Space};
-pub use model::{Hold, How, LockId, Observer, Past, Sort, Taking, Waiting, is_ordered, run};
+pub use images::{Code, Images, Space};
+pub use model::run;
+pub use observer::{Hold, How, LockId, Observer, Past, Seen, Sort, Taking, Waiting, is_ordered};
 
 use super::family::Family;
 use super::recording::Recording;
-use crate::run::{Watched, watch};
+use crate::run::{Accesses, Watched, watch};
 use anyhow::Result;
 use std::path::Path;
 
@@ -29,7 +31,7 @@ pub fn tell(directory: &Path) -> Result<Told> {
     let recording = Recording::open(directory)?;
     let family = Family::of(&recording);
     let images = Images::of(directory, &recording, &family)?;
-    let watched = watch(directory)?;
+    let watched = watch(directory, Accesses::Untold)?;
     if let Some(how) = &watched.ends_early {
         eprintln!("imitate: the recording ends before the program did: {how}");
     }

@@ -5,130 +5,11 @@
 //! tells of returns, and with which result.
 
 use super::Space;
+use super::observer::{Clock, Hold, How, LockId, Observer, Past, Seen, Sort, Taking, Waiting};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use tracer_core::session::functions::{Deed, FUNCTIONS, Lock, Manner};
-use tracer_core::session::watch::{Record, what};
-
-/// An object: its address space, its address, and how many others there were before it at that address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LockId {
-    /// Where it is.
-    pub space: Space,
-    /// Its address.
-    pub address: u64,
-    /// Initialisations and destructions before it.
-    pub generation: u32,
-}
-
-/// How threads have a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum How {
-    /// Alone.
-    Alone,
-    /// With others that read.
-    Shared,
-}
-
-/// A lock that a thread has.
-#[derive(Clone, Debug)]
-pub struct Hold {
-    /// Which.
-    pub lock: LockId,
-    /// In which way.
-    pub how: How,
-    /// How often, if it can be taken again.
-    pub count: u32,
-    /// When it was taken, in nanoseconds.
-    pub since: u64,
-    /// Where.
-    pub caller: u64,
-}
-
-/// What is known to come before: of each stream, how many of the moments at which it created or joined a thread.
-pub type Clock = Rc<BTreeMap<u32, u64>>;
-
-/// The moment of an operation.
-#[derive(Clone, Debug)]
-pub struct Past {
-    /// Of which thread.
-    pub stream: u32,
-    /// What comes before it.
-    pub clock: Clock,
-}
-
-/// Whether one comes before the other, because one thread created or joined the other.
-pub fn is_ordered(one: &Past, other: &Past) -> bool {
-    let before = |one: &Past, other: &Past| {
-        let own = one.clock.get(&one.stream).copied().unwrap_or(0);
-        other.clock.get(&one.stream).is_some_and(|known| own < *known)
-    };
-    before(one, other) || before(other, one)
-}
-
-/// What a thread waits for, or tries to take.
-#[derive(Clone, Debug)]
-pub struct Taking {
-    /// The thread.
-    pub stream: u32,
-    /// What it wants.
-    pub object: LockId,
-    /// Which sort of thing that is.
-    pub sort: Sort,
-    /// In which way.
-    pub how: How,
-    /// What it does if it cannot have it.
-    pub manner: Manner,
-    /// Where.
-    pub caller: u64,
-    /// Since when, in nanoseconds.
-    pub began: u64,
-    /// In sync order, operations of the thread before, if it is one by itself.
-    pub operation: Option<u64>,
-    /// It slept.
-    pub slept: bool,
-}
-
-/// Sorts of objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sort {
-    /// pthread_mutex_t.
-    Mutex,
-    /// pthread_rwlock_t.
-    ReadWriteLock,
-    /// pthread_spinlock_t.
-    SpinLock,
-    /// pthread_cond_t.
-    Condition,
-    /// sem_t.
-    Semaphore,
-    /// pthread_barrier_t.
-    Barrier,
-    /// A thread.
-    Thread,
-    /// A futex that is none of these.
-    Futex,
-}
-
-/// What a thread waits for at the end.
-#[derive(Clone, Debug)]
-pub struct Waiting {
-    /// What.
-    pub taking: Taking,
-    /// Who has it, or is it.
-    pub holders: Vec<u32>,
-}
-
-/// Is told what happens.
-pub trait Observer {
-    /// The object was taken, or what was waited for has come, at `now`; the thread has `held` besides.
-    fn taken(&mut self, taking: &Taking, now: u64, held: &[Hold], past: &Past);
-    /// It could not be had, or not in time.
-    fn refused(&mut self, taking: &Taking, now: u64);
-    /// A lock was given up.
-    fn released(&mut self, stream: u32, hold: &Hold, now: u64);
-}
+use tracer_core::session::watch::{Access, Record, what};
 
 #[derive(Default)]
 struct LockState {
@@ -149,6 +30,10 @@ struct Thread {
     waited: Option<(Taking, Taking)>,
     /// It sleeps.
     asleep: bool,
+    /// Accesses to memory so far.
+    accesses: u64,
+    /// The calls of pthread_once that it is in, and where on the stack they return from.
+    once: Vec<(u64, LockId)>,
     clock: Clock,
 }
 
@@ -157,6 +42,8 @@ struct Model<'a, O> {
     /// Returns are told.
     exact: bool,
     leader: &'a dyn Fn(u32) -> u32,
+    /// The time of the last record that has one.
+    now: u64,
     images: HashMap<u32, u32>,
     generations: HashMap<(Space, u64), u32>,
     locks: HashMap<LockId, LockState>,
@@ -176,6 +63,7 @@ pub fn run<O: Observer>(
         observer,
         exact,
         leader,
+        now: 0,
         images: HashMap::new(),
         generations: HashMap::new(),
         locks: HashMap::new(),
@@ -201,6 +89,9 @@ mod kind {
 impl<O: Observer> Model<'_, O> {
     fn see(&mut self, record: &Record) {
         let stream = record.stream;
+        if record.what != what::ACCESSES {
+            self.now = record.time;
+        }
         if record.what == what::EXECUTES {
             return self.execute(stream);
         }
@@ -209,12 +100,17 @@ impl<O: Observer> Model<'_, O> {
         match record.what {
             what::CALLS => {
                 self.settle(stream, record.time);
+                self.leave_once(stream, record.stack);
                 self.call(space, record);
             }
             what::RETURNS => self.returned(stream, record),
             what::SLEEPS => self.sleeps(space, record),
-            what::WAKES => self.wakes(stream, record.time),
+            what::WAKES => self.wakes(stream, record),
             what::CREATES => self.create(space, record),
+            what::ACCESSES => self.access(space, record),
+            what::FORGETS => {
+                self.observer.forgot(space, record.object..record.object.saturating_add(record.mutex));
+            }
             // Of a later version, or damaged.
             _ => {}
         }
@@ -241,6 +137,29 @@ impl<O: Observer> Model<'_, O> {
         let clock = self.advance(stream);
         self.threads.insert(created, Thread { space, clock, ..Thread::default() });
         self.advance(created);
+        self.observer.created(stream, created);
+        // Its stack, at whose upper end the word is, may have been another one's, whose end nobody waited for.
+        let (low, high) =
+            (record.object.saturating_sub(USUAL_STACK), record.object.saturating_add(LARGEST_THREAD));
+        self.observer.forgot(space, low..high);
+    }
+
+    fn access(&mut self, space: Space, record: &Record) {
+        let (stream, event) = (record.stream, record.event);
+        let thread = self.threads.entry(stream).or_default();
+        let seen =
+            Seen { stream, space, event, ordinal: thread.accesses, access: Access::from_record(record) };
+        thread.accesses += 1;
+        // A call that has returned has taken its return address from the stack. What is below is a part of it, or of
+        // a handler that has interrupted it.
+        if let Some(taking) = thread.pending.as_ref().or(thread.then.as_ref())
+            && seen.access.stack > taking.stack
+        {
+            self.settle(stream, self.now);
+        }
+        self.leave_once(stream, seen.access.stack);
+        let held = self.threads.get(&stream).map_or(&[][..], |thread| &thread.held);
+        self.observer.accessed(&seen, held);
     }
 
     /// What the thread does from here on comes after what it did before, for those that learn of it now.
@@ -284,6 +203,7 @@ impl<O: Observer> Model<'_, O> {
             how,
             manner,
             caller: record.caller,
+            stack: record.stack,
             began: record.time,
             operation,
             slept: false,
@@ -295,7 +215,7 @@ impl<O: Observer> Model<'_, O> {
                 if !self.exact && self.take_again(&taking, record) {
                     return;
                 }
-                if !self.exact && self.is_free(&taking) {
+                if !self.exact && self.is_free(&taking) && can_be_had(lock, record.kind) {
                     return self.take(&taking, record.time);
                 }
                 if !self.exact && manner == Manner::Try {
@@ -313,7 +233,10 @@ impl<O: Observer> Model<'_, O> {
                 taking(Sort::Condition, How::Alone, Manner::Wait)
             }
             Deed::TakeSemaphore(manner) => taking(Sort::Semaphore, How::Alone, manner),
-            Deed::MeetAtBarrier => taking(Sort::Barrier, How::Alone, Manner::Wait),
+            Deed::MeetAtBarrier => {
+                self.observer.arrived(stream, object);
+                taking(Sort::Barrier, How::Alone, Manner::Wait)
+            }
             Deed::Join => {
                 let thread = self.thread_at(space, record.object).unwrap_or(record.object);
                 let taking = taking(Sort::Thread, How::Alone, Manner::Wait);
@@ -325,9 +248,23 @@ impl<O: Observer> Model<'_, O> {
                 self.threads.values_mut().for_each(|thread| thread.held.retain(|hold| hold.lock != object));
                 return;
             }
-            Deed::WakeCondition | Deed::GiveSemaphore => return,
+            Deed::Once => {
+                self.threads.entry(stream).or_default().once.push((record.stack, object));
+                return self.observer.calls_once(stream, object);
+            }
+            Deed::WakeCondition | Deed::GiveSemaphore => return self.observer.gave(stream, object),
+            // Told as memory that is gone.
+            Deed::Free => return,
         };
         self.threads.entry(stream).or_default().pending = Some(pending);
+    }
+
+    /// The thread is there on its stack: calls that would have returned from below have returned.
+    fn leave_once(&mut self, stream: u32, stack: u64) {
+        let thread = self.threads.entry(stream).or_default();
+        while let Some((_, object)) = thread.once.pop_if(|(place, _)| stack > *place) {
+            self.observer.returns_from_once(stream, object);
+        }
     }
 
     /// A mutex that the thread has already. True if that is all.
@@ -366,7 +303,9 @@ impl<O: Observer> Model<'_, O> {
 
     fn release(&mut self, stream: u32, lock: LockId, now: u64) {
         let thread = self.threads.entry(stream).or_default();
-        let Some(place) = thread.held.iter().rposition(|hold| hold.lock == lock) else { return };
+        let Some(place) = thread.held.iter().rposition(|hold| hold.lock == lock) else {
+            return self.observer.released_untold(stream, lock);
+        };
         let hold = &mut thread.held[place];
         hold.count -= 1;
         if hold.count > 0 {
@@ -408,6 +347,7 @@ impl<O: Observer> Model<'_, O> {
             && let Some(&ended) = self.words.get(&(taking.object.space, taking.object.address))
         {
             self.joined(taking.stream, ended);
+            self.observer.joined(taking.stream, ended);
         }
         let thread = self.threads.entry(taking.stream).or_default();
         let past = Past { stream: taking.stream, clock: thread.clock.clone() };
@@ -474,12 +414,14 @@ impl<O: Observer> Model<'_, O> {
             return;
         }
         let (how, manner, slept) = (How::Alone, Manner::Wait, true);
-        let Record { caller, time: began, .. } = *record;
+        let Record { caller, stack, time: began, .. } = *record;
         let (sort, operation) = (Sort::Futex, None);
-        thread.futex = Some(Taking { stream, object, sort, how, manner, caller, began, operation, slept });
+        thread.futex =
+            Some(Taking { stream, object, sort, how, manner, caller, stack, began, operation, slept });
     }
 
-    fn wakes(&mut self, stream: u32, now: u64) {
+    fn wakes(&mut self, stream: u32, record: &Record) {
+        let now = record.time;
         let thread = self.threads.entry(stream).or_default();
         thread.asleep = false;
         if let Some(futex) = thread.futex.take() {
@@ -488,6 +430,10 @@ impl<O: Observer> Model<'_, O> {
         if let Some(taking) = thread.pending.take_if(|taking| taking.slept) {
             match taking.sort {
                 _ if self.exact => self.threads.entry(stream).or_default().pending = Some(taking),
+                // It does not try again.
+                _ if taking.manner == Manner::Until && record.result == -libc::ETIMEDOUT => {
+                    self.observer.refused(&taking, now);
+                }
                 sort if sort.is_lock() => {
                     if self.is_free(&taking) {
                         self.take(&taking, now);
@@ -546,25 +492,19 @@ impl<O: Observer> Model<'_, O> {
 /// Bytes of the largest object of libc, and what it knows of a thread, at most.
 const LARGEST: u64 = 64;
 const LARGEST_THREAD: u64 = 4096;
+/// Bytes of a thread's stack, as libc makes them.
+const USUAL_STACK: u64 = 8 << 20;
 
-impl Sort {
-    /// Whether somebody has it.
-    pub fn is_lock(self) -> bool {
-        matches!(self, Sort::Mutex | Sort::ReadWriteLock | Sort::SpinLock)
-    }
-
-    /// As people call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Sort::Mutex => "mutex",
-            Sort::ReadWriteLock => "read-write lock",
-            Sort::SpinLock => "spin lock",
-            Sort::Condition => "condition",
-            Sort::Semaphore => "semaphore",
-            Sort::Barrier => "barrier",
-            Sort::Thread => "thread",
-            Sort::Futex => "futex",
-        }
+/// Whether the word in which a read-write lock says who has it (nptl/pthread_rwlock_common.c) lets somebody take it: one that
+/// was given up may have been handed to a thread that has not run since.
+fn can_be_had(lock: Lock, word: u32) -> bool {
+    const WRITE_PHASE: u32 = 1;
+    const WRITER: u32 = 2;
+    const FIRST_READER: u32 = 8;
+    match lock {
+        Lock::Mutex | Lock::Spin => true,
+        Lock::Shared => word & WRITE_PHASE == 0 || word & WRITER == 0,
+        Lock::Exclusive => word & WRITER == 0 && (word < FIRST_READER || word & WRITE_PHASE != 0),
     }
 }
 

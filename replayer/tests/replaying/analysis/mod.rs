@@ -6,6 +6,7 @@ mod extract;
 mod hostile;
 mod locks;
 mod questions;
+mod races;
 mod stats;
 mod timeline;
 

@@ -7,16 +7,19 @@
 //! change the stack; whoever reads the records finds the rest, because in serial order nobody else runs between a
 //! call and its first sleep. Functions that have a hook for another reason (with chaos, or in sync order) are told of there.
 
+pub mod accesses;
+mod closed;
+
 use crate::order::{objects, points, sections};
 use crate::start::maps::Mapping;
 use crate::thread::{self, Thread};
-use crate::{kernel, log, process, sites};
+use crate::{kernel, log, process, sites, stop};
 use core::arch::global_asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use kmod_shim::arch::native::{entry::ThreadRegister, frame::Frame};
 use kmod_shim::vdso::Functions;
-use tracer_core::session::functions::{self, Deed, FUNCTIONS};
+use tracer_core::session::functions::{self, Deed, FUNCTIONS, Lock};
 use tracer_core::session::watch::{CHUNK, RECORDS, Record, chunk_offset, what};
 
 /// How many entries can be redirected: some functions have two versions.
@@ -25,8 +28,11 @@ const ENTRIES: usize = 64;
 const STRIDE: u64 = 32;
 /// Where a mutex has its kind (nptl/sysdeps/x86/nptl/bits/struct_mutex.h).
 const MUTEX_KIND: u64 = 16;
+/// Where a read-write lock says who has it (nptl/sysdeps/x86/nptl/bits/struct_rwlock.h).
+const READERS: u64 = 0;
 
-/// Where each function goes on, and which it is.
+/// Where each function begins, where it goes on, and which it is.
+static ADDRESSES: [AtomicU64; ENTRIES] = [const { AtomicU64::new(0) }; ENTRIES];
 static ORIGINALS: [AtomicU64; ENTRIES] = [const { AtomicU64::new(0) }; ENTRIES];
 static NUMBERS: [AtomicU8; ENTRIES] = [const { AtomicU8::new(0) }; ENTRIES];
 
@@ -43,11 +49,18 @@ pub struct State {
     target: u64,
     /// Records in the thread's chunk; [`RECORDS`] if it has none.
     used: usize,
+    /// Accesses told so far.
+    accesses: u64,
+    /// An access is being made in a single step: the instruction, or 0 for one that needs memory open for another reason.
+    step: Option<u64>,
+    /// A handler has returned, and the kernel has not read its frame.
+    returns: bool,
 }
 
 impl State {
     /// Of a thread that has told nothing.
-    pub const NEW: State = State { rax: 0, rsp: 0, target: 0, used: RECORDS };
+    pub const NEW: State =
+        State { rax: 0, rsp: 0, target: 0, used: RECORDS, accesses: 0, step: None, returns: false };
 }
 
 unsafe extern "C" {
@@ -162,18 +175,37 @@ pub fn install(thread: &mut Thread, mappings: &[Mapping]) {
         }
         let Some(number) = functions::number(function.name) else { continue };
         let deed = FUNCTIONS[number as usize].deed;
+        if deed == Deed::Free && !accesses::are_told() {
+            continue;
+        }
         let elsewhere = points::is_hooked(function.address)
             || sections::is_chosen() && !matches!(deed, Deed::Release(_) | Deed::Renew);
         if elsewhere || count == ENTRIES || known[..count].contains(&function.address) {
             continue;
         }
         let hook = imitate_watch as *const () as u64 + count as u64 * STRIDE;
-        if let Some(original) = sites::exclusively(|sites| sites.redirect(base, function.address, hook)) {
+        if let Some(original) = sites::exclusively(|sites| sites.redirect_aside(base, function.address, hook))
+        {
+            ADDRESSES[count].store(function.address, Ordering::Relaxed);
             ORIGINALS[count].store(original, Ordering::Relaxed);
             NUMBERS[count].store(number as u8, Ordering::Relaxed);
             known[count] = function.address;
             count += 1;
         }
+    }
+}
+
+/// Where in the program's code `address` is, if it is in what has taken the place of that.
+fn in_program(address: u64) -> u64 {
+    /// Bytes that the beginning of a function can have where it goes on.
+    const BEGINNING: u64 = 64;
+    let here = ORIGINALS.iter().zip(&ADDRESSES).chain(points::moved());
+    let here = here.map(|(original, function)| [original, function].map(|word| word.load(Ordering::Relaxed)));
+    let moved = here.filter(|[original, _]| (*original..original + BEGINNING).contains(&address)).max();
+    match moved {
+        // Which of its first instructions it is makes no difference.
+        Some([original, function]) if original != 0 => function,
+        _ => stop::original(address),
     }
 }
 
@@ -184,6 +216,7 @@ extern "C" fn watched(first: u64, second: u64, entry: u64) {
     let number = NUMBERS[entry as usize].load(Ordering::Relaxed).into();
     let top = thread.watch.rsp;
     calls(thread, number, [first, second], top);
+    accesses::before_program(thread);
 }
 
 /// A function is called with these first arguments, and returns to what lies at `top`.
@@ -193,10 +226,28 @@ pub fn calls(thread: &mut Thread, function: u16, arguments: [u64; 2], top: u64) 
     }
     let [object, second] = arguments;
     let deed = FUNCTIONS[function as usize].deed;
+    if deed == Deed::Free {
+        return frees(thread, object);
+    }
     let mutex = if deed == Deed::WaitForCondition { second } else { 0 };
-    let kind = log::read_value(object.wrapping_add(MUTEX_KIND)).unwrap_or(0);
-    let caller = log::read_value(top).unwrap_or(0);
-    tell(thread, Record { what: what::CALLS, function, object, mutex, kind, caller, ..Record::default() });
+    let place =
+        if matches!(deed, Deed::Take(Lock::Shared | Lock::Exclusive, _)) { READERS } else { MUTEX_KIND };
+    let kind = log::read_value(object.wrapping_add(place)).unwrap_or(0);
+    let (caller, stack) = (log::read_value(top).unwrap_or(0), top);
+    tell(
+        thread,
+        Record { what: what::CALLS, function, object, mutex, kind, caller, stack, ..Record::default() },
+    );
+}
+
+/// A block of libc's allocator is given back, or may be moved.
+fn frees(thread: &mut Thread, block: u64) {
+    // malloc/malloc.c: before a block lies the size of its chunk, which begins there, and three flags.
+    const FLAGS: u64 = 7;
+    const HEADER: u64 = 8;
+    if let Some(size) = log::read_value::<u64>(block.wrapping_sub(HEADER)) {
+        accesses::forgets(thread, block, (size & !FLAGS).saturating_sub(HEADER));
+    }
 }
 
 /// Sync order: the same, from a hook that runs on the stack for operations.
@@ -224,9 +275,10 @@ pub fn sleeps(thread: &mut Thread, futex: u64, frame: &Frame) {
     tell(thread, Record { what: what::SLEEPS, object: futex, caller, ..Record::default() });
 }
 
-/// It has come back from that.
-pub fn wakes(thread: &mut Thread, futex: u64) {
-    tell(thread, Record { what: what::WAKES, object: futex, ..Record::default() });
+/// It has come back from that, with this result.
+pub fn wakes(thread: &mut Thread, futex: u64, result: i64) {
+    let result = result as i32;
+    tell(thread, Record { what: what::WAKES, object: futex, result, ..Record::default() });
 }
 
 /// It is about to create a thread, which will have this stream and clear that word when it ends.
@@ -246,6 +298,12 @@ pub fn linger() {
 }
 
 fn tell(thread: &mut Thread, record: Record) {
+    let event = if sections::are_on() { thread.passes } else { thread.events };
+    let time = kernel::monotonic_time();
+    put(thread, Record { time, event, stream: thread.stream, ..record });
+}
+
+fn put(thread: &mut Thread, record: Record) {
     // A child of vfork is another process in its parent's memory.
     if thread.borrows_memory {
         return;
@@ -260,9 +318,7 @@ fn tell(thread: &mut Thread, record: Record) {
         }
         thread.watch.used = 0;
     }
-    let event = if sections::are_on() { thread.passes } else { thread.events };
-    let time = kernel::monotonic_time();
-    let record = Record { sequence: watch.next(), time, event, stream: thread.stream, ..record };
+    let record = Record { sequence: watch.next(), ..record };
     let place = thread::watch_area(thread.area) as *mut Record;
     // SAFETY: the thread's chunk is mapped there, and has room for so many records.
     unsafe { place.add(thread.watch.used).write(record) };

@@ -1,0 +1,301 @@
+//! Looks at every access of a watched replay and remembers those that race.
+
+use super::super::watched::{Code, Hold, How, Images, LockId, Observer, Past, Seen, Sort, Space, Taking};
+use super::instruction::Instructions;
+use super::order::{Order, Place};
+use super::shadow::Shadow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
+use std::rc::Rc;
+use tracer_core::session::functions::{self, Deed, FUNCTIONS, Lock, Manner};
+use tracer_core::session::watch::{Access, Record, what};
+
+/// Bytes of the largest object of libc that threads are ordered by, `pthread_rwlock_t`.
+const LARGEST: u64 = 56;
+/// Bytes of a mutex.
+const MUTEX: u64 = 40;
+/// Bytes that are atomic or not together.
+const WORD: u64 = 8;
+
+/// An access that is part of a race.
+#[derive(Clone, Debug)]
+pub struct Racer {
+    /// By which thread.
+    pub stream: u32,
+    /// Events that it had taken.
+    pub event: u64,
+    /// How many accesses of it were told before.
+    pub ordinal: u64,
+    /// The instruction, or for one of libc's, where that returns to.
+    pub site: u64,
+    /// The instruction is libc's.
+    pub in_libc: bool,
+    /// It writes.
+    pub writes: bool,
+    /// What the thread had locked.
+    pub held: Rc<[LockId]>,
+}
+
+/// Two accesses to the same memory, one of which writes, that nothing orders.
+pub struct Race {
+    /// Where.
+    pub space: Space,
+    /// Which memory the second one accessed.
+    pub memory: Range<u64>,
+    /// The one that came first this time, and the other.
+    pub racers: [Racer; 2],
+    /// How often the two places raced.
+    pub count: u64,
+    /// Which of all accesses the second one was.
+    number: usize,
+}
+
+/// The two places of a race, and what each did.
+type Key = (Space, [(u64, bool); 2]);
+
+/// See the module.
+pub struct Finder<'a> {
+    images: &'a Images,
+    instructions: Instructions,
+    order: Order,
+    shadow: Shadow,
+    /// Words that some access is atomic to.
+    atomic: HashSet<(Space, u64)>,
+    /// Where libc's objects are, and their sizes in bytes.
+    objects: BTreeMap<Space, BTreeMap<u64, u64>>,
+    /// Whose code is where.
+    code: RefCell<HashMap<(Space, u64), Option<Code>>>,
+    /// Whether an instruction belongs to a library of atomic accesses.
+    atomics: HashMap<(Space, u64), bool>,
+    /// Whether an instruction of libc's belongs to a function that only works on memory.
+    plain: RefCell<HashMap<(Space, u64), bool>>,
+    /// What each thread had locked at its last access.
+    held: HashMap<u32, Rc<[LockId]>>,
+    /// All accesses that were looked at.
+    racers: Vec<Racer>,
+    races: BTreeMap<Key, Race>,
+}
+
+impl<'a> Finder<'a> {
+    /// For the replay that told `records`; `leader` gives a stream's process by its first stream.
+    pub fn new(images: &'a Images, records: &[Record], leader: &dyn Fn(u32) -> u32) -> Finder<'a> {
+        let mut finder = Finder {
+            images,
+            instructions: Instructions::default(),
+            order: Order::default(),
+            shadow: Shadow::default(),
+            atomic: HashSet::new(),
+            objects: BTreeMap::new(),
+            code: RefCell::new(HashMap::new()),
+            atomics: HashMap::new(),
+            plain: RefCell::new(HashMap::new()),
+            held: HashMap::new(),
+            racers: Vec::new(),
+            races: BTreeMap::new(),
+        };
+        finder.look_ahead(records, leader);
+        finder
+    }
+
+    /// What is atomic somewhere is so everywhere, and where an object was, accesses of libc are those that order threads.
+    fn look_ahead(&mut self, records: &[Record], leader: &dyn Fn(u32) -> u32) {
+        let mut begun = HashMap::<u32, u32>::new();
+        for record in records {
+            let process = leader(record.stream);
+            let images = begun.entry(process).or_insert(0);
+            match record.what {
+                what::EXECUTES => *images += 1,
+                what::ACCESSES => {
+                    let (space, access) = ((process, *images), Access::from_record(record));
+                    let deed = self.instructions.look(&access);
+                    let is_inside = self.whose(space, access.instruction) == Some(Code::Libc)
+                        && self.returns_to(space, &access).is_none();
+                    let is_atomic = deed.is_atomic || self.is_library_of_atomics(space, access.instruction);
+                    if is_atomic && !is_inside {
+                        self.atomic.extend(words(access.address, deed.size).map(|word| (space, word)));
+                    }
+                }
+                what::CALLS => {
+                    let function = FUNCTIONS.get(usize::from(record.function));
+                    let objects = self.objects.entry((process, *images)).or_default();
+                    if let Some(size) = function.and_then(|function| size(function.deed)) {
+                        objects.insert(record.object, size);
+                    }
+                    if record.mutex != 0 {
+                        objects.insert(record.mutex, MUTEX);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn is_library_of_atomics(&mut self, space: Space, address: u64) -> bool {
+        let images = self.images;
+        *self.atomics.entry((space, address)).or_insert_with(|| images.is_library_of_atomics(space, address))
+    }
+
+    fn whose(&self, space: Space, address: u64) -> Option<Code> {
+        let mut known = self.code.borrow_mut();
+        *known.entry((space, address)).or_insert_with(|| self.images.code(space, address))
+    }
+
+    /// Whether one of libc's functions that only work on memory, called by the program, makes the access; it will return there.
+    /// These have no frame, and the best of them for a processor have no names in Debian's libc: what others do to
+    /// what is theirs, a `FILE` say, is ordered by locks inside.
+    fn returns_to(&self, space: Space, access: &Access) -> Option<u64> {
+        const NAMES: [&str; 5] = ["mem", "str", "wmem", "wcs", "pthread_spin_"];
+        let mut known = self.plain.borrow_mut();
+        let is_plain = *known.entry((space, access.instruction)).or_insert_with(|| {
+            self.images.function(space, access.instruction).is_none_or(|name| {
+                let name = name.trim_start_matches('_');
+                NAMES.iter().any(|prefix| name.starts_with(prefix))
+            })
+        });
+        (is_plain && self.whose(space, access.top) == Some(Code::Other)).then_some(access.top)
+    }
+
+    fn held(&mut self, stream: u32, held: &[Hold]) -> Rc<[LockId]> {
+        let known = self.held.entry(stream).or_default();
+        if known.len() != held.len() || known.iter().zip(held).any(|(known, hold)| *known != hold.lock) {
+            *known = held.iter().map(|hold| hold.lock).collect();
+        }
+        known.clone()
+    }
+
+    /// libc accesses one of its objects. Some functions that try to take one begin with a loop, which leaves no room for the
+    /// hook that would tell of them: this does.
+    fn tried(&mut self, stream: u32, object: Place, instruction: u64) {
+        let name = self.images.function(object.0, instruction).unwrap_or_default();
+        let number = functions::number(name.as_bytes());
+        match number.map(|number| FUNCTIONS[usize::from(number)].deed) {
+            Some(Deed::Take(Lock::Shared, Manner::Try)) => {
+                self.order.got(stream, object, How::Shared, Sort::ReadWriteLock);
+            }
+            Some(Deed::TakeSemaphore(Manner::Try)) => {
+                self.order.got(stream, object, How::Alone, Sort::Semaphore);
+            }
+            _ => {}
+        }
+    }
+
+    /// The beginning of libc's object that `address` is in.
+    fn object_at(&self, space: Space, address: u64) -> Option<u64> {
+        let near = address.saturating_sub(LARGEST - 1)..=address;
+        let is_in = |(start, size): &(&u64, &u64)| address - **start < **size;
+        self.objects.get(&space)?.range(near).find(is_in).map(|(start, _)| *start)
+    }
+
+    /// The races, in the order in which they were seen first.
+    pub fn finish(self) -> Vec<Race> {
+        let mut races: Vec<Race> = self.races.into_values().collect();
+        races.sort_by_key(|race| race.number);
+        races
+    }
+}
+
+fn place(object: LockId) -> Place {
+    (object.space, object.address)
+}
+
+/// Bytes of the object of a function that does this (bits/pthreadtypes-arch.h), if it has one that libc alone accesses.
+fn size(deed: Deed) -> Option<u64> {
+    match deed {
+        // A spin lock is a variable that is accessed atomically: its functions may be too short to be told of.
+        Deed::Take(Lock::Spin, _) | Deed::Release(Lock::Spin) | Deed::Join | Deed::Free | Deed::Renew => None,
+        Deed::Take(Lock::Mutex, _) | Deed::Release(Lock::Mutex) => Some(MUTEX),
+        Deed::Take(..) | Deed::Release(_) => Some(LARGEST),
+        Deed::WaitForCondition | Deed::WakeCondition => Some(48),
+        Deed::TakeSemaphore(_) | Deed::GiveSemaphore | Deed::MeetAtBarrier => Some(32),
+        Deed::Once => Some(4),
+    }
+}
+
+/// The words that so many bytes lie in.
+fn words(address: u64, size: u64) -> impl Iterator<Item = u64> {
+    (address & !(WORD - 1)..address.saturating_add(size)).step_by(WORD as usize)
+}
+
+impl Observer for Finder<'_> {
+    fn taken(&mut self, taking: &Taking, _: u64, _: &[Hold], _: &Past) {
+        self.order.got(taking.stream, place(taking.object), taking.how, taking.sort);
+    }
+
+    fn refused(&mut self, _: &Taking, _: u64) {}
+
+    fn released(&mut self, stream: u32, hold: &Hold, _: u64) {
+        self.order.gave(stream, place(hold.lock), hold.how);
+    }
+
+    fn gave(&mut self, stream: u32, object: LockId) {
+        self.order.gave(stream, place(object), How::Alone);
+    }
+
+    fn released_untold(&mut self, stream: u32, object: LockId) {
+        self.order.gave(stream, place(object), How::Shared);
+    }
+
+    fn arrived(&mut self, stream: u32, object: LockId) {
+        self.order.arrived(stream, place(object));
+    }
+
+    fn calls_once(&mut self, stream: u32, object: LockId) {
+        self.order.calls_once(stream, place(object));
+    }
+
+    fn returns_from_once(&mut self, stream: u32, object: LockId) {
+        self.order.returns_from_once(stream, place(object));
+    }
+
+    fn created(&mut self, stream: u32, created: u32) {
+        self.order.learn(created, stream);
+    }
+
+    fn joined(&mut self, stream: u32, ended: u32) {
+        self.order.learn(stream, ended);
+    }
+
+    fn accessed(&mut self, seen: &Seen, held: &[Hold]) {
+        let &Seen { stream, space, event, ordinal, access } = seen;
+        let in_libc = self.whose(space, access.instruction) == Some(Code::Libc);
+        let object = if in_libc { self.object_at(space, access.address) } else { None };
+        if let Some(object) = object {
+            return self.tried(stream, (space, object), access.instruction);
+        }
+        let site = if in_libc { self.returns_to(space, &access) } else { Some(access.instruction) };
+        let Some(site) = site else { return };
+        let deed = self.instructions.look(&access);
+        let memory = access.address..access.address.saturating_add(deed.size);
+        if deed.is_atomic || words(memory.start, deed.size).any(|word| self.atomic.contains(&(space, word))) {
+            for word in words(memory.start, deed.size) {
+                self.order.variable(stream, (space, word), deed.reads, access.writes);
+            }
+            return;
+        }
+        let racer = Racer {
+            stream,
+            event,
+            ordinal,
+            site,
+            in_libc,
+            writes: access.writes,
+            held: self.held(stream, held),
+        };
+        let number = self.racers.len();
+        let (order, writes) = (&self.order, access.writes);
+        let conflicts = self.shadow.access(order, space, memory.clone(), stream, writes, number);
+        self.racers.push(racer);
+        for cell in conflicts {
+            let racers = [cell.number, number].map(|number| self.racers[number].clone());
+            let mut places = [0, 1].map(|i| (racers[i].site, racers[i].writes));
+            places.sort_unstable();
+            let new = || Race { space, memory: memory.clone(), racers, count: 0, number };
+            self.races.entry((space, places)).or_insert_with(new).count += 1;
+        }
+    }
+
+    fn forgot(&mut self, space: Space, memory: Range<u64>) {
+        self.shadow.forget(space, memory);
+    }
+}

@@ -1,0 +1,87 @@
+//! What an instruction does to memory.
+
+use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess};
+use std::collections::HashMap;
+use tracer_core::session::watch::Access;
+
+/// An instruction that accesses memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// Bytes of one access.
+    pub size: u64,
+    /// Nobody else gets in between its read and its write.
+    pub is_atomic: bool,
+    /// It reads what is there; else it only writes.
+    pub reads: bool,
+}
+
+/// Instructions that were looked at.
+#[derive(Default)]
+pub struct Instructions {
+    known: HashMap<[u8; 16], Deed>,
+}
+
+impl Instructions {
+    /// What the instruction of an access does.
+    pub fn look(&mut self, access: &Access) -> Deed {
+        *self.known.entry(access.code).or_insert_with(|| decode(&access.code, access.writes))
+    }
+}
+
+fn decode(code: &[u8; 16], writes: bool) -> Deed {
+    let mut decoder = Decoder::new(64, code, DecoderOptions::NONE);
+    let instruction = decoder.decode();
+    let mut factory = InstructionInfoFactory::new();
+    let wanted = |access: OpAccess| match access {
+        OpAccess::Write | OpAccess::CondWrite => writes,
+        OpAccess::ReadWrite | OpAccess::ReadCondWrite => true,
+        OpAccess::Read | OpAccess::CondRead => !writes,
+        _ => false,
+    };
+    let info = factory.info(&instruction);
+    // Of an instruction with two operands in memory, as `movs`, the one that fits the fault.
+    let used = info.used_memory().iter().find(|used| wanted(used.access()));
+    let size = used.map_or(0, |used| used.memory_size().size() as u64).max(1);
+    let reads = !writes || used.is_some_and(|used| reads(used.access()));
+    Deed { size, is_atomic: is_atomic(&instruction), reads }
+}
+
+fn reads(access: OpAccess) -> bool {
+    matches!(access, OpAccess::ReadWrite | OpAccess::ReadCondWrite)
+}
+
+/// `xchg` with memory is atomic by itself.
+fn is_atomic(instruction: &Instruction) -> bool {
+    instruction.has_lock_prefix() || instruction.mnemonic() == Mnemonic::Xchg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deed(bytes: &[u8], writes: bool) -> Deed {
+        let mut code = [0; 16];
+        code[..bytes.len()].copy_from_slice(bytes);
+        decode(&code, writes)
+    }
+
+    #[test]
+    fn sizes_and_atomicity() {
+        let plain = |size, reads| Deed { size, is_atomic: false, reads };
+        // mov eax, [rdi]; mov [rdi], rax; add dword ptr [rdi], 1
+        assert_eq!(deed(&[0x8b, 0x07], false), plain(4, true));
+        assert_eq!(deed(&[0x48, 0x89, 0x07], true), plain(8, false));
+        assert_eq!(deed(&[0x83, 0x07, 0x01], true), plain(4, true));
+        // rep movsb: writes, reads; vmovdqu [rdi], ymm0
+        assert_eq!(deed(&[0xf3, 0xa4], true), plain(1, false));
+        assert_eq!(deed(&[0xf3, 0xa4], false), plain(1, true));
+        assert_eq!(deed(&[0xc5, 0xfe, 0x7f, 0x07], true), plain(32, false));
+        // lock add dword ptr [rdi], 1; xchg [rdi], eax
+        let atomic = Deed { size: 4, is_atomic: true, reads: true };
+        assert_eq!(deed(&[0xf0, 0x83, 0x07, 0x01], true), atomic);
+        assert_eq!(deed(&[0x87, 0x07], true), atomic);
+        // push rax; what is no instruction
+        assert_eq!(deed(&[0x50], true), plain(8, false));
+        assert_eq!(deed(&[0x06], false), plain(1, true));
+    }
+}

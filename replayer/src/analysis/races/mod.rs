@@ -1,0 +1,209 @@
+//! `imitate races`: accesses to the same memory, one of which writes, that nothing orders.
+//!
+//! It takes three replays. The first one tells which pages several threads use; the second one each access to these, which is
+//! compared with those of other threads by the order that locks and their like make ([`order`], [`shadow`], [`finder`]);
+//! the third one the stacks of those that race.
+
+mod finder;
+mod instruction;
+mod order;
+mod shadow;
+mod stacks;
+
+use super::family::Family;
+use super::recording::Recording;
+use super::watched::{Images, Space, run};
+use crate::arguments::Races;
+use crate::manage::locate;
+use crate::pager;
+use crate::place::Place;
+use crate::run::{Accesses, Watched, watch};
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context, Result, bail};
+use finder::{Finder, Race, Racer};
+use serde::Serialize;
+use stacks::Captured;
+use std::io::Write;
+use std::path::Path;
+use tracer_core::session::watch::{PAGES, STACKS, what};
+
+/// A race, as `--json` shows it.
+#[derive(Serialize)]
+struct Row {
+    /// A variable's name, or the address.
+    memory: String,
+    address: u64,
+    size: u64,
+    /// How often the two places raced.
+    count: u64,
+    accesses: [Access; 2],
+}
+
+/// One of its accesses: the first one that the two places raced with.
+#[derive(Serialize)]
+struct Access {
+    process: u32,
+    thread: u32,
+    name: String,
+    /// What the thread does next, as `STREAM:EVENT`.
+    event: String,
+    writes: bool,
+    site: String,
+    locks: Vec<String>,
+    stack: Vec<String>,
+}
+
+/// Prints the races; gives whether there are any.
+pub fn races(options: &Races) -> Result<bool> {
+    let directory = locate(options.which.trace.as_deref())?;
+    let recording = Recording::open(&directory)?;
+    if recording.manifest.order == "sync" {
+        bail!(
+            "{} was recorded with --order sync, in which threads run in parallel; record it in the usual order, \
+             with `imitate hunt` or `imitate record`",
+            directory.display()
+        );
+    }
+    let family = Family::of(&recording);
+    let images = Images::of(&directory, &recording, &family)?;
+    let found = find(&directory, &images, &family)?;
+    pager::begin();
+    let mut out = anstream::stdout().lock();
+    for row in &found {
+        if options.json {
+            writeln!(out, "{}", serde_json::to_string(row).context("cannot write JSON")?)?;
+        } else {
+            print(row, &mut out)?;
+        }
+    }
+    if found.is_empty() && !options.json {
+        eprintln!("imitate: no race was seen");
+    }
+    Ok(!found.is_empty())
+}
+
+fn find(directory: &Path, images: &Images, family: &Family) -> Result<Vec<Row>> {
+    let first = watch(directory, Accesses::Pages)?;
+    say_what_is_missing(&first);
+    let mut pages: Vec<u64> = first
+        .records
+        .iter()
+        .filter(|record| record.what == what::SHARES)
+        .map(|record| record.object)
+        .collect();
+    pages.sort_unstable();
+    pages.dedup();
+    if pages.len() > PAGES {
+        eprintln!(
+            "imitate: threads share {} pages; only accesses to the first {PAGES} are looked at",
+            pages.len()
+        );
+        pages.truncate(PAGES);
+    }
+    if pages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let leader = |stream| family.leader(stream);
+    let second = watch(directory, Accesses::Of(&pages, &[]))?;
+    if second.is_cut {
+        eprintln!("imitate: there are more accesses than can be looked at; what comes later is not seen");
+    }
+    let mut finder = Finder::new(images, &second.records, &leader);
+    run(&second.records, false, &leader, &mut finder);
+    drop(second);
+    let races = finder.finish();
+    let stacks = match races.is_empty() {
+        true => Captured::default(),
+        false => Captured::read(&watch(directory, Accesses::Of(&pages, &wanted(&races)))?.records),
+    };
+    Ok(by_lines(races.iter().map(|race| row(race, images, family, &stacks))))
+}
+
+/// Instructions of a line that race with those of another are one race: the first one, with all that it did.
+fn by_lines(rows: impl Iterator<Item = Row>) -> Vec<Row> {
+    let mut merged: Vec<Row> = Vec::new();
+    for row in rows {
+        let sites = |row: &Row| {
+            let mut sites = [0, 1].map(|i| row.accesses[i].site.clone());
+            sites.sort_unstable();
+            sites
+        };
+        match merged.iter_mut().find(|known| sites(known) == sites(&row)) {
+            Some(known) => known.count += row.count,
+            None => merged.push(row),
+        }
+    }
+    merged
+}
+
+fn say_what_is_missing(watched: &Watched) {
+    if let Some(how) = &watched.ends_early {
+        eprintln!("imitate: the recording ends before the program did: {how}");
+    }
+}
+
+/// The accesses whose stacks are shown.
+fn wanted(races: &[Race]) -> Vec<[u64; 2]> {
+    let of = |racer: &Racer| [racer.stream.into(), racer.ordinal];
+    let mut all: Vec<[u64; 2]> =
+        races.iter().flat_map(|race| race.racers.iter().map(of)).take(STACKS).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn row(race: &Race, images: &Images, family: &Family, stacks: &Captured) -> Row {
+    let Race { space, memory, racers, count, .. } = race;
+    Row {
+        memory: images.variable(*space, memory.start),
+        address: memory.start,
+        size: memory.end - memory.start,
+        count: *count,
+        accesses: [0, 1].map(|i| access(&racers[i], *space, images, family, stacks)),
+    }
+}
+
+fn access(racer: &Racer, space: Space, images: &Images, family: &Family, stacks: &Captured) -> Access {
+    let member = family.members.get(&racer.stream);
+    // A call's address is that behind it.
+    let caller = if racer.in_libc { racer.site } else { racer.site.saturating_add(1) };
+    let mut site = images.call_site(space, caller);
+    if racer.in_libc {
+        site = format!("a function of libc that is called in {site}");
+    }
+    Access {
+        process: member.map_or(0, |member| member.process),
+        thread: member.map_or(0, |member| member.thread),
+        name: member.map_or_else(String::new, |member| member.short_name()),
+        event: Place { stream: racer.stream, event: racer.event }.to_string(),
+        writes: racer.writes,
+        site,
+        locks: racer.held.iter().map(|lock| images.variable(lock.space, lock.address)).collect(),
+        stack: without_beginning(stacks.of(racer.stream, racer.ordinal, space, images)),
+    }
+}
+
+/// What libc does before it calls a thread's function, or `main`, has no names and tells nothing.
+fn without_beginning(mut stack: Vec<String>) -> Vec<String> {
+    let named = stack.iter().rposition(|frame| !frame.starts_with("??")).map_or(0, |last| last + 1);
+    stack.truncate(named);
+    stack
+}
+
+fn print(row: &Row, out: &mut impl Write) -> Result<()> {
+    const BAD: Style = AnsiColor::Red.on_default().bold();
+    let Row { memory, size, count, accesses, .. } = row;
+    let times = if *count == 1 { String::new() } else { format!(", {count} times") };
+    writeln!(out, "{BAD}race{BAD:#} on {memory} ({size} bytes){times}")?;
+    for Access { thread, name, event, writes, site, locks, stack, .. } in accesses {
+        let verb = if *writes { "writes" } else { "reads" };
+        writeln!(out, "  thread {thread} ({name}) {verb} in {site}, before event {event}")?;
+        if !locks.is_empty() {
+            writeln!(out, "    with {} locked", locks.join(", "))?;
+        }
+        for frame in stack.iter().skip(1) {
+            writeln!(out, "    called by {frame}")?;
+        }
+    }
+    Ok(())
+}

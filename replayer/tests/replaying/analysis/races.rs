@@ -1,0 +1,216 @@
+//! `races`: those that were planted, and none in programs that have none.
+
+use crate::debugger::compile;
+use crate::{FAILED, Place, imitate, text};
+use serde_json::Value;
+use std::path::Path;
+
+/// Has one race for each word that it is given, in a function of that name; without one it has none, although it does the
+/// same with something that orders the threads.
+const PROGRAM: &str = r#"
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_rwlock_t table = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_cond_t filled = PTHREAD_COND_INITIALIZER;
+static pthread_spinlock_t spin;
+static pthread_barrier_t barrier;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static sem_t ready;
+static const char *planted;
+static long counter, late, halves[2], guarded, shared_by_spin, from_once, posted, handled;
+static char name[64];
+static atomic_long tickets;
+static long *box;
+
+static int is(const char *what) { return planted && !strcmp(planted, what); }
+
+static void count(void)
+{
+    if (!is("count")) pthread_mutex_lock(&lock);
+    counter++;
+    if (!is("count")) pthread_mutex_unlock(&lock);
+}
+
+static void copy(long me)
+{
+    char own[64];
+    memset(own, 'a' + me, sizeof own);
+    if (!is("copy")) pthread_mutex_lock(&lock);
+    memcpy(name, own, is("nothing") ? 1 : sizeof name);
+    if (!is("copy")) pthread_mutex_unlock(&lock);
+}
+
+static void look(void)
+{
+    if (pthread_rwlock_tryrdlock(&table)) pthread_rwlock_rdlock(&table);
+    if (guarded < 0) abort();
+    if (is("look")) guarded++;
+    pthread_rwlock_unlock(&table);
+    if (is("look")) return;
+    pthread_rwlock_wrlock(&table);
+    guarded++;
+    pthread_rwlock_unlock(&table);
+}
+
+static void initialise(void) { from_once = 1; }
+static void handle(int signal) { handled++; }
+
+static void *work(void *argument)
+{
+    long me = (long)argument;
+    pthread_once(&once, initialise);
+    if (from_once != 1) abort();
+    for (int round = 0; round < 20; round++) {
+        count();
+        copy(me);
+        look();
+        halves[me]++;
+        pthread_spin_lock(&spin);
+        shared_by_spin++;
+        pthread_spin_unlock(&spin);
+        tickets++;
+        // Blocks go from one thread to the other.
+        free(atomic_exchange((_Atomic(long *) *)&box, calloc(4, sizeof(long))));
+        pthread_barrier_wait(&barrier);
+        if (round % 2 == me) posted++;
+        pthread_barrier_wait(&barrier);
+    }
+    if (me == 0) {
+        late = 1;
+        sem_post(&ready);
+    } else {
+        if (!is("late")) sem_wait(&ready);
+        if (late > 1) abort();
+    }
+    return NULL;
+}
+
+int main(int words, char **arguments)
+{
+    planted = words > 1 ? arguments[1] : NULL;
+    pthread_t threads[2];
+    sem_init(&ready, 0, 0), pthread_spin_init(&spin, 0), pthread_barrier_init(&barrier, NULL, 2);
+    signal(SIGUSR1, handle);
+    for (long me = 0; me < 2; me++) pthread_create(&threads[me], NULL, work, (void *)me);
+    kill(getpid(), SIGUSR1);
+    for (long me = 0; me < 2; me++) pthread_join(threads[me], NULL);
+    printf("%ld %ld %ld\n", counter, tickets, halves[0] + halves[1]);
+    return 0;
+}
+"#;
+
+/// The line of the program in which this stands.
+fn line(what: &str) -> usize {
+    1 + PROGRAM.lines().position(|line| line.contains(what)).unwrap()
+}
+
+/// Records the program as it is run with these options and words.
+fn record(place: &Place, options: &[&str], words: &[&str]) {
+    let program = compile(place, "racing", PROGRAM, &["-O0", "-pthread"]);
+    let mut command = imitate();
+    command.arg("record").args(options).arg("--output").arg(place.trace()).arg("--").arg(program);
+    let output = command.args(words).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// The races that are told of, and the exit status.
+fn races(place: &Place) -> (Vec<Value>, Option<i32>) {
+    let output = imitate().args(["races", "--json"]).arg(place.trace()).output().unwrap();
+    let rows = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (rows, output.status.code())
+}
+
+fn assert_race(planted: &str, options: &[&str], memory: &str, lines: [usize; 2]) {
+    let place = Place::new();
+    record(&place, options, &[planted]);
+    let (rows, status) = races(&place);
+    assert_eq!(status, Some(1), "{planted}: {rows:#?}");
+    assert!(!rows.is_empty());
+    for row in &rows {
+        assert_eq!(row["memory"].as_str().unwrap().split('+').next(), Some(memory), "{row:#}");
+        let sites = [0, 1].map(|i| row["accesses"][i]["site"].as_str().unwrap());
+        for site in sites {
+            let known = lines.iter().any(|line| site.ends_with(&format!("racing.c:{line}")));
+            assert!(known, "{planted}: {site}");
+        }
+        let threads = [0, 1].map(|i| row["accesses"][i]["thread"].as_u64().unwrap());
+        assert_ne!(threads[0], threads[1]);
+        let writes = [0, 1].map(|i| row["accesses"][i]["writes"].as_bool().unwrap());
+        assert!(writes[0] || writes[1]);
+        for i in 0..2 {
+            let stack = row["accesses"][i]["stack"].as_array().unwrap();
+            assert!(stack.iter().any(|frame| frame.as_str().unwrap().starts_with("work at ")), "{row:#}");
+        }
+    }
+}
+
+#[test]
+fn a_counter_without_a_lock_is_found_with_both_stacks() {
+    let line = line("counter++");
+    assert_race("count", &[], "counter", [line, line]);
+}
+
+#[test]
+fn a_race_within_libc_is_the_callers() {
+    let line = line("memcpy(name");
+    assert_race("copy", &["--chaos=3"], "name", [line, line]);
+}
+
+#[test]
+fn a_lock_that_is_shared_does_not_order_those_that_write() {
+    let lines = [line("guarded < 0"), line("if (is(\"look\")) guarded++")];
+    assert_race("look", &[], "guarded", lines);
+}
+
+#[test]
+fn accesses_that_were_far_apart_race_if_nothing_orders_them() {
+    assert_race("late", &[], "late", [line("late = 1"), line("late > 1")]);
+}
+
+#[test]
+fn what_is_ordered_is_no_race() {
+    for options in [&[][..], &["--chaos=1"], &["--chaos=2"]] {
+        let place = Place::new();
+        record(&place, options, &[]);
+        assert_eq!(races(&place), (Vec::new(), Some(0)));
+    }
+    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/programs");
+    for name in ["threads/c11.c", "threads/primitives.c", "sync/interrupted.c", "threads/cancelled.c"] {
+        let place = Place::new();
+        let code = std::fs::read_to_string(programs.join(name)).unwrap();
+        let program = compile(&place, "clean", &code, &["-O1", "-w", "-D_GNU_SOURCE", "-pthread"]);
+        assert!(place.record(&[&program]).status.success());
+        let (rows, status) = races(&place);
+        // It computes until it is cancelled, and main looks whether it has begun.
+        let known = if name == "threads/cancelled.c" { vec!["turns"] } else { Vec::new() };
+        let found: Vec<_> = rows.iter().map(|row| row["memory"].as_str().unwrap()).collect();
+        assert_eq!((found, status), (known.clone(), Some(i32::from(!known.is_empty()))), "{name}: {rows:#?}");
+    }
+}
+
+#[test]
+fn it_is_told_for_people_too_and_a_recording_in_parallel_is_refused() {
+    let place = Place::new();
+    record(&place, &[], &["count"]);
+    let told = imitate().arg("races").arg(place.trace()).output().unwrap();
+    let said = text(&told.stdout);
+    assert!(said.contains("race on counter (8 bytes), "), "{said}");
+    assert!(
+        said.contains(&format!("writes in count at racing.c:{}, before event ", line("counter++"))),
+        "{said}"
+    );
+    assert!(said.contains("    called by work at racing.c:"), "{said}");
+    let place = Place::new();
+    record(&place, &["--order", "sync"], &[]);
+    let refused = imitate().arg("races").arg(place.trace()).output().unwrap();
+    assert_eq!(refused.status.code(), FAILED);
+    assert!(text(&refused.stderr).contains("--order sync"), "{}", text(&refused.stderr));
+}
