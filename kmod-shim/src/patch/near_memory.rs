@@ -22,6 +22,8 @@ const PLACES_ABOVE_LIBRARIES: u64 = 256;
 /// How far apart the places below an object are that are tried: heap, vvar and other libraries' mappings are
 /// passed in few steps.
 const STEP_BELOW: u64 = 16 << 20;
+/// How far below a program at a fixed address places aside begin: 32 arenas.
+const LOWER: u64 = 2 << 20;
 /// The kernel's default for the lowest address that may be mapped (`vm.mmap_min_addr`).
 const LOWEST_ADDRESS: u64 = 64 << 10;
 /// How far a 32-bit displacement reaches.
@@ -55,7 +57,11 @@ fn candidates(mapped: Range<u64>, is_aside: bool) -> impl Iterator<Item = u64> {
     // A program linked at a fixed address (0x400000) has less than a large step below it.
     let step = if mapped.start > 2 * STEP_BELOW { STEP_BELOW } else { ARENA_LENGTH };
     let top = mapped.start - mapped.start % step;
-    let between = if is_aside { step / 2 } else { 0 };
+    let between = match is_aside {
+        false => 0,
+        true if step == STEP_BELOW => STEP_BELOW / 2,
+        true => LOWER,
+    };
     let below = (1..).map_while(move |count: u64| top.checked_sub(count.checked_mul(step)? + between));
     let below = below.take_while(|&address| address >= LOWEST_ADDRESS);
     let near = mapped.clone();
