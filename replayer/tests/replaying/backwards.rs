@@ -80,7 +80,7 @@ fn an_event_is_gone_to_by_its_number() {
     let seek = format!("seek {first}");
     let option = format!("--gdb={write}");
     let commands = ["when", "backtrace", "print counter", &seek, "when", "backtrace", "imitate threads"];
-    let answers = session(&place, &[&option], commands.into_iter());
+    let answers = session(&place.trace(), &[&option], commands.into_iter());
     assert!(answers[0].contains(&format!(") {write}\n")), "{}", answers[0]);
     assert!(answers[1].contains("write") && answers[1].contains("main () at "), "{}", answers[1]);
     assert!(answers[2].contains("= 40"), "{}", answers[2]);
@@ -107,7 +107,7 @@ fn writes_are_found_backwards_one_after_the_other() {
         commands.extend(["reverse-continue", "print counter"]);
     }
     commands.extend(["imitate last-write last", "print last", "continue", "print counter"]);
-    let answers = session(&place, &["--gdb"], commands.into_iter());
+    let answers = session(&place.trace(), &["--gdb"], commands.into_iter());
     assert!(answers[1].contains("SIGABRT"), "{}", answers[1]);
     assert!(answers[2].contains("main () at "), "{}", answers[2]);
     for (index, count) in [(4, 40), (6, 39), (8, 38)] {
@@ -133,7 +133,7 @@ fn what_cannot_be_done_is_said() {
     let place = counting();
     let commands =
         ["delete", "reverse-continue", "seek 77:1", "seek x", "imitate last-write 5", "kill", "when"];
-    let answers = session(&place, &["--gdb"], commands.into_iter());
+    let answers = session(&place.trace(), &["--gdb"], commands.into_iter());
     for (index, words) in [
         (1, "There is no breakpoint or watchpoint to go back to"),
         (2, "The replay ended before it came there"),
@@ -159,7 +159,7 @@ fn a_sync_recording_can_be_sought_in_but_not_searched_backwards() {
     let exit = places(&place, " exit(0)").remove(0);
     let option = format!("--gdb={exit}");
     let answers =
-        session(&place, &[&option], ["when", "backtrace", "imitate last-write counter"].into_iter());
+        session(&place.trace(), &[&option], ["when", "backtrace", "imitate last-write counter"].into_iter());
     let (stream, _) = exit.split_once(':').unwrap();
     assert!(answers[0].contains(&format!(" {stream}:")), "{}", answers[0]);
     assert!(answers[1].contains("start_thread"), "{}", answers[1]);
@@ -242,7 +242,7 @@ fn a_divergence_can_be_looked_at_in_gdb() {
     let program = compile(&place, "looking", code, &["-O0"]);
     place.record(&[&program]);
     crate::altered::replace_in_calls(&place.trace(), "/input-one", "/input-two");
-    let printed = run(&place, &["--on-divergence", "gdb"], &[], "when\nbacktrace\nquit\n");
+    let printed = run(&place.trace(), &["--on-divergence", "gdb"], &[], "when\nbacktrace\nquit\n");
     for words in ["the replay diverged from the recording", "main () at "] {
         assert!(printed.contains(words), "{words} is not in:\n{printed}");
     }

@@ -2,6 +2,7 @@
 
 use crate::{Place, imitate, text};
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Reads the time stamp counter (which traps, and must not stop the debugger) and then works with the result.
@@ -34,23 +35,23 @@ pub fn compile(place: &Place, name: &str, code: &str, options: &[&str]) -> Strin
 }
 
 /// What gdb answers to each of some commands.
-pub fn session<'a>(place: &Place, options: &[&str], commands: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub fn session<'a>(trace: &Path, options: &[&str], commands: impl Iterator<Item = &'a str>) -> Vec<String> {
     const END: &str = "=== end of answer ===";
     let script: String = commands.map(|command| format!("{command}\necho {END}\\n\n")).collect();
-    let printed = run(place, options, &[], &format!("{script}quit\n"));
+    let printed = run(trace, options, &[], &format!("{script}quit\n"));
     printed.split(END).map(str::to_owned).collect()
 }
 
 /// What gdb prints when it is told `commands`.
 fn debug(place: &Place, commands: &str) -> String {
-    run(place, &["--gdb"], &[], commands)
+    run(&place.trace(), &["--gdb"], &[], commands)
 }
 
 /// What `imitate replay` prints that gets these options, and gdb these arguments, and `commands` as input.
-pub fn run(place: &Place, options: &[&str], arguments: &[&str], commands: &str) -> String {
+pub fn run(trace: &Path, options: &[&str], arguments: &[&str], commands: &str) -> String {
     let (mut printed, outputs) = std::io::pipe().unwrap();
     let mut command = imitate();
-    command.arg("replay").args(options).arg(place.trace()).arg("--").args(arguments);
+    command.arg("replay").args(options).arg(trace).arg("--").args(arguments);
     command.env_remove("DEBUGINFOD_URLS").stdin(Stdio::piped());
     command.stdout(outputs.try_clone().unwrap()).stderr(outputs);
     let mut gdb = command.spawn().unwrap();
