@@ -222,6 +222,10 @@ impl Observer for Finder<'_> {
         self.order.got(taking.stream, place(taking.object), taking.how, taking.sort);
     }
 
+    fn returned(&mut self, taking: &Taking) {
+        self.order.got(taking.stream, place(taking.object), taking.how, taking.sort);
+    }
+
     fn refused(&mut self, _: &Taking, _: u64) {}
 
     fn released(&mut self, stream: u32, hold: &Hold, _: u64) {

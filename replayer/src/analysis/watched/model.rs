@@ -32,6 +32,8 @@ struct Thread {
     asleep: bool,
     /// Accesses to memory so far.
     accesses: u64,
+    /// Its last call, if that took a lock that was free. It may have been stopped before it had it.
+    entered: Option<Taking>,
     /// The calls of pthread_once that it is in, and where on the stack they return from.
     once: Vec<(u64, LockId)>,
     clock: Clock,
@@ -157,6 +159,10 @@ impl<O: Observer> Model<'_, O> {
         {
             self.settle(stream, self.now);
         }
+        let thread = self.threads.entry(stream).or_default();
+        if let Some(taking) = thread.entered.take_if(|taking| seen.access.stack > taking.stack) {
+            self.observer.returned(&taking);
+        }
         self.leave_once(stream, seen.access.stack);
         let held = self.threads.get(&stream).map_or(&[][..], |thread| &thread.held);
         self.observer.accessed(&seen, held);
@@ -216,7 +222,9 @@ impl<O: Observer> Model<'_, O> {
                     return;
                 }
                 if !self.exact && self.is_free(&taking) && can_be_had(lock, record.kind) {
-                    return self.take(&taking, record.time);
+                    self.take(&taking, record.time);
+                    self.threads.entry(stream).or_default().entered = Some(taking);
+                    return;
                 }
                 if !self.exact && manner == Manner::Try {
                     return self.observer.refused(&taking, record.time);
@@ -327,7 +335,9 @@ impl<O: Observer> Model<'_, O> {
         match pending {
             // A spin lock that was waited for without a sleep, and what nobody waited for.
             Some(taking) if taking.sort.is_lock() => {
-                if self.is_free(&taking) {
+                // Who waits for as long as it takes has got it, even if somebody seems to have it who was stopped on his
+                // way to it.
+                if taking.manner == Manner::Wait || self.is_free(&taking) {
                     self.take(&taking, now);
                 } else {
                     self.observer.refused(&taking, now);

@@ -122,6 +122,9 @@ pub struct Waiting {
 pub trait Observer {
     /// The object was taken, or what was waited for has come, at `now`; the thread has `held` besides.
     fn taken(&mut self, taking: &Taking, now: u64, held: &[Hold], past: &Past);
+    /// The call that took a lock at once has returned. Others may have had the lock since it began: a thread can be stopped
+    /// anywhere.
+    fn returned(&mut self, _taking: &Taking) {}
     /// It could not be had, or not in time.
     fn refused(&mut self, taking: &Taking, now: u64);
     /// A lock was given up.
