@@ -161,7 +161,7 @@ pub(in crate::trace) fn has_items(kind: Kind) -> bool {
 
 impl Body {
     /// The body in `bytes`, whose length [`check_header`] has accepted, or what is wrong with it.
-    pub(super) fn parse(kind: Kind, header: Header, bytes: Vec<u8>) -> Result<Body, String> {
+    pub(super) fn parse(kind: Kind, header: Header, bytes: &[u8]) -> Result<Body, String> {
         let words = fixed_words(kind, header.flags);
         let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at * 8 + i]));
         let body = match kind {
@@ -194,12 +194,12 @@ impl Body {
                 let values = std::array::from_fn(|i| if i < count { word(1 + i) } else { 0 });
                 let result = word(0) as i64;
                 let arguments = Arguments { values, count: count as u8 };
-                Body::Call { result, arguments, items: Items::parse(bytes, words * 8)? }
+                Body::Call { result, arguments, items: Items::parse(&bytes[words * 8..])? }
             }
-            Kind::Start => Body::Start { items: Items::parse(bytes, 0)? },
-            Kind::Signal => Body::Signal { items: Items::parse(bytes, 0)? },
-            Kind::Note => Body::Note { items: Items::parse(bytes, 0)? },
-            Kind::Stop => Body::Stop { items: Items::parse(bytes, 0)? },
+            Kind::Start => Body::Start { items: Items::parse(bytes)? },
+            Kind::Signal => Body::Signal { items: Items::parse(bytes)? },
+            Kind::Note => Body::Note { items: Items::parse(bytes)? },
+            Kind::Stop => Body::Stop { items: Items::parse(bytes)? },
         };
         body.check().map(|()| body)
     }

@@ -6,11 +6,7 @@ use crate::event::{FileChange, FileRange, ImageIdentity, InputSummary, ItemHeade
 
 /// The items of one event, checked, in the order in which they were logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Items {
-    bytes: Vec<u8>,
-    /// Where in `bytes` the items begin.
-    begin: usize,
-}
+pub struct Items(Vec<u8>);
 
 /// One item; see [`Tag`] for what each means. `argument` says to which argument of the call it belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,25 +69,29 @@ impl<'a> Iterator for Strings<'a> {
 
 impl Items {
     /// Of an event without items.
-    pub(super) const NONE: &'static Items = &Items { bytes: Vec::new(), begin: 0 };
+    pub(super) const NONE: &'static Items = &Items(Vec::new());
 
-    /// The items in `bytes` from `begin` on, or what is wrong with them.
-    pub(super) fn parse(bytes: Vec<u8>, begin: usize) -> Result<Items, String> {
-        let mut rest = &bytes[begin..];
+    /// The items in `bytes`, or what is wrong with them.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Items, String> {
+        let mut rest = bytes;
         let mut number = 0;
         while !rest.is_empty() {
             let (_, behind) = split(rest).map_err(|what| format!("item {number}: {what}"))?;
             rest = behind;
             number += 1;
         }
-        Ok(Items { bytes, begin })
+        Ok(Items(bytes.to_vec()))
     }
 
     /// The items one by one.
     pub fn iter(&self) -> impl Iterator<Item = Item<'_>> {
-        let mut rest = &self.bytes[self.begin..];
+        let mut rest = self.as_bytes();
         std::iter::from_fn(move || {
-            // `parse` went over the same bytes, so this ends only where they end.
+            // What is wrong with an item takes time to say, and at the end that would be said of one that is not there.
+            if rest.is_empty() {
+                return None;
+            }
+            // `parse` went over the same bytes: nothing is wrong with them.
             let (item, behind) = split(rest).ok()?;
             rest = behind;
             Some(item)
@@ -100,7 +100,7 @@ impl Items {
 
     /// The items as they are stored, headers and padding included.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.begin..]
+        &self.0
     }
 }
 

@@ -11,7 +11,7 @@ pub use body::{Arguments, Body};
 pub(super) use body::{fixed_words, has_items};
 pub use item::{Item, Items, Strings};
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use super::error::{Context, Error, Result};
@@ -48,7 +48,7 @@ pub struct Events<R> {
     ends_early: Option<String>,
 }
 
-impl<R: Read> Events<R> {
+impl<R: BufRead> Events<R> {
     /// The events in the bytes of `source`, which are those of `stream`.
     pub fn new(stream: u32, source: R) -> Events<R> {
         Events { stream, source, next: 0, ended: false, ends_early: None }
@@ -65,6 +65,21 @@ impl<R: Read> Events<R> {
     }
 
     fn read(&mut self) -> Result<Option<Event>> {
+        // Nearly every event lies in the source's buffer as a whole, and need not be copied to be looked at.
+        let buffered = self.source.fill_buf().context("read", Path::new("the stream's events"))?;
+        let whole = buffered.split_first_chunk().and_then(|(header, rest)| {
+            let header = Header::from_bytes(*header);
+            rest.get(..header.length as usize).map(|body| (header, body))
+        });
+        let Some((header, body)) = whole else { return self.read_in_parts() };
+        let event = event(self.next, header, body).map_err(|what| self.error(what))?;
+        self.source.consume(Header::SIZE + header.length as usize);
+        self.next += 1;
+        Ok(Some(event))
+    }
+
+    /// Reads an event of which only a part is buffered, if any.
+    fn read_in_parts(&mut self) -> Result<Option<Event>> {
         let mut header = [0; Header::SIZE];
         let found = self.fill(&mut header)?;
         if found < Header::SIZE {
@@ -74,7 +89,8 @@ impl<R: Read> Events<R> {
             return Ok(None);
         }
         let header = Header::from_bytes(header);
-        let kind = body::check_header(header).map_err(|what| self.error(what))?;
+        // What is wrong with a header counts more than that its body is cut.
+        body::check_header(header).map_err(|what| self.error(what))?;
         let mut bytes = Vec::new();
         // Grows with what is really there, so that a false length costs nothing.
         let found = (&mut self.source).take(header.length.into()).read_to_end(&mut bytes);
@@ -83,10 +99,9 @@ impl<R: Read> Events<R> {
             self.cut(format!("after {found} of the {} bytes of its body", header.length));
             return Ok(None);
         }
-        let body = Body::parse(kind, header, bytes).map_err(|what| self.error(what))?;
-        let index = self.next;
+        let event = event(self.next, header, &bytes).map_err(|what| self.error(what))?;
         self.next += 1;
-        Ok(Some(Event { index, kind, flags: header.flags, number: header.number, body }))
+        Ok(Some(event))
     }
 
     /// Reads as much of `target` as there is.
@@ -112,7 +127,14 @@ impl<R: Read> Events<R> {
     }
 }
 
-impl<R: Read> Iterator for Events<R> {
+/// The event with this header and body, or what is wrong with it.
+fn event(index: u64, header: Header, body: &[u8]) -> std::result::Result<Event, String> {
+    let kind = body::check_header(header)?;
+    let body = Body::parse(kind, header, body)?;
+    Ok(Event { index, kind, flags: header.flags, number: header.number, body })
+}
+
+impl<R: BufRead> Iterator for Events<R> {
     type Item = Result<Event>;
 
     fn next(&mut self) -> Option<Result<Event>> {
