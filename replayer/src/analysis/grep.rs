@@ -139,7 +139,7 @@ fn find(seen: &Seen, objects: &Objects, moved: &Moved, offset: u64, found: &[u8]
     let object = objects.get(moved.object).map_or(&[][..], |object: &Object| &object.name);
     Find {
         place: Place { stream: seen.stream, event: seen.event.index },
-        call: call_name(seen.event.number),
+        call: call_name(seen.event.number).into_owned(),
         direction: moved.transfer.direction,
         object: object.into(),
         offset,

@@ -221,7 +221,7 @@ fn of_object(objects: &Objects, object: usize, sums: Sums) -> Option<OfObject> {
 /// What an event is counted as. Signals are one sort.
 fn sort(event: &Event) -> String {
     match event.kind {
-        Kind::Call | Kind::Entry | Kind::Operation => event_name(event),
+        Kind::Call | Kind::Entry | Kind::Operation => event_name(event).into_owned(),
         Kind::Clock => format!("{} (vDSO)", event_name(event)),
         Kind::Signal => "(signal)".to_owned(),
         _ => format!("({})", event_name(event)),

@@ -89,7 +89,7 @@ pub enum Form {
 
 impl Form {
     /// Bytes that it takes.
-    fn size(self) -> usize {
+    pub(super) fn size(self) -> usize {
         match self {
             Form::Signed(size) | Form::Unsigned(size) | Form::Hex(size) | Form::Named(size, _) => {
                 size as usize

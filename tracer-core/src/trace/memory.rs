@@ -24,36 +24,26 @@ struct Region<'a> {
 impl<'a> EventMemory<'a> {
     /// The memory that `items` tell about.
     pub fn new(items: &'a Items) -> EventMemory<'a> {
-        let mut written = Vec::new();
-        let mut read = Vec::new();
-        for item in items.iter() {
-            match item {
-                Item::Output { address, bytes, .. } => {
-                    written.push(Region { address, bytes, terminated: false })
-                }
-                Item::Text { address, text, .. } => {
-                    read.push(Region { address, bytes: text, terminated: true })
-                }
-                Item::Input { address, prefix, .. } => {
-                    read.push(Region { address, bytes: prefix, terminated: false });
-                }
-                _ => {}
-            }
-        }
-        written.append(&mut read);
-        EventMemory { regions: written }
+        let written = items.iter().filter_map(|item| match item {
+            Item::Output { address, bytes, .. } => Some(Region { address, bytes, terminated: false }),
+            _ => None,
+        });
+        let read = items.iter().filter_map(|item| match item {
+            Item::Text { address, text, .. } => Some(Region { address, bytes: text, terminated: true }),
+            Item::Input { address, prefix, .. } => Some(Region { address, bytes: prefix, terminated: false }),
+            _ => None,
+        });
+        EventMemory { regions: written.chain(read).collect() }
     }
 
     /// Fills `target` with what was at `address`; false if the event does not tell all of it.
     pub fn read(&self, address: u64, target: &mut [u8]) -> bool {
         let mut filled = 0;
         while filled < target.len() {
-            let at = address.wrapping_add(filled as u64);
-            let rest = &mut target[filled..];
-            let Some(length) = self.regions.iter().find_map(|region| region.copy(at, rest)) else {
-                return false;
-            };
-            filled += length;
+            match self.read_some(address.wrapping_add(filled as u64), &mut target[filled..]) {
+                0 => return false,
+                length => filled += length,
+            }
         }
         true
     }
@@ -62,6 +52,10 @@ impl<'a> EventMemory<'a> {
 impl Memory for EventMemory<'_> {
     fn read(&self, address: u64, target: &mut [u8]) -> bool {
         EventMemory::read(self, address, target)
+    }
+
+    fn read_some(&self, address: u64, target: &mut [u8]) -> usize {
+        self.regions.iter().find_map(|region| region.copy(address, target)).unwrap_or(0)
     }
 }
 

@@ -8,7 +8,7 @@ use super::files::Images;
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use tracer_core::syscalls::print::{errno_name, print_call};
+use tracer_core::syscalls::print::{errno_name, print};
 use tracer_core::trace::memory::EventMemory;
 use tracer_core::trace::reader::{Body, Item, Items};
 
@@ -247,7 +247,11 @@ fn in_words(identity: &str) -> String {
 
 /// The call as `dump` has it, without its result.
 fn printed(call: &Call) -> String {
-    call.row().map_or_else(String::new, |row| print_call(row, &call.arguments, &EventMemory::new(call.items)))
+    let mut text = String::new();
+    if let Some(row) = call.row() {
+        print(&mut text, row, &call.arguments, None, &EventMemory::new(call.items));
+    }
+    text
 }
 
 fn shown(bytes: &[u8]) -> String {

@@ -1,6 +1,6 @@
 //! An event as a JSON object.
 
-use super::{Place, call_name, instruction_name, kind_name, operation_name, text};
+use super::{Place, call_name, event_text, instruction_name, kind_name, operation_name, text};
 use crate::status::signal_name;
 use serde_json::{Map, Value, json};
 use tracer_core::event::{Kind, operation};
@@ -48,7 +48,7 @@ pub fn event(place: &Place, event: &Event) -> Value {
         object.extend(fields);
     }
     if !matches!(event.kind, Kind::Note) {
-        object.insert("text".into(), text::event(event).into());
+        object.insert("text".into(), event_text(event).into());
     }
     let items: Vec<Value> = event.items().iter().map(item).collect();
     if !items.is_empty() {

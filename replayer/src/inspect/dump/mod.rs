@@ -4,15 +4,15 @@ mod batches;
 mod json;
 mod text;
 
-pub use text::event as event_text;
-
 use crate::analysis::{Family, Member, ProcessEvents, Recording, processes};
 use crate::arguments::Dump;
 use crate::manage::locate;
 use crate::status::signal_name;
 use anyhow::{Context, Result, bail};
 use batches::in_order;
-use std::io::{BufWriter, Write};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{BufWriter, Write as _};
 use tracer_core::event::{Instruction, Kind, Operation};
 use tracer_core::syscalls;
 use tracer_core::trace::reader::Event;
@@ -29,8 +29,9 @@ pub fn dump(options: &Dump) -> Result<()> {
     {
         bail!("{} has no stream {stream}", directory.display())
     }
-    let print = |events: Vec<(u32, Event)>| -> Result<Vec<u8>> {
-        let mut text = Vec::new();
+    let print = |events: Vec<(u32, Event)>| -> Result<String> {
+        const EXPECTED: usize = 100;
+        let mut text = String::with_capacity(events.len() * EXPECTED);
         events.iter().try_for_each(|(stream, event)| print(&family, *stream, event, options, &mut text))?;
         Ok(text)
     };
@@ -38,12 +39,12 @@ pub fn dump(options: &Dump) -> Result<()> {
     let printed = if options.interleave {
         let all = processes(&recording, &family);
         let events = all.values().flat_map(|streams| ProcessEvents::new(&recording, streams));
-        in_order(Batches::of(events), print, |text| Ok(out.write_all(&text)?))
+        in_order(Batches::of(events), print, |text| Ok(out.write_all(text.as_bytes())?))
     } else {
         let events = recording.streams().filter(wanted).flat_map(|stream| {
             recording.events(stream).into_iter().flatten().map(move |event| Ok((stream, event?)))
         });
-        in_order(Batches::of(events), print, |text| Ok(out.write_all(&text)?))
+        in_order(Batches::of(events), print, |text| Ok(out.write_all(text.as_bytes())?))
     };
     out.flush()?;
     printed?;
@@ -89,20 +90,22 @@ impl<Events: Iterator<Item = tracer_core::trace::Result<(u32, Event)>>> Iterator
     }
 }
 
-fn print(family: &Family, stream: u32, event: &Event, options: &Dump, out: &mut impl Write) -> Result<()> {
+fn print(family: &Family, stream: u32, event: &Event, options: &Dump, out: &mut String) -> Result<()> {
     let member = family.members.get(&stream);
     let known = |id: fn(&Member) -> u32| member.map(id).filter(|id| *id != 0);
     let place =
         Place { stream, process: known(|member| member.process), thread: known(|member| member.thread) };
     if options.json {
-        serde_json::to_writer(&mut *out, &json::event(&place, event)).context("cannot write JSON")?;
-        writeln!(out)?;
+        let json = serde_json::to_string(&json::event(&place, event));
+        out.push_str(&json.context("cannot write JSON")?);
     } else {
         if options.places {
             write!(out, "{} ", crate::place::Place { stream, event: event.index })?;
         }
-        writeln!(out, "{} {}", place, text::event(event))?;
+        write!(out, "{place} ")?;
+        text::event(out, event)?;
     }
+    out.push('\n');
     Ok(())
 }
 
@@ -124,22 +127,30 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// What `dump` says of an event.
+pub fn event_text(event: &Event) -> String {
+    let mut text = String::new();
+    // A string takes everything.
+    let _ = text::event(&mut text, event);
+    text
+}
+
 /// The name of a system call, or its number if no name is known.
-pub fn call_name(number: u16) -> String {
+pub fn call_name(number: u16) -> Cow<'static, str> {
     match syscalls::lookup(number.into()) {
-        Some(call) => call.name.to_owned(),
-        None => format!("syscall_{number}"),
+        Some(call) => call.name.into(),
+        None => format!("syscall_{number}").into(),
     }
 }
 
 /// In a word what an event is: a call, an instruction, a signal by its name, others by their kind.
-pub fn event_name(event: &Event) -> String {
+pub fn event_name(event: &Event) -> Cow<'static, str> {
     match event.kind {
         Kind::Call | Kind::Entry | Kind::Clock => call_name(event.number),
         Kind::Instruction => instruction_name(event.number),
         Kind::Operation => operation_name(event.number),
-        Kind::Signal => signal_name(event.number.into()),
-        other => kind_name(other).to_owned(),
+        Kind::Signal => signal_name(event.number.into()).into(),
+        other => kind_name(other).into(),
     }
 }
 
@@ -161,18 +172,19 @@ pub fn kind_name(kind: Kind) -> &'static str {
 }
 
 /// `mutex_lock` and so on.
-fn operation_name(number: u16) -> String {
+fn operation_name(number: u16) -> Cow<'static, str> {
     match Operation::from_number(number) {
-        Some(operation) => operation.name().to_owned(),
-        None => format!("operation_{number}"),
+        Some(operation) => operation.name().into(),
+        None => format!("operation_{number}").into(),
     }
 }
 
 /// `rdtsc` and so on.
-fn instruction_name(number: u16) -> String {
-    let known = [Instruction::Rdtsc, Instruction::Rdtscp, Instruction::Cpuid];
-    match known.into_iter().find(|instruction| *instruction as u16 == number) {
-        Some(instruction) => format!("{instruction:?}").to_lowercase(),
-        None => format!("instruction_{number}"),
+fn instruction_name(number: u16) -> Cow<'static, str> {
+    let known =
+        [(Instruction::Rdtsc, "rdtsc"), (Instruction::Rdtscp, "rdtscp"), (Instruction::Cpuid, "cpuid")];
+    match known.into_iter().find(|(instruction, _)| *instruction as u16 == number) {
+        Some((_, name)) => name.into(),
+        None => format!("instruction_{number}").into(),
     }
 }

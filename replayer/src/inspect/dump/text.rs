@@ -2,61 +2,71 @@
 
 use super::{call_name, instruction_name, operation_name};
 use crate::status::signal_name;
+use std::fmt::{Result, Write};
 use tracer_core::event::{Kind, flags, operation, turn};
-use tracer_core::syscalls::{self, Memory};
+use tracer_core::syscalls;
 use tracer_core::trace::memory::EventMemory;
 use tracer_core::trace::reader::{Arguments, Body, Event, Item, Items};
 
-/// The event, without a line's end.
-pub fn event(event: &Event) -> String {
+/// Appends the event, without a line's end. A string takes everything: there are no errors.
+pub fn event(out: &mut String, event: &Event) -> Result {
     match &event.body {
-        Body::Start { items } => start(items),
-        Body::Call { result, arguments, items } => call(event, *result, arguments, items),
+        Body::Start { items } => start(out, items),
+        Body::Call { result, arguments, items } => call(out, event, *result, arguments, items),
         Body::Clock { result, seconds, fraction } => {
             let name = call_name(event.number);
             let digits = if event.number == libc::SYS_gettimeofday as u16 { 6 } else { 9 };
             match event.number == libc::SYS_time as u16 {
-                true => format!("{name}() = {result} (vDSO)"),
-                false => format!("{name}(...) = {result} {seconds}.{fraction:0digits$} (vDSO)"),
+                true => write!(out, "{name}() = {result} (vDSO)"),
+                false => write!(out, "{name}(...) = {result} {seconds}.{fraction:0digits$} (vDSO)"),
             }
         }
-        Body::Instruction { rax, rbx, rcx, rdx } => instruction(event.number, [*rax, *rbx, *rcx, *rdx]),
-        Body::Signal { items } => signal(event.number, items),
+        Body::Instruction { rax, rbx, rcx, rdx } => instruction(out, event.number, [*rax, *rbx, *rcx, *rdx]),
+        Body::Signal { items } => signal(out, event.number, items),
         Body::Check { registers, memory, calls } => {
-            format!("(check: registers {registers:016x}, memory {memory:016x}, calls {calls:016x})")
+            write!(out, "(check: registers {registers:016x}, memory {memory:016x}, calls {calls:016x})")
         }
         Body::Turn { turn, .. } => match event.flags & (turn::SHARED | turn::SECTION) {
-            turn::SECTION => format!("=== section {turn} ==="),
-            0 => format!("=== runs: turn {turn} ==="),
-            _ => format!("=== runs: turn {turn} among processes ==="),
+            turn::SECTION => write!(out, "=== section {turn} ==="),
+            0 => write!(out, "=== runs: turn {turn} ==="),
+            _ => write!(out, "=== runs: turn {turn} among processes ==="),
         },
         Body::Operation { object, place, after, result, slept, .. } => {
-            let slept = if *slept > 0 { format!(" slept {slept} us") } else { String::new() };
-            operation(event, *object, *place, *after, *result) + &slept
+            operation(out, event, *object, *place, *after, *result)?;
+            if *slept > 0 { write!(out, " slept {slept} us") } else { Ok(()) }
         }
-        Body::Stop { items } => stop(event.number, items),
-        Body::Note { items } => format!("# {}", note(items)),
+        Body::Stop { items } => stop(out, event.number, items),
+        Body::Note { items } => write!(out, "# {}", note(items)),
     }
 }
 
 /// What a thread did to a synchronisation object.
-fn operation(event: &Event, object: u64, place: u64, after: Option<u32>, result: i64) -> String {
+fn operation(
+    out: &mut String,
+    event: &Event,
+    object: u64,
+    place: u64,
+    after: Option<u32>,
+    result: i64,
+) -> Result {
     let name = operation_name(event.number);
     match (event.flags & operation::REFUSED, after) {
-        (0, Some(after)) => format!("{name}({object:#x}) = {result} (place {place}, after stream {after})"),
-        (0, None) => format!("{name}({object:#x}) = {result} (place {place})"),
-        _ => format!("{name}({object:#x}) = {result}"),
+        (0, Some(after)) => {
+            write!(out, "{name}({object:#x}) = {result} (place {place}, after stream {after})")
+        }
+        (0, None) => write!(out, "{name}({object:#x}) = {result} (place {place})"),
+        _ => write!(out, "{name}({object:#x}) = {result}"),
     }
 }
 
 /// Where a thread was stopped to let others run.
-fn stop(number: u16, items: &Items) -> String {
+fn stop(out: &mut String, number: u16, items: &Items) -> Result {
     let address = items.iter().find_map(|item| match item {
         Item::State { address, .. } => Some(address),
         _ => None,
     });
     let spins = if number == 0 { "" } else { ", at which it spins" };
-    format!("=== stopped before the instruction at {:#x}{spins} ===", address.unwrap_or(0))
+    write!(out, "=== stopped before the instruction at {:#x}{spins} ===", address.unwrap_or(0))
 }
 
 /// The text of a note.
@@ -68,56 +78,48 @@ pub fn note(items: &Items) -> String {
     text.unwrap_or_default()
 }
 
-fn start(items: &Items) -> String {
-    let mut line = "start".to_owned();
+fn start(out: &mut String, items: &Items) -> Result {
+    out.push_str("start");
     for item in items.iter() {
         match item {
-            Item::Executable { path } => line.push_str(&format!(" {}", quoted(path))),
+            Item::Executable { path } => write!(out, " \"{}\"", path.escape_ascii())?,
             Item::Arguments { strings } => {
-                line.push_str(&format!(" [{}]", strings.map(quoted).collect::<Vec<_>>().join(", ")));
+                out.push_str(" [");
+                for (at, string) in strings.enumerate() {
+                    let separator = if at > 0 { ", " } else { "" };
+                    write!(out, "{separator}\"{}\"", string.escape_ascii())?;
+                }
+                out.push(']');
             }
-            Item::Directory { path } => line.push_str(&format!(" in {}", quoted(path))),
+            Item::Directory { path } => write!(out, " in \"{}\"", path.escape_ascii())?,
             _ => {}
         }
     }
-    line
+    Ok(())
 }
 
-fn quoted(bytes: &[u8]) -> String {
-    format!("\"{}\"", bytes.escape_ascii())
-}
-
-/// [`EventMemory`] as the printer of system calls wants it.
-struct Told<'a>(EventMemory<'a>);
-
-impl Memory for Told<'_> {
-    fn read(&self, address: u64, target: &mut [u8]) -> bool {
-        self.0.read(address, target)
-    }
-}
-
-fn call(event: &Event, result: i64, arguments: &Arguments, items: &Items) -> String {
+fn call(out: &mut String, event: &Event, result: i64, arguments: &Arguments, items: &Items) -> Result {
     let mut all = [0; 6];
     all[..arguments.len()].copy_from_slice(arguments);
-    let memory = Told(EventMemory::new(items));
-    let entered = event.kind == Kind::Entry;
-    let mut line = match syscalls::lookup(event.number.into()) {
-        Some(call) if entered => syscalls::print::print_call(call, &all, &memory),
-        Some(call) => syscalls::print::print(call, &all, result, &memory),
+    match syscalls::lookup(event.number.into()) {
+        Some(call) => {
+            let result = (event.kind != Kind::Entry).then_some(result);
+            syscalls::print::print(out, call, &all, result, &EventMemory::new(items));
+        }
         None => {
             let shown: Vec<_> = arguments.iter().map(|argument| format!("{argument:#x}")).collect();
-            format!("{}({}) = {result}", call_name(event.number), shown.join(", "))
+            write!(out, "{}({}) = {result}", call_name(event.number), shown.join(", "))?;
         }
-    };
+    }
     for item in items.iter() {
         match item {
             Item::OutputFile { range, .. } | Item::MapFile { range, .. } => {
-                line.push_str(&format!(" <file {} from byte {}>", range.file, range.offset));
+                write!(out, " <file {} from byte {}>", range.file, range.offset)?;
             }
             Item::FileChange { file, change } => {
-                line.push_str(&format!(" <mapped file {file} has {} bytes>", change.size));
+                write!(out, " <mapped file {file} has {} bytes>", change.size)?;
             }
-            Item::Stream { stream } => line.push_str(&format!(" <stream {stream}>")),
+            Item::Stream { stream } => write!(out, " <stream {stream}>")?,
             _ => {}
         }
     }
@@ -127,25 +129,25 @@ fn call(event: &Event, result: i64, arguments: &Arguments, items: &Items) -> Str
         (flags::REFUSED, " (not supported: was not made)"),
     ] {
         if event.flags & flag != 0 {
-            line.push_str(remark);
+            out.push_str(remark);
         }
     }
-    line
+    Ok(())
 }
 
-fn instruction(number: u16, [rax, rbx, rcx, rdx]: [u64; 4]) -> String {
+fn instruction(out: &mut String, number: u16, [rax, rbx, rcx, rdx]: [u64; 4]) -> Result {
     let name = instruction_name(number);
     // Both counters come in two halves.
     let counter = (rdx << 32) | (rax & 0xffff_ffff);
-    match name.as_str() {
-        "rdtsc" => format!("rdtsc = {counter:#x}"),
-        "rdtscp" => format!("rdtscp = {counter:#x}, processor {rcx:#x}"),
-        _ => format!("{name} = {rax:#x}, {rbx:#x}, {rcx:#x}, {rdx:#x}"),
+    match &*name {
+        "rdtsc" => write!(out, "rdtsc = {counter:#x}"),
+        "rdtscp" => write!(out, "rdtscp = {counter:#x}, processor {rcx:#x}"),
+        _ => write!(out, "{name} = {rax:#x}, {rbx:#x}, {rcx:#x}, {rdx:#x}"),
     }
 }
 
 /// The signal, with `si_code` and, where somebody sent it, the sender.
-fn signal(number: u16, items: &Items) -> String {
+fn signal(out: &mut String, number: u16, items: &Items) -> Result {
     let name = signal_name(number.into());
     let information = items.iter().find_map(|item| match item {
         Item::Output { bytes, .. } => Some(bytes),
@@ -165,8 +167,8 @@ fn signal(number: u16, items: &Items) -> String {
     let place = place.unwrap_or_default();
     match code {
         libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL => {
-            format!("--- {name} {{si_code={code}, si_pid={sender}}}{place} ---")
+            write!(out, "--- {name} {{si_code={code}, si_pid={sender}}}{place} ---")
         }
-        _ => format!("--- {name} {{si_code={code}}}{place} ---"),
+        _ => write!(out, "--- {name} {{si_code={code}}}{place} ---"),
     }
 }

@@ -21,6 +21,12 @@ use super::layout::{Layout, Structure};
 pub trait Memory {
     /// Copies memory at `address` to all of `target`. False if any of it cannot be read.
     fn read(&self, address: u64, target: &mut [u8]) -> bool;
+
+    /// Copies as much of the memory at `address` to the front of `target` as can be had at once, and says how many bytes
+    /// these are: 0 only if not even one can be read.
+    fn read_some(&self, address: u64, target: &mut [u8]) -> usize {
+        target.get_mut(..1).map_or(0, |first| usize::from(self.read(address, first)))
+    }
 }
 
 /// A piece of the program's memory.

@@ -7,16 +7,16 @@ use super::super::kind::{Buffer, Direction, Type};
 use super::super::layout::Layout;
 use super::super::names::network;
 use super::bytes::{data, read_beginning, text};
-use super::{layout, message, number, signal_name};
+use super::{either, layout, list, message, number, signal_name};
 
 /// The most bytes of a structure or array that are looked at.
 const LOOKED_AT: u64 = 16 * 1024;
 /// The most strings that are counted.
 const STRINGS_COUNTED: usize = 65_536;
 /// The most strings of an argument list that are shown.
-const STRINGS_SHOWN: u64 = 64;
+const STRINGS_SHOWN: usize = 64;
 
-/// A call that is being printed.
+/// A call that is being printed. What its methods show, they append.
 pub(super) struct Printer<'a, M> {
     pub s: &'a Syscall,
     pub a: &'a [u64; 6],
@@ -26,53 +26,60 @@ pub(super) struct Printer<'a, M> {
 }
 
 impl<M: Memory> Printer<'_, M> {
-    /// Argument `index` as text.
-    pub fn argument(&self, index: usize) -> String {
+    /// Argument `index`.
+    pub fn argument(&self, out: &mut String, index: usize) {
         let value = self.a[index];
         let kind = resolve(self.s.arguments[index].kind, index, self.a);
-        self.number(kind, value).unwrap_or_else(|| match value {
-            0 => "NULL".to_string(),
-            address => self.memory(kind, index, address).unwrap_or_else(|| number::pointer(address)),
-        })
+        if self.number(out, kind, value).is_some() {
+            return;
+        }
+        match value {
+            0 => out.push_str("NULL"),
+            address => {
+                either(out, |out| self.memory(out, kind, index, address), |out| number::pointer(out, address))
+            }
+        }
     }
 
-    /// An argument that is only a number.
-    fn number(&self, kind: Type, value: u64) -> Option<String> {
-        Some(match kind {
+    /// An argument that is only a number; `None` if it is more.
+    fn number(&self, out: &mut String, kind: Type, value: u64) -> Option<()> {
+        match kind {
             Type::Int | Type::Descriptor | Type::WrittenDescriptor | Type::ReadDescriptor => {
-                (value as i32).to_string()
+                number::decimal(out, value as i32);
             }
-            Type::Unsigned => (value as u32).to_string(),
-            Type::Long => (value as i64).to_string(),
-            Type::Size => value.to_string(),
-            Type::Hex => number::hex(value),
-            Type::Mode => number::mode(value),
-            Type::Device => number::device(value),
-            Type::Pointer => number::pointer(value),
-            Type::DirectoryDescriptor => number::directory(value),
-            Type::Signal => signal_name(value as i32).into_owned(),
-            Type::Named(names) => number::named(names, value),
-            Type::Command(set) => self.command(set, value),
+            Type::Unsigned => number::decimal(out, value as u32),
+            Type::Long => number::decimal(out, value as i64),
+            Type::Size => number::decimal(out, value),
+            Type::Hex => number::hex(out, value),
+            Type::Mode => number::mode(out, value),
+            Type::Device => number::device(out, value),
+            Type::Pointer => number::pointer(out, value),
+            Type::DirectoryDescriptor => number::directory(out, value),
+            Type::Signal => out.push_str(&signal_name(value as i32)),
+            Type::Named(names) => number::named(out, names, value),
+            Type::Command(set) => self.command(out, set, value),
             Type::SocketProtocol => match self.a[0] as i32 {
-                libc::AF_INET | libc::AF_INET6 => number::named(&network::PROTOCOL, value),
-                libc::AF_NETLINK => number::named(&network::NETLINK_PROTOCOL, value),
-                _ => (value as i32).to_string(),
+                libc::AF_INET | libc::AF_INET6 => number::named(out, &network::PROTOCOL, value),
+                libc::AF_NETLINK => number::named(out, &network::NETLINK_PROTOCOL, value),
+                _ => number::decimal(out, value as i32),
             },
             Type::SocketOption => match self.a[1] as i32 {
-                libc::SOL_SOCKET => number::named(&network::SOCKET_OPTION, value),
-                libc::SOL_TCP => number::named(&network::TCP_OPTION, value),
-                libc::SOL_IP => number::named(&network::IP_OPTION, value),
-                libc::SOL_IPV6 => number::named(&network::IPV6_OPTION, value),
-                _ => (value as i32).to_string(),
+                libc::SOL_SOCKET => number::named(out, &network::SOCKET_OPTION, value),
+                libc::SOL_TCP => number::named(out, &network::TCP_OPTION, value),
+                libc::SOL_IP => number::named(out, &network::IP_OPTION, value),
+                libc::SOL_IPV6 => number::named(out, &network::IPV6_OPTION, value),
+                _ => number::decimal(out, value as i32),
             },
             _ => return None,
-        })
+        }
+        Some(())
     }
 
-    fn command(&self, set: &'static CommandSet, value: u64) -> String {
+    fn command(&self, out: &mut String, set: &'static CommandSet, value: u64) {
         let Some(command) = set.find(self.a) else {
             return match ioctl::decode(value as u32) {
-                Some(encoding) if core::ptr::eq(set, &ioctl::IOCTL) => format!(
+                Some(encoding) if core::ptr::eq(set, &ioctl::IOCTL) => put!(
+                    out,
                     "_IOC({}, {:#x}, {:#x}, {:#x})",
                     match encoding.direction() {
                         Direction::In => "_IOC_WRITE",
@@ -83,50 +90,62 @@ impl<M: Memory> Printer<'_, M> {
                     encoding.number,
                     encoding.size
                 ),
-                _ => number::hex(value & 0xffff_ffff),
+                _ => number::hex(out, value & 0xffff_ffff),
             };
         };
         let mut rest = value & 0xffff_ffff & !set.mask;
-        let mut name = command.name.to_string();
+        out.push_str(command.name);
         for (flag, flag_name) in set.flags {
             if rest & flag != 0 {
                 rest &= !flag;
-                name = format!("{name}|{flag_name}");
+                put!(out, "|{flag_name}");
             }
         }
-        if rest != 0 { format!("{name}|{rest:#x}") } else { name }
+        if rest != 0 {
+            put!(out, "|{rest:#x}");
+        }
     }
 
     /// An argument that points to memory; `None` if that cannot be read or says nothing yet.
-    fn memory(&self, kind: Type, index: usize, address: u64) -> Option<String> {
+    fn memory(&self, out: &mut String, kind: Type, index: usize, address: u64) -> Option<()> {
         let moved = self.result.map(|result| result.max(0) as u64);
         match kind {
-            Type::Path => text(self.m, address),
-            Type::Strings => self.strings(index, address),
-            Type::Buffer(buffer) => self.buffer(buffer, address),
-            Type::ValueLength { .. } => Some(format!("[{}]", word(self.m, address)?)),
+            Type::Path => text(out, self.m, address),
+            Type::Strings => self.strings(out, index, address),
+            Type::Buffer(buffer) => self.buffer(out, buffer, address),
+            Type::ValueLength { .. } => {
+                put!(out, "[{}]", word(self.m, address)?);
+                Some(())
+            }
             Type::Vector(direction) => {
                 let moved = if direction.writes() { moved.unwrap_or(0) } else { u64::MAX };
                 let count = self.a.get(index + 1)?.min(&ITEMS_MAX);
-                Some(message::vectors(self.m, address, *count, moved))
+                message::vectors(out, self.m, address, *count, moved);
+                Some(())
             }
-            Type::Message(Direction::Out) => moved
-                .filter(|_| self.result >= Some(0))
-                .and_then(|moved| message::message(self.m, address, moved)),
-            Type::Message(_) => message::message(self.m, address, u64::MAX),
-            Type::Messages(_) => message::messages(self.m, address, moved?),
+            Type::Message(Direction::Out) => {
+                let moved = moved.filter(|_| self.result >= Some(0))?;
+                message::message(out, self.m, address, moved)
+            }
+            Type::Message(_) => message::message(out, self.m, address, u64::MAX),
+            Type::Messages(_) => message::messages(out, self.m, address, moved?),
             Type::AttributeValue(direction) => {
                 let (value, size) = (long(self.m, address)?, word(self.m, address.checked_add(8)?)?);
                 let length = if direction.writes() { moved?.min(size) } else { size };
-                let shown = data(self.m, value, length).unwrap_or_else(|| number::pointer(value));
-                Some(format!("{{value={shown}, size={size}}}"))
+                out.push_str("{value=");
+                either(out, |out| data(out, self.m, value, length), |out| number::pointer(out, value));
+                put!(out, ", size={size}}}");
+                Some(())
             }
-            Type::InterfaceList => Some(format!("{{ifc_len={}}}", word(self.m, address)?)),
+            Type::InterfaceList => {
+                put!(out, "{{ifc_len={}}}", word(self.m, address)?);
+                Some(())
+            }
             _ => None,
         }
     }
 
-    fn buffer(&self, buffer: Buffer, address: u64) -> Option<String> {
+    fn buffer(&self, out: &mut String, buffer: Buffer, address: u64) -> Option<()> {
         let result = match buffer.direction {
             Direction::Out => self.result.filter(|&result| buffer.when.holds(result))?,
             // Of what the kernel was offered everything is shown, whatever it took.
@@ -136,16 +155,17 @@ impl<M: Memory> Printer<'_, M> {
         let call = Call { s: self.s, a: self.a, before: &before, result, m: self.m };
         let length = call.length(buffer.length, address);
         match buffer.layout {
-            Layout::Bytes => data(self.m, address, length),
+            Layout::Bytes => data(out, self.m, address, length),
             shown => {
                 let bytes = read_beginning(self.m, address, length.min(LOOKED_AT) as usize)?;
-                Some(layout::bytes(shown, &bytes))
+                layout::bytes(out, shown, &bytes);
+                Some(())
             }
         }
     }
 
     /// `["ls", "-l"]`; of the environment only how much there is.
-    fn strings(&self, index: usize, address: u64) -> Option<String> {
+    fn strings(&self, out: &mut String, index: usize, address: u64) -> Option<()> {
         let mut items = Vec::new();
         while items.len() < STRINGS_COUNTED {
             match long(self.m, address.checked_add(items.len() as u64 * 8)?)? {
@@ -154,15 +174,13 @@ impl<M: Memory> Printer<'_, M> {
             }
         }
         if self.s.arguments[index].name == "envp" {
-            return Some(format!("{} /* {} vars */", number::pointer(address), items.len()));
+            number::pointer(out, address);
+            put!(out, " /* {} vars */", items.len());
+            return Some(());
         }
-        let more = items.len() as u64 > STRINGS_SHOWN;
-        items.truncate(STRINGS_SHOWN as usize);
-        let mut shown: Vec<String> =
-            items.iter().map(|&item| text(self.m, item).unwrap_or_else(|| number::pointer(item))).collect();
-        if more {
-            shown.push("...".to_string());
-        }
-        Some(format!("[{}]", shown.join(", ")))
+        list(out, items.into_iter(), STRINGS_SHOWN, |out, item| {
+            either(out, |out| text(out, self.m, item), |out| number::pointer(out, item));
+        });
+        Some(())
     }
 }

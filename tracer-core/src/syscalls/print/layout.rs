@@ -1,68 +1,70 @@
 //! Bytes by their layout.
 
-use super::super::layout::{Field, Form, Layout, Structure};
+use super::super::layout::{Form, Layout, Structure};
 use super::bytes::{SHOWN, quoted};
-use super::{number, signal_name, socket};
+use super::{list, number, separated, signal_name, socket};
 
 /// How many items of an array are shown.
 const ITEMS_SHOWN: usize = 32;
 
 /// `bytes` as what they mean.
-pub fn bytes(layout: Layout, bytes: &[u8]) -> String {
+pub fn bytes(out: &mut String, layout: Layout, bytes: &[u8]) {
     match layout {
-        Layout::Bytes => quoted(&bytes[..bytes.len().min(SHOWN)], bytes.len() > SHOWN),
-        Layout::Text => quoted(until_nul(bytes), false),
+        Layout::Bytes => quoted(out, &bytes[..bytes.len().min(SHOWN)], bytes.len() > SHOWN),
+        Layout::Text => quoted(out, until_nul(bytes), false),
         Layout::Structure(one) => match one.size as usize {
             size if bytes.len() >= 2 * size => {
-                array(bytes.chunks_exact(size).map(|item| structure(one, item)))
+                array(out, size, bytes, |out, item| structure(out, one, item));
             }
-            _ => structure(one, bytes),
+            _ => structure(out, one, bytes),
         },
-        Layout::Ints => array(bytes.chunks_exact(4).map(|item| signed(item).to_string())),
-        Layout::Words => array(bytes.chunks_exact(8).map(|item| number::hex(unsigned(item)))),
-        Layout::Longs => array(bytes.chunks_exact(8).map(|item| signed(item).to_string())),
-        Layout::Signals => signals(unsigned(bytes)),
+        Layout::Ints => array(out, 4, bytes, |out, item| number::decimal(out, signed(item))),
+        Layout::Words => array(out, 8, bytes, |out, item| number::hex(out, unsigned(item))),
+        Layout::Longs => array(out, 8, bytes, |out, item| number::decimal(out, signed(item))),
+        Layout::Signals => signals(out, unsigned(bytes)),
         Layout::Descriptors => {
-            let set = bits(bytes).map(|at| at.to_string()).collect::<Vec<_>>();
-            format!("[{}]", set.join(" "))
+            out.push('[');
+            separated(out, " ", bits(bytes), number::decimal);
+            out.push(']');
         }
-        Layout::SocketAddress => socket::address(bytes),
-        Layout::DirectoryEntries => entries(bytes),
-        Layout::WaitStatus => wait_status(signed(bytes) as i32),
+        Layout::SocketAddress => socket::address(out, bytes),
+        Layout::DirectoryEntries => entries(out, bytes),
+        Layout::WaitStatus => wait_status(out, signed(bytes) as i32),
     }
 }
 
-fn array(items: impl Iterator<Item = String>) -> String {
-    let mut items = items.peekable();
-    let mut shown: Vec<String> = items.by_ref().take(ITEMS_SHOWN).collect();
-    if items.peek().is_some() {
-        shown.push("...".to_string());
-    }
-    format!("[{}]", shown.join(", "))
+/// The whole items of `size` bytes that there are.
+fn array(out: &mut String, size: usize, bytes: &[u8], show: impl FnMut(&mut String, &[u8])) {
+    list(out, bytes.chunks_exact(size), ITEMS_SHOWN, show);
 }
 
 /// `{name=value, ...}`, as far as the bytes go: the kernel takes shorter, older versions of many structures.
-fn structure(one: &Structure, bytes: &[u8]) -> String {
-    let fields = one.fields.iter().filter_map(|field| {
-        let rest = bytes.get(field.offset as usize..)?;
-        Some(format!("{}={}", field.name, form(field, rest)?))
+fn structure(out: &mut String, one: &Structure, bytes: &[u8]) {
+    let there = one.fields.iter().filter_map(|field| {
+        let start = field.offset as usize;
+        Some((field, bytes.get(start..start + field.form.size())?))
     });
-    format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+    out.push('{');
+    separated(out, ", ", there, |out, (field, value)| {
+        out.push_str(field.name);
+        out.push('=');
+        form(out, field.form, value);
+    });
+    out.push('}');
 }
 
-fn form(field: &Field, rest: &[u8]) -> Option<String> {
-    Some(match field.form {
-        Form::Signed(size) => signed(rest.get(..size as usize)?).to_string(),
-        Form::Unsigned(size) => unsigned(rest.get(..size as usize)?).to_string(),
-        Form::Hex(size) => number::hex(unsigned(rest.get(..size as usize)?)),
-        Form::Octal => number::mode(unsigned(rest.get(..4)?)),
-        // statx has 16 bits for it, which x86-64 stores where the lower half of stat's 32 would be.
-        Form::FileMode => number::file_mode(unsigned(rest.get(..2)?)),
-        Form::Named(size, names) => number::named(names, unsigned(rest.get(..size as usize)?)),
-        Form::Text(size) => quoted(until_nul(rest.get(..size as usize)?), false),
-        Form::Signal => signal_name(signed(rest.get(..4)?) as i32).into_owned(),
-        Form::Structure(inner) => structure(inner, rest.get(..inner.size as usize)?),
-    })
+fn form(out: &mut String, form: Form, value: &[u8]) {
+    match form {
+        Form::Signed(_) => number::decimal(out, signed(value)),
+        Form::Unsigned(_) => number::decimal(out, unsigned(value)),
+        Form::Hex(_) => number::hex(out, unsigned(value)),
+        Form::Octal => number::mode(out, unsigned(value)),
+        Form::FileMode => number::file_mode(out, unsigned(value)),
+        Form::Named(_, names) => number::named(out, names, unsigned(value)),
+        Form::Text(_) => quoted(out, until_nul(value), false),
+        Form::Signal => out.push_str(&signal_name(signed(value) as i32)),
+        Form::Structure(inner) => structure(out, inner, value),
+    }
 }
 
 /// Up to 8 bytes as a number.
@@ -85,49 +87,47 @@ fn bits(bytes: &[u8]) -> impl Iterator<Item = usize> {
 }
 
 /// `[INT CHLD]`, or what is missing if that is shorter: `~[KILL STOP]`.
-fn signals(set: u64) -> String {
+fn signals(out: &mut String, set: u64) {
     let inverted = set.count_ones() > 32;
     let set = if inverted { !set } else { set };
-    let names: Vec<String> = bits(&set.to_le_bytes())
-        .map(|at| {
-            let name = signal_name(at as i32 + 1);
-            name.strip_prefix("SIG").unwrap_or(&name).to_string()
-        })
-        .collect();
-    format!("{}[{}]", if inverted { "~" } else { "" }, names.join(" "))
+    out.push_str(if inverted { "~[" } else { "[" });
+    separated(out, " ", bits(&set.to_le_bytes()), |out, at| {
+        let name = signal_name(at as i32 + 1);
+        out.push_str(name.strip_prefix("SIG").unwrap_or(&name));
+    });
+    out.push(']');
 }
 
 /// How many `struct linux_dirent64` records there are, and the first names.
-fn entries(bytes: &[u8]) -> String {
+fn entries(out: &mut String, bytes: &[u8]) {
     const LENGTH_AT: usize = 16;
     const NAME_AT: usize = 19;
-    let mut names = Vec::new();
     let mut rest = bytes;
-    while let Some(length) = rest.get(LENGTH_AT..LENGTH_AT + 2).map(|field| unsigned(field) as usize) {
-        let Some(record) = rest.get(..length).filter(|record| record.len() > NAME_AT) else { break };
-        names.push(quoted(until_nul(&record[NAME_AT..]), false));
+    let names = std::iter::from_fn(|| {
+        let length = unsigned(rest.get(LENGTH_AT..LENGTH_AT + 2)?) as usize;
+        let record = rest.get(..length).filter(|record| record.len() > NAME_AT)?;
         rest = &rest[length..];
-    }
-    let count = names.len();
-    names.truncate(3);
-    if count > names.len() {
-        names.push("...".to_string());
-    }
-    format!("[{}] /* {count} entries */", names.join(", "))
+        Some(until_nul(&record[NAME_AT..]))
+    });
+    let names: Vec<&[u8]> = names.collect();
+    list(out, names.iter(), 3, |out, name| quoted(out, name, false));
+    put!(out, " /* {} entries */", names.len());
 }
 
 /// `[{WIFEXITED(s) && WEXITSTATUS(s) == 1}]`.
-fn wait_status(status: i32) -> String {
+fn wait_status(out: &mut String, status: i32) {
     if libc::WIFEXITED(status) {
-        format!("[{{WIFEXITED(s) && WEXITSTATUS(s) == {}}}]", libc::WEXITSTATUS(status))
+        put!(out, "[{{WIFEXITED(s) && WEXITSTATUS(s) == {}}}]", libc::WEXITSTATUS(status));
     } else if libc::WIFSIGNALED(status) {
         let core = if libc::WCOREDUMP(status) { " && WCOREDUMP(s)" } else { "" };
-        format!("[{{WIFSIGNALED(s) && WTERMSIG(s) == {}{core}}}]", signal_name(libc::WTERMSIG(status)))
+        let name = signal_name(libc::WTERMSIG(status));
+        put!(out, "[{{WIFSIGNALED(s) && WTERMSIG(s) == {name}{core}}}]");
     } else if libc::WIFSTOPPED(status) {
-        format!("[{{WIFSTOPPED(s) && WSTOPSIG(s) == {}}}]", signal_name(libc::WSTOPSIG(status)))
+        let name = signal_name(libc::WSTOPSIG(status));
+        put!(out, "[{{WIFSTOPPED(s) && WSTOPSIG(s) == {name}}}]");
     } else if libc::WIFCONTINUED(status) {
-        "[{WIFCONTINUED(s)}]".to_string()
+        out.push_str("[{WIFCONTINUED(s)}]");
     } else {
-        format!("[{status:#x}]")
+        put!(out, "[{status:#x}]");
     }
 }

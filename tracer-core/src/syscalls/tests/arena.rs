@@ -1,6 +1,6 @@
 //! Real calls with poisoned memory: every byte that the kernel changes must be one that `outputs` names.
 
-use crate::syscalls::{Memory, Region, before, lookup, outputs, print};
+use crate::syscalls::{Memory, Region, before, lookup, outputs};
 
 /// The byte that memory is full of before a call.
 const POISON: u8 = 0xA5;
@@ -92,7 +92,7 @@ impl Arena {
         outputs(row, &a, &known, result, &Own, &mut |region| regions.push(region));
 
         let base = self.memory.as_ptr() as u64;
-        let printed = print::print(row, &a, result, &Own);
+        let printed = super::printed(row, &a, Some(result), &Own);
         for region in &regions {
             let end = region.address + region.length;
             let whole = self.buffers.iter().any(|&(at, length)| region.address >= at && end <= at + length);

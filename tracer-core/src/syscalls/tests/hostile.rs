@@ -1,7 +1,7 @@
 //! Any registers and any memory: nothing panics, and what is visited stays sane.
 
 use crate::syscalls::table::INDEX;
-use crate::syscalls::{Memory, before, behaviour, inputs, outputs, print};
+use crate::syscalls::{Memory, before, behaviour, inputs, outputs};
 use proptest::prelude::*;
 
 /// Memory that answers with its own pattern, wherever it is asked, except where it refuses.
@@ -65,9 +65,9 @@ proptest! {
     ) {
         let m = Anything { pattern, refuses: 3 };
         for row in INDEX.iter() {
-            let text = print::print(row, &a, result, &m);
+            let text = super::printed(row, &a, Some(result), &m);
             assert!(text.starts_with(row.name) && text.contains(") = "), "{text}");
-            assert!(print::print_call(row, &a, &m).ends_with(')'));
+            assert!(super::printed(row, &a, None, &m).ends_with(')'));
         }
     }
 }

@@ -12,3 +12,12 @@ mod mock;
 mod outputs;
 mod printing;
 mod table;
+
+use super::{Memory, Syscall, print};
+
+/// A call as text.
+fn printed(s: &Syscall, a: &[u64; 6], result: Option<i64>, m: &impl Memory) -> String {
+    let mut text = String::new();
+    print::print(&mut text, s, a, result, m);
+    text
+}

@@ -1,10 +1,11 @@
 //! Calls as text.
 
 use super::mock::{Mock, row};
-use crate::syscalls::print::{errno_name, print, print_call, signal_name};
+use super::printed;
+use crate::syscalls::print::{errno_name, signal_name};
 
 fn text(name: &str, a: [u64; 6], result: i64, m: &Mock) -> String {
-    print(row(name), &a, result, m)
+    printed(row(name), &a, Some(result), m)
 }
 
 #[test]
@@ -33,8 +34,8 @@ fn files() {
     assert_eq!(text("write", [1, 0x9000, 5, 0, 0, 0], 5, &m), "write(1, 0x9000, 5) = 5");
     assert_eq!(text("access", [0x1000, 0, 0, 0, 0, 0], 0, &m), "access(\"/etc/passwd\", F_OK) = 0");
     assert_eq!(text("access", [0x1000, 5, 0, 0, 0, 0], 0, &m), "access(\"/etc/passwd\", R_OK|X_OK) = 0");
-    assert_eq!(print_call(row("read"), &[3, 0x2000, 4096, 0, 0, 0], &m), "read(3, 0x2000, 4096)");
-    assert_eq!(print_call(row("write"), &[1, 0x2000, 4, 0, 0, 0], &m), "write(1, \"root\", 4)");
+    assert_eq!(printed(row("read"), &[3, 0x2000, 4096, 0, 0, 0], None, &m), "read(3, 0x2000, 4096)");
+    assert_eq!(printed(row("write"), &[1, 0x2000, 4, 0, 0, 0], None, &m), "write(1, \"root\", 4)");
 }
 
 #[test]
