@@ -128,6 +128,36 @@ fn writes_are_found_backwards_one_after_the_other() {
     assert!(answers[13].contains("= 38\n"), "{}", answers[13]);
 }
 
+/// A variable of `main` is written where its name is another variable's.
+const NAMESAKES: &str = r#"
+static long fill(long *place)
+{
+    long count = 77;
+    *place = count + 5;
+    return count;
+}
+
+int main(void)
+{
+    long count = 1;
+    fill(&count);
+    return count != 82;
+}
+"#;
+
+#[test]
+fn a_variable_is_the_same_one_where_the_program_is_gone_back_to() {
+    let place = Place::new();
+    let program = compile(&place, "namesakes", NAMESAKES, &["-O0"]);
+    assert_eq!(place.record(&[&program]).status.code(), Some(0));
+    let commands = ["break 13", "continue", "imitate last-write count"];
+    let answers = session(&place.trace(), &["--gdb"], commands.into_iter());
+    assert!(answers[2].contains("namesakes.c:5") && answers[2].contains("count = 82\n"), "{}", answers[2]);
+    let commands = ["delete", "break 13", "continue", "delete", "watch count", "reverse-continue"];
+    let answers = session(&place.trace(), &["--gdb"], commands.into_iter());
+    assert!(answers[5].contains("fill (place=") && answers[5].contains("count = 82\n"), "{}", answers[5]);
+}
+
 #[test]
 fn what_cannot_be_done_is_said() {
     let place = counting();

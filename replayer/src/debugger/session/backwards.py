@@ -25,16 +25,30 @@ def pieces(address, size):
     return found
 
 
-def of_variable(expression, kind):
+def pointer_to(expression):
+    """Where a variable of the selected frame is. Its name may be nobody's, or another one's, where the program is gone back to."""
     text = expression.strip()
     for option in ("-location ", "-l "):
         text = text[len(option):] if text.startswith(option) else text
-    value = gdb.parse_and_eval(text)
-    if value.address is None:
+    address = gdb.parse_and_eval(text).address
+    if address is None:
         raise gdb.GdbError("%s is not in memory." % text)
-    return [Watch(int(value.address), 0, kind)] if not value.type.sizeof else [
-        Watch(begin, length, kind) for begin, length in pieces(int(value.address), value.type.sizeof)
+    return address
+
+
+def of_variable(pointer, kind):
+    address, size = int(pointer), pointer.type.target().sizeof
+    return [Watch(address, 0, kind)] if not size else [
+        Watch(begin, length, kind) for begin, length in pieces(address, size)
     ]
+
+
+class Owner:
+    """What is known of a breakpoint or watchpoint. gdb deletes those of local variables when the program begins anew."""
+
+    def __init__(self, known, pointer=None):
+        self.number, self.condition, self.expression = known.number, known.condition, known.expression
+        self.pointer = pointer
 
 
 def of_breakpoints():
@@ -44,13 +58,15 @@ def of_breakpoints():
         if not known.enabled:
             continue
         if known.type in (gdb.BP_HARDWARE_WATCHPOINT, gdb.BP_WATCHPOINT):
-            found = of_variable(known.expression, CHANGE)
+            owner = Owner(known, pointer_to(known.expression))
+            found = of_variable(owner.pointer, CHANGE)
         elif known.type in (gdb.BP_BREAKPOINT, gdb.BP_HARDWARE_BREAKPOINT):
+            owner = Owner(known)
             found = [Watch(place.address, 1, EXECUTE) for place in known.locations if place.enabled]
         else:
             continue
         watches += found
-        owners += [known] * len(found)
+        owners += [owner] * len(found)
     return watches, owners
 
 
@@ -123,10 +139,10 @@ def reverse_continue():
         search.go_to(number)
         if owner.condition is None or gdb.parse_and_eval("(%s) != 0" % owner.condition):
             show("\n%s %d, %s:" % (
-                "Breakpoint" if owner.location else "Watchpoint", owner.number, event_of(selected_thread())
+                "Watchpoint" if owner.pointer else "Breakpoint", owner.number, event_of(selected_thread())
             ))
-            if owner.expression:
-                print("%s = %s" % (owner.expression, gdb.parse_and_eval(owner.expression)))
+            if owner.pointer:
+                print("%s = %s" % (owner.expression, owner.pointer.dereference()))
             return
         if any(other is not owner for other in owners) or number == 1:
             break
@@ -135,7 +151,8 @@ def reverse_continue():
 
 
 def last_write(expression):
-    search = Search(of_variable(expression, WRITE))
+    pointer = pointer_to(expression)
+    search = Search(of_variable(pointer, WRITE))
     if search.last is None:
         show("%s was not written before." % expression)
         return
@@ -146,7 +163,7 @@ def last_write(expression):
     show("\n%s was last written at %s, by thread %d, before event %s:" % (
         expression, where, selected_thread().num, event_of(selected_thread())
     ))
-    print("%s = %s" % (expression, gdb.parse_and_eval(expression)))
+    print("%s = %s" % (expression, pointer.dereference()))
 
 
 def call_before(frame):
