@@ -37,9 +37,13 @@ pub fn compile(place: &Place, name: &str, code: &str, options: &[&str]) -> Strin
 /// What gdb answers to each of some commands.
 pub fn session<'a>(trace: &Path, options: &[&str], commands: impl Iterator<Item = &'a str>) -> Vec<String> {
     const END: &str = "=== end of answer ===";
-    let script: String = commands.map(|command| format!("{command}\necho {END}\\n\n")).collect();
+    let commands: Vec<_> = commands.collect();
+    let script: String = commands.iter().map(|command| format!("{command}\necho {END}\\n\n")).collect();
     let printed = run(trace, options, &[], &format!("{script}quit\n"));
-    printed.split(END).map(str::to_owned).collect()
+    let answers: Vec<_> = printed.split(END).map(str::to_owned).collect();
+    // One that is missing would be one that is not looked at. What `quit` says is behind the last.
+    assert_eq!(answers.len(), commands.len() + 1, "gdb has ended early:\n{printed}");
+    answers
 }
 
 /// What gdb prints when it is told `commands`.

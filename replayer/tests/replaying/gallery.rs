@@ -28,12 +28,20 @@ fn shell(place: &Place, line: &str) -> String {
     text(&output.stdout)
 }
 
+/// A session of gdb with a trace.
+fn debug(trace: &Path, exchanges: &[Exchange]) {
+    let commands = exchanges.iter().map(|exchange| exchange.command.as_str());
+    let answers = debugger::session(trace, &["--gdb"], commands);
+    exchanges.iter().zip(&answers).for_each(|(exchange, answer)| exchange.assert_answered_by(answer));
+}
+
 /// What a section says, done.
 fn walk(title: &str) {
     let (_, section) = sections().into_iter().find(|(known, _)| *known == title).unwrap();
     let blocks = blocks(section);
     let place = Place::new();
     let mut debugged = None;
+    let mut session = Vec::new();
     for (number, Block { language, text }) in blocks.iter().enumerate() {
         match *language {
             "c" => {
@@ -51,13 +59,13 @@ fn walk(title: &str) {
                 }
             }
             "gdb" => {
-                let exchanges = exchanges(text, "(gdb) ");
+                session.extend(exchanges(text, "(gdb) "));
+                // Words may stand between blocks of one session.
+                if blocks.get(number + 1).is_some_and(|next| next.language == "gdb") {
+                    continue;
+                }
                 let trace = debugged.take().expect("a trace that gdb shows");
-                let commands = exchanges.iter().map(|exchange| exchange.command.as_str());
-                let answers = debugger::session(&trace, &["--gdb"], commands);
-                exchanges.iter().zip(&answers).for_each(|(exchange, answer): (&Exchange, _)| {
-                    exchange.assert_answered_by(answer);
-                });
+                debug(&trace, &std::mem::take(&mut session));
             }
             other => panic!("{title} has a block of {other}"),
         }
