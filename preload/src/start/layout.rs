@@ -107,16 +107,17 @@ pub fn identity(thread: &Thread, stack: &InitialStack) -> ImageIdentity {
     }
 }
 
-/// Recording: logs the image.
+/// Recording: logs the image, which may be the recording's first.
 pub fn record(
     thread: &mut Thread,
     stack: &InitialStack,
     identity: &ImageIdentity,
     map_text: &[u8],
     mappings: &[Mapping],
+    is_first: bool,
 ) {
     let (mut path, mut directory) = ([0u8; 4096], [0u8; 4096]);
-    let executable = executable(stack, mappings, &mut path);
+    let executable = executable(stack, mappings, is_first, &mut path);
     let directory = kernel::current_directory(&mut directory).unwrap_or_default();
     // SAFETY: pairs of words have no padding.
     let auxiliary =
@@ -154,29 +155,25 @@ pub fn record(
     log::items_only(thread, Kind::Start, 0, 0);
 }
 
-/// The program's path: what its mapping is called, which is no new look into /proc. There, a newline is written as an
-/// escape.
-fn executable<'a>(stack: &InitialStack, mappings: &[Mapping<'a>], buffer: &'a mut [u8]) -> &'a [u8] {
+/// The program's path: of the recording's first program what was executed, since a replay executes that again, and the
+/// length of this name decides where the stack begins; its file may have been replaced or renamed meanwhile. Of others what
+/// their mapping is called, which is no new look into /proc. There, a newline is written as an escape.
+fn executable<'a>(
+    stack: &InitialStack,
+    mappings: &[Mapping<'a>],
+    is_first: bool,
+    buffer: &'a mut [u8],
+) -> &'a [u8] {
     const AT_ENTRY: u64 = 9;
+    if let Some(name) = stack.executed_name().filter(|_| is_first) {
+        return name.to_bytes();
+    }
     let entry = stack.auxiliary(AT_ENTRY).unwrap_or(0);
     let own = mappings.iter().find(|mapping| (mapping.begin..mapping.end).contains(&entry));
-    let name = match own {
+    match own {
         Some(own) if own.name.first() == Some(&b'/') && !own.name.contains(&b'\\') => own.name,
         _ => kernel::read_link(c"/proc/self/exe", buffer).unwrap_or_default(),
-    };
-    without_mark(name)
-}
-
-/// A path without the mark that the kernel puts behind it when the file is there no more, as when the program was built
-/// again just after it was executed: a replay begins where the length of the path that was executed says.
-fn without_mark(name: &[u8]) -> &[u8] {
-    let Some(path) = name.strip_suffix(b" (deleted)") else { return name };
-    // A file may be called so.
-    let mut text = Vec::with_capacity(name.len() + 1);
-    text.extend_from_slice(name);
-    text.push(0);
-    let is_there = CStr::from_bytes_with_nul(&text).is_ok_and(|name| kernel::status_of(name).is_ok());
-    if is_there { name } else { path }
+    }
 }
 
 /// The loader's mappings.

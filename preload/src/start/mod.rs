@@ -219,7 +219,7 @@ unsafe fn take_control(request: &Request) {
                 process::get().outputs.begin();
             }
             let identity = layout::identity(thread, &stack);
-            layout::record(thread, &stack, &identity, &map_text, &mappings);
+            layout::record(thread, &stack, &identity, &map_text, &mappings, begins_recording);
             if begins_recording {
                 // It can look at the program's files while that runs, and not when it has ended.
                 thread::wake_companion();

@@ -4,6 +4,7 @@ use crate::{FAILED, Place, altered, imitate, text};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 #[test]
@@ -51,8 +52,8 @@ fn a_program_that_has_changed_or_gone_is_replayed_from_the_trace() {
     replay();
 }
 
-#[test]
-fn a_program_that_goes_before_the_library_looks_is_replayed_from_the_trace() {
+/// Records a program that `goes` after it was executed, and before the library can look at it.
+fn assert_replayed_from_the_trace(goes: impl FnOnce(&Path)) {
     let place = Place::new();
     let (program, pipe) = (place.path("sh"), place.path("pipe"));
     std::fs::copy("/bin/sh", &program).unwrap();
@@ -68,7 +69,7 @@ fn a_program_that_goes_before_the_library_looks_is_replayed_from_the_trace() {
         std::thread::yield_now();
     }
     let writer = File::create(&pipe).unwrap();
-    std::fs::remove_file(&program).unwrap();
+    goes(&program);
     drop(writer);
     let recorded = tool.wait_with_output().unwrap();
     assert_eq!((recorded.status.code(), text(&recorded.stdout)), (Some(0), "trapped\n".to_owned()));
@@ -77,6 +78,18 @@ fn a_program_that_goes_before_the_library_looks_is_replayed_from_the_trace() {
         let replayed = place.replay();
         assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
         assert_eq!(replayed.stdout, recorded.stdout);
+    });
+}
+
+#[test]
+fn a_program_that_goes_before_the_library_looks_is_replayed_from_the_trace() {
+    assert_replayed_from_the_trace(|program| std::fs::remove_file(program).unwrap());
+}
+
+#[test]
+fn a_program_that_is_renamed_before_the_library_looks_is_replayed_from_the_trace() {
+    assert_replayed_from_the_trace(|program| {
+        std::fs::rename(program, program.with_file_name("another name for it")).unwrap();
     });
 }
 
