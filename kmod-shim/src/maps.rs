@@ -23,6 +23,12 @@ pub struct Mapping<'a> {
     pub name: &'a [u8],
 }
 
+/// Whether a file of this path is libc or the loader.
+pub fn is_of_libc(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    name.starts_with(b"libc.so") || name.starts_with(b"ld-linux")
+}
+
 /// The mappings in the text of a maps file; lines that are not understood are left out.
 pub fn parse(text: &[u8]) -> impl Iterator<Item = Mapping<'_>> {
     text.split(|byte| *byte == b'\n').filter_map(line)
@@ -59,4 +65,16 @@ pub fn hexadecimal(digits: &[u8]) -> Option<u64> {
         let digit = (*digit as char).to_digit(16)?;
         value.checked_mul(16)?.checked_add(digit as u64)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libc_and_the_loader_are_known_by_their_names() {
+        assert!(is_of_libc(b"/usr/lib/x86_64-linux-gnu/libc.so.6"));
+        assert!(is_of_libc(b"/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"));
+        assert!(!is_of_libc(b"/usr/lib/x86_64-linux-gnu/libcrypto.so.3"));
+    }
 }

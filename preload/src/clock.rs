@@ -9,6 +9,7 @@ use crate::{divergence, log, order, playback, process, sites, stop, time_stamps}
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 use kmod_shim::arch::native::raw;
+use kmod_shim::patch::near_memory::Region;
 use tracer_core::event::Kind;
 use tracer_core::session::Mode;
 
@@ -189,8 +190,9 @@ pub fn redirect(stack: &InitialStack) {
     let functions = unsafe { kmod_shim::vdso::Functions::at(base) };
     for (hook, original) in HOOKS.iter().zip(&ORIGINALS) {
         let Some(address) = functions.find(hook.name) else { continue };
-        let redirected =
-            sites::exclusively(|sites| sites.redirect(base, address, hook.hook as *const () as u64));
+        let redirected = sites::exclusively(|sites| {
+            sites.redirect(base, address, hook.hook as *const () as u64, Region::Common)
+        });
         match redirected {
             Some(continued) => original.store(continued, Ordering::Relaxed),
             None => process::end_recording(b"a function of this kernel's vDSO cannot be redirected"),

@@ -29,8 +29,18 @@ const LOWEST_ADDRESS: u64 = 64 << 10;
 /// How far a 32-bit displacement reaches.
 const REACH: u64 = i32::MAX as u64;
 
+/// Who has what a stub is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// Recording and replay: its address is the same in both.
+    Common,
+    /// Only one of them: its place is one that [`Region::Common`] never gets, whose addresses then stay the same.
+    Aside,
+}
+
 /// One mapping, filled from its start.
 struct Arena {
+    region: Region,
     start: u64,
     used: u64,
 }
@@ -39,8 +49,6 @@ struct Arena {
 #[derive(Default)]
 pub struct NearMemory {
     arenas: Vec<Arena>,
-    /// Where nothing else looks.
-    is_aside: bool,
 }
 
 /// Whether every byte of the arena at `arena` is within a jump's reach of every byte of `mapped`.
@@ -51,16 +59,16 @@ fn reaches(arena: u64, mapped: &Range<u64>) -> bool {
 }
 
 /// Where an arena for the object at `mapped` may go, in order.
-fn candidates(mapped: Range<u64>, is_aside: bool) -> impl Iterator<Item = u64> {
-    let first = if is_aside { PLACES_ABOVE_LIBRARIES } else { 0 };
+fn candidates(mapped: Range<u64>, region: Region) -> impl Iterator<Item = u64> {
+    let first = if region == Region::Aside { PLACES_ABOVE_LIBRARIES } else { 0 };
     let above = (first..first + PLACES_ABOVE_LIBRARIES).map(|index| ABOVE_LIBRARIES + index * ARENA_LENGTH);
     // A program linked at a fixed address (0x400000) has less than a large step below it.
     let step = if mapped.start > 2 * STEP_BELOW { STEP_BELOW } else { ARENA_LENGTH };
     let top = mapped.start - mapped.start % step;
-    let between = match is_aside {
-        false => 0,
-        true if step == STEP_BELOW => STEP_BELOW / 2,
-        true => LOWER,
+    let between = match region {
+        Region::Common => 0,
+        Region::Aside if step == STEP_BELOW => STEP_BELOW / 2,
+        Region::Aside => LOWER,
     };
     let below = (1..).map_while(move |count: u64| top.checked_sub(count.checked_mul(step)? + between));
     let below = below.take_while(|&address| address >= LOWEST_ADDRESS);
@@ -73,28 +81,30 @@ fn candidates(mapped: Range<u64>, is_aside: bool) -> impl Iterator<Item = u64> {
 impl NearMemory {
     /// Nothing mapped yet.
     pub const fn new() -> NearMemory {
-        NearMemory { arenas: Vec::new(), is_aside: false }
+        NearMemory { arenas: Vec::new() }
     }
 
-    /// As [`NearMemory::new`], for stubs that only one of the modes has: at places that the others never get, whose
-    /// addresses then stay the same.
-    pub const fn aside() -> NearMemory {
-        NearMemory { arenas: Vec::new(), is_aside: true }
-    }
-
-    /// The address that `length` bytes would get, near the object at `mapped`. They are the caller's after
+    /// The address that `length` bytes would get in a region, near the object at `mapped`. They are the caller's after
     /// [`NearMemory::take`].
     ///
     /// # Errors
     /// No memory can be mapped within reach.
-    pub fn offer(&mut self, kernel: &impl Kernel, mapped: &Range<u64>, length: u64) -> Result<u64, Refusal> {
-        let suits = |arena: &&Arena| arena.used + length <= ARENA_LENGTH && reaches(arena.start, mapped);
+    pub fn offer(
+        &mut self,
+        kernel: &impl Kernel,
+        region: Region,
+        mapped: &Range<u64>,
+        length: u64,
+    ) -> Result<u64, Refusal> {
+        let suits = |arena: &&Arena| {
+            arena.region == region && arena.used + length <= ARENA_LENGTH && reaches(arena.start, mapped)
+        };
         if let Some(arena) = self.arenas.iter().find(suits) {
             return Ok(arena.start + arena.used);
         }
         self.arenas.try_reserve(1).map_err(|_| Refusal::NoMemory)?;
-        let start = map(kernel, mapped, self.is_aside)?;
-        self.arenas.push(Arena { start, used: 0 });
+        let start = map(kernel, region, mapped)?;
+        self.arenas.push(Arena { region, start, used: 0 });
         Ok(start)
     }
 
@@ -116,10 +126,10 @@ impl NearMemory {
     }
 }
 
-fn map(kernel: &impl Kernel, mapped: &Range<u64>, is_aside: bool) -> Result<u64, Refusal> {
+fn map(kernel: &impl Kernel, region: Region, mapped: &Range<u64>) -> Result<u64, Refusal> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
     let mut last_error = libc::ENOMEM;
-    for address in candidates(mapped.clone(), is_aside) {
+    for address in candidates(mapped.clone(), region) {
         let result = kernel.map(address, ARENA_LENGTH, libc::PROT_READ | libc::PROT_EXEC, flags);
         if result as u64 == address {
             return Ok(address);

@@ -6,7 +6,7 @@ use super::assemble::{Assembled, CAPACITY, JUMP_LENGTH};
 use super::detour::{detour, replacement};
 use super::eh_frame::{Function, Segment, function_containing};
 use super::kernel::{Kernel, Piece};
-use super::near_memory::NearMemory;
+use super::near_memory::{NearMemory, Region};
 use super::object::Object;
 use super::origins::Origins;
 use super::plan::{Others, plan};
@@ -40,8 +40,6 @@ pub struct Rewriter<K> {
     kernel: K,
     entry: u64,
     memory: NearMemory,
-    /// For what [`Rewriter::redirect_aside`] adds.
-    aside: NearMemory,
     /// Sorted by address.
     patches: Vec<Patch>,
 }
@@ -72,7 +70,7 @@ impl<K: Kernel> Rewriter<K> {
     /// Rewritten sites will go to `entry`, with the address to continue at in rcx and everything else as the
     /// program had it at its `syscall` instruction. Nothing is mapped or changed yet.
     pub const fn new(kernel: K, entry: u64) -> Rewriter<K> {
-        Rewriter { kernel, entry, memory: NearMemory::new(), aside: NearMemory::aside(), patches: Vec::new() }
+        Rewriter { kernel, entry, memory: NearMemory::new(), patches: Vec::new() }
     }
 
     /// Makes the `syscall` instruction at `site`, in `object`'s code, go to the entry without a trap from now
@@ -93,7 +91,8 @@ impl<K: Kernel> Rewriter<K> {
         }
         // SAFETY: the caller vouches for the object.
         let function = unsafe { function_of(object, site) }?;
-        let stub_address = self.memory.offer(&self.kernel, &object.mapped, CAPACITY as u64)?;
+        let stub_address =
+            self.memory.offer(&self.kernel, Region::Common, &object.mapped, CAPACITY as u64)?;
         let mut restored = Vec::new();
         // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use.
         let code = self.unpatched(unsafe { memory(&object.code) }, &function, &mut restored)?;
@@ -103,8 +102,8 @@ impl<K: Kernel> Rewriter<K> {
         unsafe { self.apply(object, &jump, others) }
     }
 
-    /// Makes calls of the function that begins at `address`, in `object`'s code, go to `hook`; gives an address
-    /// that can be called in place of the function.
+    /// Makes calls of the function that begins at `address`, in `object`'s code, go to `hook`, by a stub in `region`; gives
+    /// an address that can be called in place of the function.
     ///
     /// # Errors
     /// Why the function stays as it is.
@@ -118,28 +117,10 @@ impl<K: Kernel> Rewriter<K> {
         address: u64,
         hook: u64,
         others: Others,
+        region: Region,
     ) -> Result<u64, Refusal> {
         // SAFETY: the caller vouches for all of it.
-        unsafe { self.lead_elsewhere(object, address, hook, Some(others), false) }
-    }
-
-    /// As [`Rewriter::redirect`], and leaves the addresses alone that all other changes get: for what is done in one of the
-    /// modes only.
-    ///
-    /// # Errors
-    /// Why the function stays as it is.
-    ///
-    /// # Safety
-    /// As [`Rewriter::redirect`].
-    pub unsafe fn redirect_aside(
-        &mut self,
-        object: &Object,
-        address: u64,
-        hook: u64,
-        others: Others,
-    ) -> Result<u64, Refusal> {
-        // SAFETY: the caller vouches for all of it.
-        unsafe { self.lead_elsewhere(object, address, hook, Some(others), true) }
+        unsafe { self.lead_elsewhere(object, address, hook, Some(others), region) }
     }
 
     /// As [`Rewriter::redirect`], for a function that will not be called any more. No other thread may run.
@@ -151,7 +132,7 @@ impl<K: Kernel> Rewriter<K> {
     /// As [`Rewriter::redirect`]; no thread is in the function.
     pub unsafe fn replace(&mut self, object: &Object, address: u64, hook: u64) -> Result<(), Refusal> {
         // SAFETY: the caller vouches for all of it.
-        unsafe { self.lead_elsewhere(object, address, hook, None, false) }.map(|_| ())
+        unsafe { self.lead_elsewhere(object, address, hook, None, Region::Common) }.map(|_| ())
     }
 
     /// # Safety
@@ -162,12 +143,11 @@ impl<K: Kernel> Rewriter<K> {
         address: u64,
         hook: u64,
         others: Option<Others>,
-        is_aside: bool,
+        region: Region,
     ) -> Result<u64, Refusal> {
         // SAFETY: the caller vouches for the object.
         let function = unsafe { function_of(object, address) }?;
-        let place = if is_aside { &mut self.aside } else { &mut self.memory };
-        let trampoline = place.offer(&self.kernel, &object.mapped, CAPACITY as u64)?;
+        let trampoline = self.memory.offer(&self.kernel, region, &object.mapped, CAPACITY as u64)?;
         let mut restored = Vec::new();
         // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use. So is the
         // read-only data that the unwind tables are in.
@@ -201,7 +181,7 @@ impl<K: Kernel> Rewriter<K> {
 
     /// The mappings that were made, for whoever hides ours from the program.
     pub fn mappings(&self) -> impl Iterator<Item = Range<u64>> {
-        self.memory.mappings().chain(self.aside.mappings())
+        self.memory.mappings()
     }
 
     /// `code`, with what was changed in `function` as it was before (in `restored`), if anything was: a branch
@@ -243,9 +223,7 @@ impl<K: Kernel> Rewriter<K> {
             return Err(Refusal::AlreadyPatched);
         }
         self.patches.try_reserve(1).map_err(|_| Refusal::NoMemory)?;
-        let place =
-            if self.memory.mapping_of(stub.address()).is_some() { &mut self.memory } else { &mut self.aside };
-        let arena = place.mapping_of(stub.address()).ok_or(Refusal::TooFar)?;
+        let arena = self.memory.mapping_of(stub.address()).ok_or(Refusal::TooFar)?;
         let replaced = address..address + JUMP_LENGTH as u64;
         // SAFETY: it is code of the object.
         let original = unsafe { memory(&replaced) }.bytes.first_chunk().copied();
@@ -267,7 +245,7 @@ impl<K: Kernel> Rewriter<K> {
         // That is in code of the object, and the caller knows who executes it.
         let written = unsafe { write(&self.kernel, &[written_stub, written_jump]) };
         if matches!(written, Ok(()) | Err(Refusal::LeftWritable(_))) {
-            place.take(stub.address(), stub.bytes().len() as u64);
+            self.memory.take(stub.address(), stub.bytes().len() as u64);
             let (origins, stub) = (*stub.origins(), stub.address()..stub.end());
             self.patches.insert(index, Patch { address, original, site, stub, origins });
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use kmod_shim::patch::Refusal;
 use kmod_shim::patch::kernel::Kernel;
-use kmod_shim::patch::near_memory::{ARENA_LENGTH, NearMemory};
+use kmod_shim::patch::near_memory::{ARENA_LENGTH, NearMemory, Region};
 
 /// Address space of which some is taken.
 struct Space {
@@ -56,7 +56,7 @@ fn each_kind_of_object_gets_memory_in_its_reach_and_out_of_the_way() {
         ("program at a fixed address", NOTHING, FIXED_PROGRAM, 0x3f_0000),
     ];
     for (name, taken, mapped, expected) in rows {
-        let offered = NearMemory::new().offer(&Space::without(taken), &mapped, 160);
+        let offered = NearMemory::new().offer(&Space::without(taken), Region::Common, &mapped, 160);
         assert_eq!(offered, Ok(expected), "{name}");
     }
 }
@@ -65,17 +65,17 @@ fn each_kind_of_object_gets_memory_in_its_reach_and_out_of_the_way() {
 fn what_lies_aside_is_where_nothing_else_comes() {
     for mapped in [LIBRARY, PROGRAM, FIXED_PROGRAM] {
         let space = Space::without(NOTHING);
-        let (mut memory, mut aside) = (NearMemory::new(), NearMemory::aside());
-        let first = aside.offer(&space, &mapped, 160).expect("memory");
-        aside.take(first, 160);
+        let mut memory = NearMemory::new();
+        let first = memory.offer(&space, Region::Aside, &mapped, 160).expect("memory");
+        memory.take(first, 160);
         let others: Vec<_> = (0..20)
             .map(|_| {
-                let address = memory.offer(&space, &mapped, 60 << 10).expect("memory");
+                let address = memory.offer(&space, Region::Common, &mapped, 60 << 10).expect("memory");
                 memory.take(address, 60 << 10);
                 address
             })
             .collect();
-        let arena = aside.mapping_of(first).expect("a mapping");
+        let arena = memory.mapping_of(first).expect("a mapping");
         assert!(others.iter().all(|other| !arena.contains(other)), "{arena:x?}");
     }
 }
@@ -86,8 +86,12 @@ fn what_was_taken_is_not_offered_again() {
     let mut memory = NearMemory::new();
     let mut previous_end = 0;
     for count in 0..2000 {
-        let address = memory.offer(&space, &LIBRARY, 160).expect("memory");
-        assert_eq!(memory.offer(&space, &LIBRARY, 160), Ok(address), "offered until it is taken");
+        let address = memory.offer(&space, Region::Common, &LIBRARY, 160).expect("memory");
+        assert_eq!(
+            memory.offer(&space, Region::Common, &LIBRARY, 160),
+            Ok(address),
+            "offered until it is taken"
+        );
         assert!(address >= previous_end && address.is_multiple_of(16), "stub {count} at {address:#x}");
         assert!(memory.mapping_of(address).is_some_and(|mapping| address + 160 <= mapping.end));
         memory.take(address, 41 + count % 100);
@@ -96,7 +100,7 @@ fn what_was_taken_is_not_offered_again() {
     let mappings: Vec<_> = memory.mappings().collect();
     assert!(mappings.len() > 1, "{mappings:x?}");
     assert_eq!(
-        memory.offer(&space, &PROGRAM, 160),
+        memory.offer(&space, Region::Common, &PROGRAM, 160),
         Ok(0x5555_5400_0000),
         "the library's is out of its reach"
     );
@@ -105,15 +109,15 @@ fn what_was_taken_is_not_offered_again() {
 #[test]
 fn nowhere_in_reach_is_an_error() {
     let everything = Space::without(0..u64::MAX);
-    let refused = NearMemory::new().offer(&everything, &PROGRAM, 160);
+    let refused = NearMemory::new().offer(&everything, Region::Common, &PROGRAM, 160);
     assert_eq!(refused, Err(Refusal::NoMemoryNear(libc::EEXIST)));
 
     let exhausted = Space { answer: -libc::ENOMEM as isize, ..Space::without(NOTHING) };
-    let refused = NearMemory::new().offer(&exhausted, &PROGRAM, 160);
+    let refused = NearMemory::new().offer(&exhausted, Region::Common, &PROGRAM, 160);
     assert_eq!(refused, Err(Refusal::NoMemoryNear(libc::ENOMEM)));
     assert_eq!(exhausted.taken.borrow().len(), 2, "no second attempt when memory is what is missing");
 
     let enormous = 0x1_0000_0000..0x2_0000_0000;
-    let refused = NearMemory::new().offer(&Space::without(NOTHING), &enormous, 160);
+    let refused = NearMemory::new().offer(&Space::without(NOTHING), Region::Common, &enormous, 160);
     assert_eq!(refused, Err(Refusal::NoMemoryNear(libc::ENOMEM)), "its far end is out of reach");
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::process::{Direct, copy, in_child, mapping_of, mappings, object_containing};
+use kmod_shim::patch::near_memory::Region;
 use kmod_shim::patch::object::Object;
 use kmod_shim::patch::{Others, Rewriter};
 
@@ -42,8 +43,9 @@ fn vdso_functions_can_be_hooked_and_still_called() {
         for (name, function) in &functions {
             // SAFETY: the object is the vDSO, and this process has one thread, which is here. The hook has the
             // signature of the one function that is called below.
-            let original =
-                unsafe { rewriter.redirect(&probe, *function, address_of_hook(), Others::Stopped) };
+            let original = unsafe {
+                rewriter.redirect(&probe, *function, address_of_hook(), Others::Stopped, Region::Common)
+            };
             let original = original.unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
             if name == "__vdso_clock_gettime" {
                 ORIGINAL.store(original, Ordering::Relaxed);

@@ -97,7 +97,6 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
 
 fn make(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     thread.calls += 1;
-    watch::accesses::open_all();
     check::before_call(thread, frame);
     thread.items.clear();
     if crate::process::get().filters.any() && !seccomp::permits(thread, frame, syscall) {
@@ -107,8 +106,9 @@ fn make(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
         return plain::record(thread, frame, syscall);
     }
     memory::give_back_code(syscall, &frame.arguments());
-    if crate::process::get().mode == Mode::Record {
-        memory::before_call(thread, syscall, &frame.arguments());
+    match crate::process::get().mode {
+        Mode::Record => memory::before_call(thread, syscall, &frame.arguments()),
+        Mode::Replay => watch::accesses::open_all(),
     }
     if let Some(error) = memory::refusal(syscall, &frame.arguments()) {
         return refuse(thread, frame, syscall, error, false);

@@ -12,6 +12,7 @@ use crate::thread;
 use crate::{sites, stop, watch};
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use kmod_shim::patch::near_memory::Region;
 use kmod_shim::vdso::{Function, Functions};
 use tracer_core::session::functions;
 
@@ -147,7 +148,9 @@ pub fn install(mappings: &[Mapping]) {
             continue;
         }
         let hook = imitate_points as *const () as u64 + count as u64 * STRIDE;
-        if let Some(original) = sites::exclusively(|sites| sites.redirect(base, address, hook)) {
+        if let Some(original) =
+            sites::exclusively(|sites| sites.redirect(base, address, hook, Region::Common))
+        {
             ORIGINALS[count].store(original, Ordering::Relaxed);
             ADDRESSES[count].store(address, Ordering::Relaxed);
             let number = functions::number(name).map_or(0, |number| number as u8 + 1);
@@ -162,12 +165,12 @@ pub fn is_hooked(address: u64) -> bool {
     ADDRESSES.iter().any(|known| known.load(Ordering::Relaxed) == address)
 }
 
-/// A thread calls one of the functions.
 /// Where the functions go on, and where they begin.
 pub fn moved() -> impl Iterator<Item = (&'static AtomicU64, &'static AtomicU64)> {
     ORIGINALS.iter().zip(&ADDRESSES)
 }
 
+/// A thread calls one of the functions.
 extern "C" fn passed(kept: &Kept) {
     let thread = thread::current();
     super::pass(thread, Place::Safepoint);

@@ -68,9 +68,7 @@ pub fn handle(thread: &mut Thread, signal: i32, information: &mut Information, c
         return;
     }
     decide(thread, signal, information, context);
-    if !crate::start::is_our_code(context.machine.rip) {
-        watch::accesses::before_program(thread);
-    }
+    watch::accesses::after_signal(thread, &context.machine);
 }
 
 fn decide(thread: &mut Thread, signal: i32, information: &mut Information, context: &mut UserContext) {

@@ -35,10 +35,7 @@ pub extern "C" fn imitate_signal_handler(
     }
     if let Some(reason) = stop::reason(signal, information) {
         stop::interrupted(thread, context, reason);
-        if !crate::start::is_our_code(context.machine.rip) {
-            watch::accesses::before_program(thread);
-        }
-        return;
+        return watch::accesses::after_signal(thread, &context.machine);
     }
     // The kernel marks what instructions cause with positive codes; kill and its relatives have 0 or less.
     if SYNCHRONOUS & bit(signal) != 0 && code_of(information) > 0 {

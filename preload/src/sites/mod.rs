@@ -13,6 +13,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use generated::Generated;
 use kmod_shim::arch::native::{entry, lazy_binding};
+use kmod_shim::patch::near_memory::Region;
 use kmod_shim::patch::{
     Others, Rewriter,
     kernel::{Kernel, Piece},
@@ -134,18 +135,11 @@ impl Sites {
         }
     }
 
-    /// Makes calls of the vDSO's function at `address` go to `hook`; where to call the function itself.
-    pub fn redirect(&mut self, base: u64, address: u64, hook: u64) -> Option<u64> {
+    /// Makes calls of the vDSO's function at `address` go to `hook`, by a stub in `region`; where to call the function itself.
+    pub fn redirect(&mut self, base: u64, address: u64, hook: u64, region: Region) -> Option<u64> {
         let object = read_object(base, base + 4096, address)?;
         // SAFETY: the vDSO stays loaded; no other thread exists yet; hooks have the functions' signatures.
-        unsafe { self.rewriter.redirect(&object, address, hook, Others::Stopped) }.ok()
-    }
-
-    /// As [`Sites::redirect`], for what is done in one of the modes only: what both do is where it was.
-    pub fn redirect_aside(&mut self, base: u64, address: u64, hook: u64) -> Option<u64> {
-        let object = read_object(base, base + 4096, address)?;
-        // SAFETY: as in `redirect`.
-        unsafe { self.rewriter.redirect_aside(&object, address, hook, Others::Stopped) }.ok()
+        unsafe { self.rewriter.redirect(&object, address, hook, Others::Stopped, region) }.ok()
     }
 
     /// Makes calls of the function at `address` go to `hook`, and nothing go to the function any more. Whether that could be

@@ -127,14 +127,16 @@ pub fn called(thread: &mut Thread, frame: &Frame, number: u64) {
     // A call leaves its arguments where they are.
     let [first, second, ..] = frame.arguments();
     let gone = match number as i64 {
-        libc::SYS_mmap => (result, second),
-        libc::SYS_munmap | libc::SYS_mremap => (first, second),
-        libc::SYS_mprotect | libc::SYS_brk | libc::SYS_shmat | libc::SYS_shmdt => (0, 0),
+        libc::SYS_mmap => Some(result),
+        libc::SYS_munmap | libc::SYS_mremap => Some(first),
+        libc::SYS_mprotect | libc::SYS_brk | libc::SYS_shmat | libc::SYS_shmdt => None,
         _ => return,
     };
     state().closed.forget();
-    if gone.1 != 0 && (result as i64) >= 0 {
-        forgets(thread, gone.0, gone.1);
+    if let Some(address) = gone
+        && result as i64 >= 0
+    {
+        forgets(thread, address, second);
     }
 }
 
@@ -154,6 +156,14 @@ pub fn before_program(thread: &Thread) {
     if are_told() {
         state().rounds += 1;
         close(thread);
+    }
+}
+
+/// A signal was handled; the thread goes on from `machine`, in the program's code or in ours.
+#[inline]
+pub fn after_signal(thread: &Thread, machine: &MachineContext) {
+    if are_told() && !start::is_our_code(machine.rip) {
+        before_program(thread);
     }
 }
 
@@ -244,7 +254,7 @@ pub fn handle(thread: &mut Thread, signal: i32, machine: &mut MachineContext) ->
         }
         return true;
     }
-    if is_ours && access == Wanted::Write && state.closed.open_for_writing(machine.cr2) {
+    if is_ours && access == Wanted::Write && state.closed.was_opened(machine.cr2) {
         note(thread, machine.cr2, access);
         return true;
     }
@@ -262,7 +272,6 @@ fn tell(thread: &mut Thread, machine: &mut MachineContext, wanted: Wanted) {
         stack: machine.rsp,
         top: log::read_value(machine.rsp).unwrap_or(0),
         writes: wanted == Wanted::Write,
-        count: machine.rcx.min(u32::MAX.into()) as u32,
     };
     let number = [thread.stream.into(), thread.watch.accesses];
     thread.watch.accesses += 1;
@@ -273,26 +282,12 @@ fn tell(thread: &mut Thread, machine: &mut MachineContext, wanted: Wanted) {
     super::put(thread, record);
     let state = state();
     let row = state.rows.entry(page_of(machine.cr2)).or_default();
-    let is_busy = row.add(thread.stream, state.rounds, is_atomic(&access.code));
+    let is_busy = row.add(thread.stream, state.rounds, access.is_atomic());
     state.closed.open_page(machine.cr2, Wanted::Write);
     // Who makes steps for another reason looks after them.
     if !is_busy && machine.rflags & TRAP == 0 {
         thread.watch.step = Some(machine.rip);
         machine.rflags |= TRAP;
-    }
-}
-
-/// Whether the instruction is `xchg` with memory or has a `lock` prefix.
-fn is_atomic(code: &[u8; 16]) -> bool {
-    const LOCK: u8 = 0xf0;
-    const OPERAND_SIZE: u8 = 0x66;
-    const REX: core::ops::RangeInclusive<u8> = 0x40..=0x4f;
-    const XCHG: core::ops::RangeInclusive<u8> = 0x86..=0x87;
-    let mut rest = code.iter().skip_while(|byte| **byte == OPERAND_SIZE).copied();
-    match rest.next() {
-        Some(byte) if REX.contains(&byte) => rest.next().is_some_and(|byte| XCHG.contains(&byte)),
-        Some(byte) => byte == LOCK || XCHG.contains(&byte),
-        None => false,
     }
 }
 

@@ -18,6 +18,7 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use kmod_shim::arch::native::{entry::ThreadRegister, frame::Frame};
+use kmod_shim::patch::near_memory::Region;
 use kmod_shim::vdso::Functions;
 use tracer_core::session::functions::{self, Deed, FUNCTIONS, Lock};
 use tracer_core::session::watch::{CHUNK, RECORDS, Record, chunk_offset, what};
@@ -184,7 +185,8 @@ pub fn install(thread: &mut Thread, mappings: &[Mapping]) {
             continue;
         }
         let hook = imitate_watch as *const () as u64 + count as u64 * STRIDE;
-        if let Some(original) = sites::exclusively(|sites| sites.redirect_aside(base, function.address, hook))
+        if let Some(original) =
+            sites::exclusively(|sites| sites.redirect(base, function.address, hook, Region::Aside))
         {
             ADDRESSES[count].store(function.address, Ordering::Relaxed);
             ORIGINALS[count].store(original, Ordering::Relaxed);

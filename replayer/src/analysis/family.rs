@@ -112,6 +112,12 @@ impl Family {
         self.members.entry(stream).or_default()
     }
 
+    /// Process id, thread id, and name of a stream's thread.
+    pub fn who(&self, stream: u32) -> (u32, u32, String) {
+        let member = self.members.get(&stream);
+        member.map_or_else(Default::default, |member| (member.process, member.thread, member.short_name()))
+    }
+
     /// The first thread of the process that `stream` is of.
     pub fn leader(&self, mut stream: u32) -> u32 {
         // A creator's number is lower: this ends.

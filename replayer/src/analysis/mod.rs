@@ -7,6 +7,7 @@ mod diff;
 mod export;
 mod extract;
 mod family;
+mod findings;
 mod grep;
 mod locks;
 mod objects;

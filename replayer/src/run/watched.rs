@@ -25,11 +25,19 @@ pub struct Watched {
     pub ends_early: Option<String>,
 }
 
+impl Watched {
+    /// Says on stderr that the recording ends before the program does, if that is so.
+    pub fn say_how_it_ends(&self) {
+        if let Some(how) = &self.ends_early {
+            eprintln!("imitate: the recording ends before the program did: {how}");
+        }
+    }
+}
+
 /// What a replay is to tell of accesses to memory.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub enum Accesses<'a> {
     /// Nothing.
-    #[default]
     Untold,
     /// The pages that more than one thread uses.
     Pages,

@@ -1,5 +1,6 @@
 //! `replay --gdb`.
 
+use crate::document::Exchange;
 use crate::{Place, imitate, text};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -44,6 +45,13 @@ pub fn session<'a>(trace: &Path, options: &[&str], commands: impl Iterator<Item 
     // One that is missing would be one that is not looked at. What `quit` says is behind the last.
     assert_eq!(answers.len(), commands.len() + 1, "gdb has ended early:\n{printed}");
     answers
+}
+
+/// gdb answers what a document says.
+pub fn assert_session(trace: &Path, exchanges: &[Exchange]) {
+    let commands = exchanges.iter().map(|exchange| exchange.command.as_str());
+    let answers = session(trace, &["--gdb"], commands);
+    exchanges.iter().zip(&answers).for_each(|(exchange, answer)| exchange.assert_answered_by(answer));
 }
 
 /// What gdb prints when it is told `commands`.

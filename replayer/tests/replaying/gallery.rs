@@ -1,6 +1,6 @@
 //! The sections of docs/GALLERY.md: their programs fail, and their commands lead to the guilty line.
 
-use crate::document::{Block, Exchange, blocks, exchanges};
+use crate::document::{Block, blocks, exchanges};
 use crate::{Place, debugger, imitate, text};
 use std::path::Path;
 use std::process::Command;
@@ -26,13 +26,6 @@ fn shell(place: &Place, line: &str) -> String {
     // What is said on either is what a user sees.
     let output = command.arg("-c").arg(format!("{{ {line}; }} 2>&1")).output().unwrap();
     text(&output.stdout)
-}
-
-/// A session of gdb with a trace.
-fn debug(trace: &Path, exchanges: &[Exchange]) {
-    let commands = exchanges.iter().map(|exchange| exchange.command.as_str());
-    let answers = debugger::session(trace, &["--gdb"], commands);
-    exchanges.iter().zip(&answers).for_each(|(exchange, answer)| exchange.assert_answered_by(answer));
 }
 
 /// What a section says, done.
@@ -65,7 +58,7 @@ fn walk(title: &str) {
                     continue;
                 }
                 let trace = debugged.take().expect("a trace that gdb shows");
-                debug(&trace, &std::mem::take(&mut session));
+                debugger::assert_session(&trace, &std::mem::take(&mut session));
             }
             other => panic!("{title} has a block of {other}"),
         }

@@ -1,7 +1,7 @@
 //! The session of docs/DEBUGGING.md: its program crashes, its commands say what the document says.
 
 use crate::Place;
-use crate::debugger::{compile, session};
+use crate::debugger::{assert_session, compile};
 use crate::document::{blocks, exchanges};
 
 const DOCUMENT: &str = include_str!("../../../docs/DEBUGGING.md");
@@ -22,7 +22,5 @@ fn the_walk_through_says_what_happens() {
     let text: Vec<&str> = of("gdb").map(|block| block.text.as_str()).collect();
     let exchanges = exchanges(&text.join("\n"), "(gdb) ");
     assert!(exchanges.len() > 15);
-    let commands = exchanges.iter().map(|exchange| exchange.command.as_str());
-    let answered = session(&place.trace(), &["--gdb"], commands);
-    exchanges.iter().zip(&answered).for_each(|(exchange, answer)| exchange.assert_answered_by(answer));
+    assert_session(&place.trace(), &exchanges);
 }

@@ -114,11 +114,24 @@ pub struct Access {
     pub top: u64,
     /// It writes.
     pub writes: bool,
-    /// What rcx is, as far as it is a count: how often a string instruction is repeated.
-    pub count: u32,
 }
 
 impl Access {
+    /// Whether nobody else gets in between what it reads and what it writes: `xchg` with memory, and what has a `lock` prefix.
+    pub fn is_atomic(&self) -> bool {
+        const LOCK: u8 = 0xf0;
+        /// Segments, sizes of operand and address, and `repne` and `rep`, which announce transactions to `lock`.
+        const OTHERS: [u8; 10] = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf2, 0xf3];
+        const REX: core::ops::RangeInclusive<u8> = 0x40..=0x4f;
+        const XCHG: core::ops::RangeInclusive<u8> = 0x86..=0x87;
+        let mut rest = self.code.iter().skip_while(|byte| OTHERS.contains(byte));
+        match rest.next() {
+            Some(byte) if REX.contains(byte) => rest.next().is_some_and(|byte| XCHG.contains(byte)),
+            Some(byte) => *byte == LOCK || XCHG.contains(byte),
+            None => false,
+        }
+    }
+
     /// As a record of the thread with this stream, which has taken so many events.
     pub fn to_record(self, stream: u32, event: u64) -> Record {
         let [first, second] =
@@ -133,7 +146,7 @@ impl Access {
             stream,
             what: what::ACCESSES,
             function: self.writes.into(),
-            kind: self.count,
+            kind: 0,
             result: 0,
             stack: self.stack,
             top: self.top,
@@ -152,7 +165,6 @@ impl Access {
             stack: record.stack,
             top: record.top,
             writes: record.function != 0,
-            count: record.kind,
         }
     }
 }
@@ -237,7 +249,7 @@ mod tests {
     #[test]
     fn an_access_is_what_its_record_says() {
         let code = std::array::from_fn(|i| i as u8 + 1);
-        let access = Access { address: 1, instruction: 2, code, stack: 3, top: 4, writes: true, count: 7 };
+        let access = Access { address: 1, instruction: 2, code, stack: 3, top: 4, writes: true };
         let record = access.to_record(5, 6);
         assert_eq!((record.what, record.stream, record.event), (what::ACCESSES, 5, 6));
         assert_eq!(Access::from_record(&record), access);

@@ -39,6 +39,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 pub use enclosed::Enclosure;
 use kmod_shim::arch::native::frame::Frame;
 use kmod_shim::arch::native::raw;
+use kmod_shim::patch::near_memory::Region;
 use kmod_shim::vdso::{Function, Functions};
 pub use once::Initialiser;
 use original::Original;
@@ -141,7 +142,7 @@ fn redirect(base: u64, function: &Function, rows: &[&[Row]], redirected: &mut Ve
     let original = entry.and_then(|entry| {
         sites::exclusively(|sites| match row.equivalent {
             Some(equivalent) => sites.replace(base, function.address, entry).then(equivalent),
-            None => sites.redirect(base, function.address, entry),
+            None => sites.redirect(base, function.address, entry, Region::Common),
         })
     });
     keep(original, function, row.original);
@@ -154,7 +155,11 @@ fn enclose(base: u64, function: &Function, redirected: &mut Vec<u64>) {
         redirected.push(function.address);
         // A variadic one may be called by way of this.
         original.set(function.address);
-        keep(sites::exclusively(|sites| sites.redirect(base, function.address, hook)), function, original);
+        keep(
+            sites::exclusively(|sites| sites.redirect(base, function.address, hook, Region::Common)),
+            function,
+            original,
+        );
     }
 }
 

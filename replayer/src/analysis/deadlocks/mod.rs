@@ -3,13 +3,12 @@
 mod cycles;
 mod graph;
 
-use super::family::Family;
+use super::findings::show;
 use super::watched::{LockId, Sort, Space, Told, Waiting, run, tell};
 use crate::arguments::Deadlocks;
 use crate::manage::locate;
-use crate::pager;
 use anstyle::{AnsiColor, Style};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use cycles::deadlocked;
 use graph::{Edge, Graph};
 use serde::Serialize;
@@ -68,27 +67,7 @@ pub fn deadlocks(options: &Deadlocks) -> Result<bool> {
     for cycle in graph.inversions() {
         findings.push(Finding::Inversion { threads: cycle.iter().map(|edge| step(&told, edge)).collect() });
     }
-    pager::begin();
-    let mut out = anstream::stdout().lock();
-    for finding in &findings {
-        if options.json {
-            writeln!(out, "{}", serde_json::to_string(finding).context("cannot write JSON")?)?;
-        } else {
-            print(finding, &mut out)?;
-        }
-    }
-    if findings.is_empty() && !options.json {
-        eprintln!("imitate: no deadlock, and no locks in orders that could lead to one");
-    }
-    Ok(!findings.is_empty())
-}
-
-/// Process id, thread id, and name.
-fn who(family: &Family, stream: u32) -> (u32, u32, String) {
-    family
-        .members
-        .get(&stream)
-        .map_or_else(Default::default, |member| (member.process, member.thread, member.short_name()))
+    show(&findings, options.json, "no deadlock, and no locks in orders that could lead to one", print)
 }
 
 fn object(told: &Told, lock: LockId) -> String {
@@ -97,8 +76,8 @@ fn object(told: &Told, lock: LockId) -> String {
 
 fn blocked(told: &Told, waiting: &Waiting) -> Blocked {
     let taking = &waiting.taking;
-    let (process, thread, name) = who(&told.family, taking.stream);
-    let held_by: Vec<u32> = waiting.holders.iter().map(|stream| who(&told.family, *stream).1).collect();
+    let (process, thread, name) = told.family.who(taking.stream);
+    let held_by: Vec<u32> = waiting.holders.iter().map(|stream| told.family.who(*stream).1).collect();
     let object = match (taking.sort, held_by.first()) {
         (Sort::Thread, Some(thread)) => thread.to_string(),
         _ => object(told, taking.object),
@@ -108,7 +87,7 @@ fn blocked(told: &Told, waiting: &Waiting) -> Blocked {
 }
 
 fn step(told: &Told, edge: &Edge) -> Step {
-    let (process, thread, name) = who(&told.family, edge.past.stream);
+    let (process, thread, name) = told.family.who(edge.past.stream);
     let space: Space = edge.held.space;
     Step {
         process,
@@ -122,7 +101,7 @@ fn step(told: &Told, edge: &Edge) -> Step {
     }
 }
 
-fn print(finding: &Finding, out: &mut impl Write) -> Result<()> {
+fn print(finding: &Finding, out: &mut dyn Write) -> Result<()> {
     const BAD: Style = AnsiColor::Red.on_default().bold();
     const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
     match finding {

@@ -3,20 +3,18 @@
 use super::super::watched::{Code, Hold, How, Images, LockId, Observer, Past, Seen, Sort, Space, Taking};
 use super::instruction::Instructions;
 use super::order::{Order, Place};
-use super::shadow::Shadow;
-use std::cell::RefCell;
+use super::shadow::{Shadow, words};
+use super::site::Site;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
-use tracer_core::session::functions::{self, Deed, FUNCTIONS, Lock, Manner};
+use tracer_core::session::functions::{Deed, FUNCTIONS, Lock, Manner};
 use tracer_core::session::watch::{Access, Record, what};
 
 /// Bytes of the largest object of libc that threads are ordered by, `pthread_rwlock_t`.
 const LARGEST: u64 = 56;
 /// Bytes of a mutex.
 const MUTEX: u64 = 40;
-/// Bytes that are atomic or not together.
-const WORD: u64 = 8;
 
 /// An access that is part of a race.
 #[derive(Clone, Debug)]
@@ -64,12 +62,7 @@ pub struct Finder<'a> {
     atomic: HashSet<(Space, u64)>,
     /// Where libc's objects are, and their sizes in bytes.
     objects: BTreeMap<Space, BTreeMap<u64, u64>>,
-    /// Whose code is where.
-    code: RefCell<HashMap<(Space, u64), Option<Code>>>,
-    /// Whether an instruction belongs to a library of atomic accesses.
-    atomics: HashMap<(Space, u64), bool>,
-    /// Whether an instruction of libc's belongs to a function that only works on memory.
-    plain: RefCell<HashMap<(Space, u64), bool>>,
+    sites: HashMap<(Space, u64), Site>,
     /// What each thread had locked at its last access.
     held: HashMap<u32, Rc<[LockId]>>,
     /// All accesses that were looked at.
@@ -87,9 +80,7 @@ impl<'a> Finder<'a> {
             shadow: Shadow::default(),
             atomic: HashSet::new(),
             objects: BTreeMap::new(),
-            code: RefCell::new(HashMap::new()),
-            atomics: HashMap::new(),
-            plain: RefCell::new(HashMap::new()),
+            sites: HashMap::new(),
             held: HashMap::new(),
             racers: Vec::new(),
             races: BTreeMap::new(),
@@ -108,12 +99,11 @@ impl<'a> Finder<'a> {
                 what::EXECUTES => *images += 1,
                 what::ACCESSES => {
                     let (space, access) = ((process, *images), Access::from_record(record));
-                    let deed = self.instructions.look(&access);
-                    let is_inside = self.whose(space, access.instruction) == Some(Code::Libc)
-                        && self.returns_to(space, &access).is_none();
-                    let is_atomic = deed.is_atomic || self.is_library_of_atomics(space, access.instruction);
-                    if is_atomic && !is_inside {
-                        self.atomic.extend(words(access.address, deed.size).map(|word| (space, word)));
+                    let site = self.site(space, access.instruction);
+                    let is_atomic = access.is_atomic() || site.is_library_of_atomics;
+                    if is_atomic && self.place_of(space, &access).is_some() {
+                        let size = self.instructions.look(&access).size;
+                        self.atomic.extend(words(access.address, size).map(|word| (space, word)));
                     }
                 }
                 what::CALLS => {
@@ -131,29 +121,21 @@ impl<'a> Finder<'a> {
         }
     }
 
-    fn is_library_of_atomics(&mut self, space: Space, address: u64) -> bool {
+    fn site(&mut self, space: Space, address: u64) -> Site {
         let images = self.images;
-        *self.atomics.entry((space, address)).or_insert_with(|| images.is_library_of_atomics(space, address))
+        *self.sites.entry((space, address)).or_insert_with(|| Site::of(images, space, address))
     }
 
-    fn whose(&self, space: Space, address: u64) -> Option<Code> {
-        let mut known = self.code.borrow_mut();
-        *known.entry((space, address)).or_insert_with(|| self.images.code(space, address))
-    }
-
-    /// Whether one of libc's functions that only work on memory, called by the program, makes the access; it will return there.
-    /// These have no frame, and the best of them for a processor have no names in Debian's libc: what others do to
-    /// what is theirs, a `FILE` say, is ordered by locks inside.
-    fn returns_to(&self, space: Space, access: &Access) -> Option<u64> {
-        const NAMES: [&str; 5] = ["mem", "str", "wmem", "wcs", "pthread_spin_"];
-        let mut known = self.plain.borrow_mut();
-        let is_plain = *known.entry((space, access.instruction)).or_insert_with(|| {
-            self.images.function(space, access.instruction).is_none_or(|name| {
-                let name = name.trim_start_matches('_');
-                NAMES.iter().any(|prefix| name.starts_with(prefix))
-            })
-        });
-        (is_plain && self.whose(space, access.top) == Some(Code::Other)).then_some(access.top)
+    /// The program's instruction that makes the access: itself, or the one behind the call of a function of libc's that only
+    /// works on memory; these have no frame yet where they do. `None` if libc accesses what is its own: a `FILE`, say, is
+    /// ordered by locks inside.
+    fn place_of(&mut self, space: Space, access: &Access) -> Option<u64> {
+        let site = self.site(space, access.instruction);
+        if !site.in_libc() {
+            return Some(access.instruction);
+        }
+        let is_called = site.only_works_on_memory && self.site(space, access.top).code == Some(Code::Other);
+        is_called.then_some(access.top)
     }
 
     fn held(&mut self, stream: u32, held: &[Hold]) -> Rc<[LockId]> {
@@ -166,10 +148,8 @@ impl<'a> Finder<'a> {
 
     /// libc accesses one of its objects. Some functions that try to take one begin with a loop, which leaves no room for the
     /// hook that would tell of them: this does.
-    fn tried(&mut self, stream: u32, object: Place, instruction: u64) {
-        let name = self.images.function(object.0, instruction).unwrap_or_default();
-        let number = functions::number(name.as_bytes());
-        match number.map(|number| FUNCTIONS[usize::from(number)].deed) {
+    fn tried(&mut self, stream: u32, object: Place, function: Option<Deed>) {
+        match function {
             Some(Deed::Take(Lock::Shared, Manner::Try)) => {
                 self.order.got(stream, object, How::Shared, Sort::ReadWriteLock);
             }
@@ -210,11 +190,6 @@ fn size(deed: Deed) -> Option<u64> {
         Deed::TakeSemaphore(_) | Deed::GiveSemaphore | Deed::MeetAtBarrier => Some(32),
         Deed::Once => Some(4),
     }
-}
-
-/// The words that so many bytes lie in.
-fn words(address: u64, size: u64) -> impl Iterator<Item = u64> {
-    (address & !(WORD - 1)..address.saturating_add(size)).step_by(WORD as usize)
 }
 
 impl Observer for Finder<'_> {
@@ -262,21 +237,21 @@ impl Observer for Finder<'_> {
 
     fn accessed(&mut self, seen: &Seen, held: &[Hold]) {
         let &Seen { stream, space, event, ordinal, access } = seen;
-        let in_libc = self.whose(space, access.instruction) == Some(Code::Libc);
-        let object = if in_libc { self.object_at(space, access.address) } else { None };
-        if let Some(object) = object {
-            return self.tried(stream, (space, object), access.instruction);
+        let instruction = self.site(space, access.instruction);
+        let in_libc = instruction.in_libc();
+        if in_libc && let Some(object) = self.object_at(space, access.address) {
+            return self.tried(stream, (space, object), instruction.function);
         }
-        let site = if in_libc { self.returns_to(space, &access) } else { Some(access.instruction) };
-        let Some(site) = site else { return };
+        let Some(site) = self.place_of(space, &access) else { return };
         let deed = self.instructions.look(&access);
-        let memory = access.address..access.address.saturating_add(deed.size);
-        if deed.is_atomic || words(memory.start, deed.size).any(|word| self.atomic.contains(&(space, word))) {
-            for word in words(memory.start, deed.size) {
+        let is_atomic = |word| self.atomic.contains(&(space, word));
+        if access.is_atomic() || words(access.address, deed.size).any(is_atomic) {
+            for word in words(access.address, deed.size) {
                 self.order.variable(stream, (space, word), deed.reads, access.writes);
             }
             return;
         }
+        let memory = access.address..access.address.saturating_add(deed.size);
         let racer = Racer {
             stream,
             event,
@@ -290,8 +265,8 @@ impl Observer for Finder<'_> {
         let (order, writes) = (&self.order, access.writes);
         let conflicts = self.shadow.access(order, space, memory.clone(), stream, writes, number);
         self.racers.push(racer);
-        for cell in conflicts {
-            let racers = [cell.number, number].map(|number| self.racers[number].clone());
+        for earlier in conflicts {
+            let racers = [earlier, number].map(|number| self.racers[number].clone());
             let mut places = [0, 1].map(|i| (racers[i].site, racers[i].writes));
             places.sort_unstable();
             let new = || Race { space, memory: memory.clone(), racers, count: 0, number };

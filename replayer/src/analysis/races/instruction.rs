@@ -1,6 +1,6 @@
 //! What an instruction does to memory.
 
-use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess};
+use iced_x86::{Decoder, DecoderOptions, InstructionInfoFactory, OpAccess};
 use std::collections::HashMap;
 use tracer_core::session::watch::Access;
 
@@ -9,8 +9,6 @@ use tracer_core::session::watch::Access;
 pub struct Deed {
     /// Bytes of one access.
     pub size: u64,
-    /// Nobody else gets in between its read and its write.
-    pub is_atomic: bool,
     /// It reads what is there; else it only writes.
     pub reads: bool,
 }
@@ -43,31 +41,28 @@ fn decode(code: &[u8; 16], writes: bool) -> Deed {
     let used = info.used_memory().iter().find(|used| wanted(used.access()));
     let size = used.map_or(0, |used| used.memory_size().size() as u64).max(1);
     let reads = !writes || used.is_some_and(|used| reads(used.access()));
-    Deed { size, is_atomic: is_atomic(&instruction), reads }
+    Deed { size, reads }
 }
 
 fn reads(access: OpAccess) -> bool {
     matches!(access, OpAccess::ReadWrite | OpAccess::ReadCondWrite)
 }
 
-/// `xchg` with memory is atomic by itself.
-fn is_atomic(instruction: &Instruction) -> bool {
-    instruction.has_lock_prefix() || instruction.mnemonic() == Mnemonic::Xchg
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn deed(bytes: &[u8], writes: bool) -> Deed {
+    /// The deed, and whether it is atomic.
+    fn deed(bytes: &[u8], writes: bool) -> (Deed, bool) {
         let mut code = [0; 16];
         code[..bytes.len()].copy_from_slice(bytes);
-        decode(&code, writes)
+        let access = Access { address: 0, instruction: 0, code, stack: 0, top: 0, writes };
+        (Instructions::default().look(&access), access.is_atomic())
     }
 
     #[test]
     fn sizes_and_atomicity() {
-        let plain = |size, reads| Deed { size, is_atomic: false, reads };
+        let plain = |size, reads| (Deed { size, reads }, false);
         // mov eax, [rdi]; mov [rdi], rax; add dword ptr [rdi], 1
         assert_eq!(deed(&[0x8b, 0x07], false), plain(4, true));
         assert_eq!(deed(&[0x48, 0x89, 0x07], true), plain(8, false));
@@ -76,10 +71,12 @@ mod tests {
         assert_eq!(deed(&[0xf3, 0xa4], true), plain(1, false));
         assert_eq!(deed(&[0xf3, 0xa4], false), plain(1, true));
         assert_eq!(deed(&[0xc5, 0xfe, 0x7f, 0x07], true), plain(32, false));
-        // lock add dword ptr [rdi], 1; xchg [rdi], eax
-        let atomic = Deed { size: 4, is_atomic: true, reads: true };
-        assert_eq!(deed(&[0xf0, 0x83, 0x07, 0x01], true), atomic);
-        assert_eq!(deed(&[0x87, 0x07], true), atomic);
+        // lock add dword ptr [rdi], 1, without and with fs; xchg [rdi], eax; xchg fs:[rdi], rax
+        let atomic = |size| (Deed { size, reads: true }, true);
+        assert_eq!(deed(&[0xf0, 0x83, 0x07, 0x01], true), atomic(4));
+        assert_eq!(deed(&[0x64, 0xf0, 0x83, 0x07, 0x01], true), atomic(4));
+        assert_eq!(deed(&[0x87, 0x07], true), atomic(4));
+        assert_eq!(deed(&[0x64, 0x48, 0x87, 0x07], true), atomic(8));
         // push rax; what is no instruction
         assert_eq!(deed(&[0x50], true), plain(8, false));
         assert_eq!(deed(&[0x06], false), plain(1, true));

@@ -8,18 +8,19 @@ mod finder;
 mod instruction;
 mod order;
 mod shadow;
+mod site;
 mod stacks;
 
 use super::family::Family;
+use super::findings::show;
 use super::recording::Recording;
 use super::watched::{Images, Space, run};
 use crate::arguments::Races;
 use crate::manage::locate;
-use crate::pager;
 use crate::place::Place;
-use crate::run::{Accesses, Watched, watch};
+use crate::run::{Accesses, watch};
 use anstyle::{AnsiColor, Style};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use finder::{Finder, Race, Racer};
 use serde::Serialize;
 use stacks::Captured;
@@ -67,24 +68,12 @@ pub fn races(options: &Races) -> Result<bool> {
     let family = Family::of(&recording);
     let images = Images::of(&directory, &recording, &family)?;
     let found = find(&directory, &images, &family)?;
-    pager::begin();
-    let mut out = anstream::stdout().lock();
-    for row in &found {
-        if options.json {
-            writeln!(out, "{}", serde_json::to_string(row).context("cannot write JSON")?)?;
-        } else {
-            print(row, &mut out)?;
-        }
-    }
-    if found.is_empty() && !options.json {
-        eprintln!("imitate: no race was seen");
-    }
-    Ok(!found.is_empty())
+    show(&found, options.json, "no race was seen", print)
 }
 
 fn find(directory: &Path, images: &Images, family: &Family) -> Result<Vec<Row>> {
     let first = watch(directory, Accesses::Pages)?;
-    say_what_is_missing(&first);
+    first.say_how_it_ends();
     let mut pages: Vec<u64> = first
         .records
         .iter()
@@ -136,12 +125,6 @@ fn by_lines(rows: impl Iterator<Item = Row>) -> Vec<Row> {
     merged
 }
 
-fn say_what_is_missing(watched: &Watched) {
-    if let Some(how) = &watched.ends_early {
-        eprintln!("imitate: the recording ends before the program did: {how}");
-    }
-}
-
 /// The accesses whose stacks are shown.
 fn wanted(races: &[Race]) -> Vec<[u64; 2]> {
     let of = |racer: &Racer| [racer.stream.into(), racer.ordinal];
@@ -164,7 +147,7 @@ fn row(race: &Race, images: &Images, family: &Family, stacks: &Captured) -> Row 
 }
 
 fn access(racer: &Racer, space: Space, images: &Images, family: &Family, stacks: &Captured) -> Access {
-    let member = family.members.get(&racer.stream);
+    let (process, thread, name) = family.who(racer.stream);
     // A call's address is that behind it.
     let caller = if racer.in_libc { racer.site } else { racer.site.saturating_add(1) };
     let mut site = images.call_site(space, caller);
@@ -172,9 +155,9 @@ fn access(racer: &Racer, space: Space, images: &Images, family: &Family, stacks:
         site = format!("a function of libc that is called in {site}");
     }
     Access {
-        process: member.map_or(0, |member| member.process),
-        thread: member.map_or(0, |member| member.thread),
-        name: member.map_or_else(String::new, |member| member.short_name()),
+        process,
+        thread,
+        name,
         event: Place { stream: racer.stream, event: racer.event }.to_string(),
         writes: racer.writes,
         site,
@@ -190,7 +173,7 @@ fn without_beginning(mut stack: Vec<String>) -> Vec<String> {
     stack
 }
 
-fn print(row: &Row, out: &mut impl Write) -> Result<()> {
+fn print(row: &Row, out: &mut dyn Write) -> Result<()> {
     const BAD: Style = AnsiColor::Red.on_default().bold();
     let Row { memory, size, count, accesses, .. } = row;
     let times = if *count == 1 { String::new() } else { format!(", {count} times") };

@@ -65,9 +65,7 @@ impl Order {
     }
 
     fn release(&mut self, stream: u32, carrier: Carrier) {
-        let moment = self.moment(stream);
-        let own = self.threads.entry(stream).or_default();
-        own.0.insert(stream, moment);
+        let own = advance(&mut self.threads, stream);
         self.carriers.entry(carrier).or_default().join(own);
     }
 
@@ -93,9 +91,7 @@ impl Order {
 
     /// A thread has come to a barrier.
     pub fn arrived(&mut self, stream: u32, object: Place) {
-        let moment = self.moment(stream);
-        let own = self.threads.entry(stream).or_default();
-        own.0.insert(stream, moment);
+        let own = advance(&mut self.threads, stream);
         let barrier = self.barriers.entry(object).or_default();
         // Who comes again has seen it open.
         let is_next = barrier.arrived.get(&stream).is_some_and(|round| round + 1 == barrier.rounds.len());
@@ -134,10 +130,7 @@ impl Order {
 
     /// What `other` has done so far comes before what `stream` does from now on.
     pub fn learn(&mut self, stream: u32, other: u32) {
-        let moment = self.moment(other);
-        let theirs = self.threads.entry(other).or_default();
-        theirs.0.insert(other, moment);
-        let theirs = theirs.clone();
+        let theirs = advance(&mut self.threads, other).clone();
         self.threads.entry(stream).or_default().join(&theirs);
     }
 
@@ -151,6 +144,14 @@ impl Order {
             self.release(stream, carrier);
         }
     }
+}
+
+/// What the thread has done so far is about to be known by others: what it does from now on is another moment. Gives what
+/// comes before that.
+fn advance(threads: &mut HashMap<u32, Clock>, stream: u32) -> &Clock {
+    let clock = threads.entry(stream).or_default();
+    *clock.0.entry(stream).or_insert(0) += 1;
+    clock
 }
 
 #[cfg(test)]

@@ -8,19 +8,23 @@ use std::ops::Range;
 /// Bytes that are remembered together.
 const WORD: u64 = 8;
 
+/// The words that so many bytes lie in.
+pub fn words(address: u64, size: u64) -> impl Iterator<Item = u64> {
+    (address & !(WORD - 1)..address.saturating_add(size)).step_by(WORD as usize)
+}
+
 /// An access that is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cell {
+struct Cell {
     /// By which thread.
-    pub stream: u32,
+    stream: u32,
     /// Its moment.
     moment: u64,
     /// Which bytes of the word.
     bytes: u8,
     /// It has written them.
-    pub writes: bool,
+    writes: bool,
     /// Which of all accesses.
-    pub number: usize,
+    number: usize,
 }
 
 /// See the module.
@@ -30,7 +34,8 @@ pub struct Shadow {
 }
 
 impl Shadow {
-    /// Access number `number`, to `memory`: gives those of other threads that it conflicts with and that did not come before.
+    /// Access number `number`, to `memory`: gives the numbers of those of other threads that it conflicts with and that did not
+    /// come before.
     pub fn access(
         &mut self,
         order: &Order,
@@ -39,26 +44,24 @@ impl Shadow {
         stream: u32,
         writes: bool,
         number: usize,
-    ) -> Vec<Cell> {
-        let words = self.words.entry(space).or_default();
+    ) -> Vec<usize> {
+        let known = self.words.entry(space).or_default();
         let moment = order.moment(stream);
         let mut conflicts = Vec::new();
-        let mut word = memory.start & !(WORD - 1);
-        while word < memory.end {
+        for word in words(memory.start, memory.end - memory.start) {
             let begin = memory.start.max(word) - word;
             let end = memory.end.min(word + WORD) - word;
             let bytes = (begin..end).fold(0u8, |bytes, bit| bytes | 1 << bit);
-            let cells = words.entry(word).or_default();
+            let cells = known.entry(word).or_default();
             let races = |cell: &&Cell| {
                 cell.bytes & bytes != 0
                     && (writes || cell.writes)
                     && !order.is_before(cell.stream, cell.moment, stream)
             };
-            conflicts.extend(cells.iter().filter(races));
+            conflicts.extend(cells.iter().filter(races).map(|cell| cell.number));
             // What this one repeats need not be known any more.
             cells.retain(|cell| cell.stream != stream || cell.bytes & !bytes != 0 || cell.writes && !writes);
             cells.push(Cell { stream, moment, bytes, writes, number });
-            word += WORD;
         }
         conflicts
     }
@@ -86,7 +89,7 @@ mod tests {
         let mut all = Vec::new();
         for (number, (stream, memory, writes)) in accesses.iter().enumerate() {
             let found = shadow.access(&order, SPACE, memory.clone(), *stream, *writes, number);
-            all.push(found.iter().map(|cell| cell.number).collect());
+            all.push(found);
         }
         all
     }

@@ -93,8 +93,7 @@ impl Images {
     pub fn code(&self, space: Space, address: u64) -> Option<Code> {
         let path = self
             .look_up(space, address, |object, probe| object.is_code(probe).then(|| object.path.clone()))??;
-        let name = path.file_name().unwrap_or_default().as_bytes();
-        let is_libc = name.starts_with(b"libc.so") || name.starts_with(b"ld-linux");
+        let is_libc = kmod_shim::maps::is_of_libc(path.as_os_str().as_bytes());
         Some(if is_libc { Code::Libc } else { Code::Other })
     }
 

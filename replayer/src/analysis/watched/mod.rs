@@ -32,9 +32,7 @@ pub fn tell(directory: &Path) -> Result<Told> {
     let family = Family::of(&recording);
     let images = Images::of(directory, &recording, &family)?;
     let watched = watch(directory, Accesses::Untold)?;
-    if let Some(how) = &watched.ends_early {
-        eprintln!("imitate: the recording ends before the program did: {how}");
-    }
+    watched.say_how_it_ends();
     if watched.is_cut {
         eprintln!("imitate: there are more calls than can be looked at; what comes later is not seen");
     }
