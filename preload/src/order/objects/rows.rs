@@ -20,6 +20,11 @@ const INHERITS: u32 = 0x20;
 /// The bits that say whether it is normal, recursive, error-checking or adaptive.
 const KINDS: u32 = 3;
 
+/// How often a thread that finds a mutex taken looks again, and after how many `pause`s. A look takes the cache line from who
+/// has the mutex, so they are few; all of them take less than to sleep and be woken.
+const LOOKS: usize = 2;
+const PAUSES: usize = 256;
+
 /// A mutex that is being locked.
 #[inline(always)]
 pub fn mutex(object: u64) -> Subject {
@@ -163,10 +168,10 @@ extern "C" fn equivalent_read_trylock(object: u64) -> i32 {
     }
 }
 
-/// Hooks of functions that wait, or fail where they would have to, and what replay calls when it knows that they
-/// succeeded: the function for the same kind of object that waits.
+/// Hooks of functions that wait, or fail where they would have to; what replay calls when it knows that they
+/// succeeded: the function for the same kind of object that waits; and what recording does first.
 macro_rules! taking {
-    ($($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:ident $(, equivalent $equivalent:ident)?;)*) => {
+    ($($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:ident $(, equivalent $equivalent:ident)? $(, eased $ease:ident)?;)*) => {
         $(
             static $static: Original = Original::new();
 
@@ -177,6 +182,7 @@ macro_rules! taking {
                 if state == state::REPLAY {
                     return replay::$hook(thread, $first);
                 }
+                $($ease($first);)?
                 let error =
                     engine::record_taking(thread, $subject($first), || $failure::error(attempt()));
                 $failure::result(error)
@@ -211,7 +217,7 @@ macro_rules! taking {
 }
 
 taking! {
-    b"pthread_mutex_lock" MUTEX_LOCK mutex_lock(object): mutex, Returned, waits lock;
+    b"pthread_mutex_lock" MUTEX_LOCK mutex_lock(object): mutex, Returned, waits lock, eased back_off;
     b"pthread_mutex_trylock" MUTEX_TRYLOCK mutex_trylock(object): mutex, Returned, waits lock;
     b"pthread_mutex_timedlock" MUTEX_TIMEDLOCK mutex_timedlock(object, until): mutex, Returned, waits lock;
     b"pthread_mutex_clocklock" MUTEX_CLOCKLOCK mutex_clocklock(object, clock, until): mutex, Returned, waits lock;
@@ -283,6 +289,37 @@ pub fn lock(object: u64) -> i32 {
         match unsafe { MUTEX_TRYLOCK.call([object]) } {
             libc::EBUSY => kernel::yield_processor(),
             other => return other,
+        }
+    }
+}
+
+/// A mutex is about to be locked in a recording: a thread that finds it taken lets the other one work for a moment.
+///
+/// Two threads that take the same lock all the time are slow while both run: each operation waits for the mutex's cache
+/// line. libc comes out of that by sleeping, which it does only if the lock is still taken when the kernel looks, and
+/// with our hook in between it seldom is: 20 million operations took 1.7 of native, and 1.05 with this.
+#[inline(always)]
+fn back_off(mutex: u64) {
+    // SAFETY: libc will use this mutex in a moment; its first word is 0 while nobody has it.
+    let word = unsafe { &*(mutex as *const AtomicI32) };
+    if word.load(Ordering::Relaxed) != 0 {
+        back_off_from(mutex, word);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn back_off_from(mutex: u64, word: &AtomicI32) {
+    // SAFETY: as above.
+    let kind = unsafe { ((mutex + MUTEX_KIND) as *const u32).read() };
+    if kind & (KINDS | ROBUST | INHERITS) != libc::PTHREAD_MUTEX_NORMAL as u32 {
+        // The thread may have it itself, or the function has its own way to wait.
+        return;
+    }
+    for _ in 0..LOOKS {
+        (0..PAUSES).for_each(|_| core::hint::spin_loop());
+        if word.load(Ordering::Relaxed) == 0 {
+            return;
         }
     }
 }
