@@ -1,5 +1,6 @@
 //! The table of our own programs.
 
+mod matrix;
 mod sync;
 mod threads;
 
@@ -31,6 +32,7 @@ pub fn table() -> Vec<Case> {
         threads::threads(),
         threads::sharing(),
         sync::rows(),
+        matrix::rows(),
         programs(),
     ]
     .into_iter()

@@ -77,6 +77,11 @@ pub struct Thread {
     pub passes: u64,
     /// Sync order, recording: for how many nanoseconds it slept in the operation with this number ([`Thread::passes`]).
     pub slept: (u64, u64),
+    /// Sync order, recording: the condition variable that it waits for in libc, 0 for none: what libc does to it meanwhile is
+    /// part of the wait.
+    pub waits_for: u64,
+    /// Sync order: how far a cancellation of the operation that it is in has come.
+    pub cancellation: crate::order::objects::cancel::Cancellation,
     /// Sync order, replay: whose stream it waits for to give an object up, plus one; 0 for nobody's.
     pub held_by: u32,
     /// Sync order: it has made its last call, and all that is left to be done is ours.
@@ -206,6 +211,8 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).slept).write((0, 0));
         (&raw mut (*thread).is_ending).write(false);
         (&raw mut (*thread).is_in_guard).write(false);
+        (&raw mut (*thread).waits_for).write(0);
+        (&raw mut (*thread).cancellation).write(Default::default());
         (&raw mut (*thread).held_by).write(0);
         (&raw mut (*thread).initialiser).write(core::ptr::null());
         (&raw mut (*thread).enclosure).write(core::ptr::null());
@@ -247,6 +254,8 @@ impl Thread {
     pub fn leave_operations(&mut self) {
         self.register.operation_stack = operation_stack_of(self.area);
         self.register.program_stack = 0;
+        self.waits_for = 0;
+        self.cancellation = Default::default();
     }
 }
 

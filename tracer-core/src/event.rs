@@ -132,6 +132,8 @@ pub mod operation {
     pub const READS: u8 = 2;
     /// Several threads may have read the memory since it was written: all of that comes before.
     pub const SHARED: u8 = 4;
+    /// The thread was cancelled while it waited, and acts on it now.
+    pub const CANCELLED: u8 = 8;
     /// Bits of the place. Those above have the stream, plus one, of the thread whose operation on the object comes before, 0 if
     /// there is none.
     pub const PLACE_BITS: u32 = 40;

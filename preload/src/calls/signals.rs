@@ -2,6 +2,7 @@
 
 use super::{conclude, decided, generic};
 use crate::log;
+use crate::order::objects::cancel;
 use crate::playback;
 use crate::process;
 use crate::signals::{Action, SYNCHRONOUS, UNBLOCKABLE, bit, deliver, kernel_side};
@@ -35,9 +36,11 @@ pub fn action(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
                 return INVALID;
             }
             action.mask &= !UNBLOCKABLE;
-            process.actions[signal as usize] = action;
-            if process.mode == Mode::Record {
-                kernel_side::follow(signal, &action);
+            if !cancel::has(signal) {
+                process.actions[signal as usize] = action;
+                if process.mode == Mode::Record {
+                    kernel_side::follow(signal, &action);
+                }
             }
         }
         if old != 0 && !log::write_program(old, as_bytes(&before)) {

@@ -2,7 +2,7 @@
 
 use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::flags, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{debugger, divergence, log, playback, process, stop, watch};
+use crate::{debugger, divergence, log, order, playback, process, stop, watch};
 use kmod_shim::arch::native::{
     extended_state,
     frame::Frame,
@@ -138,6 +138,7 @@ fn pending(thread: &mut Thread, frame: &mut Frame, mut place: u8) {
         let passes = if place == flags::IN_OPERATION { thread.passes } else { 0 };
         thread.items.push_copy(Tag::Output, 0, passes, &information);
         log::items_only(thread, Kind::Signal, place | fatal, signal as u16);
+        pass_section(thread, place);
         run_handler(thread, frame, signal, &information, fatal != 0);
         // What comes now interrupts the handler before its first instruction.
         place = 0;
@@ -155,10 +156,20 @@ fn logged(thread: &mut Thread, frame: &mut Frame, place: u8) {
     let mut place = place;
     while let Some(header) = playback::take_if(thread, |next| is_signal(next, place)) {
         let information = logged_information(thread, &header);
+        pass_section(thread, place);
         run_handler(thread, frame, header.number as i32, &information, header.flags & flags::FATAL != 0);
         place = 0;
     }
     stop::look(thread);
+}
+
+/// A signal that was sent by another thread comes after what that one did before, which a section of its call for it says. At
+/// calls the handler runs behind a section in any case.
+fn pass_section(thread: &mut Thread, place: u8) {
+    if place == flags::IN_OPERATION {
+        order::enter(thread);
+        order::exit(thread);
+    }
 }
 
 /// The `siginfo_t` of a signal event whose header was taken.

@@ -4,6 +4,7 @@
 //! given without the mutex comes before the end of the wait. Replay does not wait for the condition: it gives the mutex
 //! up, and takes it back at its recorded place.
 
+use super::cancel::{self, Cancellation};
 use super::engine::{Logged, Subject, come_to, next, tell};
 use super::interrupt;
 use super::original::Original;
@@ -29,7 +30,8 @@ macro_rules! waiting {
                 match sections::ordered() {
                     None => attempt(),
                     Some((thread, state::RECORD)) => record(thread, condition, mutex, attempt),
-                    Some((thread, _)) => {
+                    Some((thread, state)) => {
+                        cancel::point(thread, state);
                         const FUNCTION: Option<u16> = functions::number($name);
                         watch::operation_begins(thread, FUNCTION, [condition, mutex]);
                         let result = replay(thread, condition, mutex);
@@ -62,17 +64,33 @@ fn has_waited(result: i32) -> bool {
 }
 
 fn record(thread: &mut Thread, condition: u64, mutex: u64, attempt: impl FnOnce() -> i32) -> i32 {
+    cancel::point(thread, state::RECORD);
+    thread.cancellation = Cancellation::Possible;
+    // glibc's wait itself broadcasts if it ran out of time when its group had been signalled (__condvar_cancel_waiting).
+    thread.waits_for = condition;
     let result = attempt();
+    thread.waits_for = 0;
     let (condition, mutex) = (of(condition), rows::mutex(mutex));
     if has_waited(result) {
-        tell(thread, 0, condition, condition.word.place(), result);
+        let flags = cancel::told(thread);
+        tell(thread, flags, condition, condition.word.place(), result);
         let before = mutex.advance(thread);
         tell(thread, 0, mutex, before.place, result);
     } else {
         tell(thread, REFUSED, condition, Place(0), result);
     }
+    finish(thread, result)
+}
+
+/// The wait has come to its end, and the thread has the mutex again.
+fn finish(thread: &mut Thread, result: i32) -> i32 {
     thread.passes += 1;
-    result
+    if core::mem::take(&mut thread.cancellation) != Cancellation::Told {
+        return result;
+    }
+    cancel::act();
+    // It refuses. A wait may end without a reason.
+    0
 }
 
 fn replay(thread: &mut Thread, condition: u64, mutex: u64) -> i32 {
@@ -85,7 +103,8 @@ fn replay(thread: &mut Thread, condition: u64, mutex: u64) -> i32 {
     let (condition, mutex) = (of(condition), rows::mutex(mutex));
     let result = match next(thread, condition) {
         Some(Logged { refused: true, result, .. }) => result,
-        Some(Logged { place, result, .. }) => {
+        Some(Logged { place, result, flags, .. }) => {
+            cancel::follow(thread, flags);
             // SAFETY: the program's mutex, which it has locked, as in the recording.
             unsafe { MUTEX_UNLOCK.call([mutex.object]) };
             condition.word.wait_for(thread, place);
@@ -106,6 +125,5 @@ fn replay(thread: &mut Thread, condition: u64, mutex: u64) -> i32 {
             condition.word.last(),
         ),
     };
-    thread.passes += 1;
-    result
+    finish(thread, result)
 }

@@ -15,6 +15,7 @@
 //! *Why it cannot deadlock.* All that a replay waits for (a place, a section, a lock that is held) came about in the
 //! recording before that which waits. A cycle would be one in time.
 
+use super::cancel;
 use super::demand;
 use super::interrupt;
 use super::word::{Before, Place, Word};
@@ -88,7 +89,8 @@ pub fn record_taking(thread: &mut Thread, subject: Subject, attempt: impl FnOnce
             tell(thread, 0, subject, before.place, result);
         }
     } else {
-        tell(thread, REFUSED, subject, Place(0), result);
+        let flags = REFUSED | cancel::told(thread);
+        tell(thread, flags, subject, Place(0), result);
     }
     thread.passes += 1;
     result
@@ -99,7 +101,10 @@ pub fn replay_taking(thread: &mut Thread, subject: Subject, attempt: impl FnOnce
     interrupt::replay(thread);
     let logged = next(thread, subject);
     let result = match logged {
-        Some(Logged { refused: true, result, .. }) => result,
+        Some(Logged { refused: true, result, flags, .. }) => {
+            cancel::follow(thread, flags);
+            result
+        }
         Some(Logged { place, .. }) => {
             come_to(thread, subject, place);
             thread.held_by = place.holder();

@@ -13,6 +13,7 @@
 
 mod accesses;
 mod barrier;
+pub mod cancel;
 mod condition;
 mod demand;
 mod enclosed;
@@ -51,7 +52,7 @@ pub const LIBC: &[u8] = b"/libc.so.6";
 const CPP: &[u8] = b"/libstdc++.so.6";
 
 /// Functions of libc that hooks call.
-static NEEDED: [(&[u8], &Original); 11] = [
+static NEEDED: [(&[u8], &Original); 14] = [
     (b"pthread_mutex_unlock", &condition::MUTEX_UNLOCK),
     (b"__errno_location", &rows::ERRNO),
     (b"pthread_attr_init", &stacks::INITIALISE),
@@ -63,6 +64,9 @@ static NEEDED: [(&[u8], &Original); 11] = [
     (b"pthread_attr_setstack", &stacks::SET_STACK),
     (b"write", &memory::WRITE),
     (b"abort", &memory::ABORT),
+    (b"pthread_setcanceltype", &cancel::SET_TYPE),
+    (b"pthread_getcpuclockid", &cancel::CLOCK),
+    (b"tgkill", &cancel::SEND),
 ];
 
 /// libc's code.
@@ -90,6 +94,7 @@ pub fn install(mappings: &[Mapping]) {
             barrier::ROWS,
             once::LIBC,
             stacks::ROWS,
+            cancel::ROWS,
             memory::ROWS,
             enclosed::STREAMS,
         ];
@@ -210,7 +215,11 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
         };
     let waits = process::get().mode == Mode::Record && thread.is_in_operation(frame.rsp);
     if waits && thread.register.signals_pending != 0 {
-        interrupt::deliver(thread, frame);
+        if cancel::ends_wait(thread) {
+            frame.rax = -i64::from(libc::ETIMEDOUT) as u64;
+        } else {
+            interrupt::deliver(thread, frame);
+        }
     }
     true
 }
@@ -273,6 +282,7 @@ pub fn look_for_jump(thread: &mut Thread, rsp: u64) {
 pub fn before_parallel() {
     let code = CODE[0].load(Ordering::Relaxed);
     if code != 0 {
+        cancel::install();
         sites::in_a_row(|| sites::exclusively(|sites| sites.rewrite_all(code)));
     }
 }

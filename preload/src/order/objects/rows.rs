@@ -1,5 +1,6 @@
 //! The operations that take an object, or let others take it: all alike, one row each.
 
+use super::cancel;
 use super::engine::{self, Subject};
 use super::original::Original;
 use super::word::{SPINS, Word};
@@ -106,6 +107,11 @@ impl Failure for InErrno {
     }
 }
 
+/// The error of a function that returned -1 for one, or 0.
+pub fn error_of(result: i32) -> i32 {
+    InErrno::error(result)
+}
+
 /// A function whose entry is redirected.
 pub struct Row {
     /// Its name in libc.
@@ -168,10 +174,25 @@ extern "C" fn equivalent_read_trylock(object: u64) -> i32 {
     }
 }
 
+/// Does an operation once: whatever comes of it is the function's result.
+#[inline(always)]
+fn once(thread: &mut Thread, _: u8, operation: impl FnOnce(&mut Thread) -> i32) -> i32 {
+    operation(thread)
+}
+
+macro_rules! either {
+    () => {
+        once
+    };
+    ($other:path) => {
+        $other
+    };
+}
+
 /// Hooks of functions that wait, or fail where they would have to; what replay calls when it knows that they
 /// succeeded: the function for the same kind of object that waits; and what recording does first.
 macro_rules! taking {
-    ($($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:ident $(, equivalent $equivalent:ident)? $(, eased $ease:ident)?;)*) => {
+    ($($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:ident $(, equivalent $equivalent:ident)? $(, eased $ease:ident)? $(, repeated by $repeat:path)?;)*) => {
         $(
             static $static: Original = Original::new();
 
@@ -179,13 +200,16 @@ macro_rules! taking {
                 // SAFETY: libc's function, with the arguments that the program passes.
                 let attempt = || unsafe { $static.call([$first $(, $argument)*]) };
                 let Some((thread, state)) = sections::ordered() else { return attempt() };
-                if state == state::REPLAY {
-                    return replay::$hook(thread, $first);
-                }
-                $($ease($first);)?
-                let error =
-                    engine::record_taking(thread, $subject($first), || $failure::error(attempt()));
-                $failure::result(error)
+                let operate = |thread: &mut Thread| {
+                    if state == state::REPLAY {
+                        return replay::$hook(thread, $first);
+                    }
+                    $($ease($first);)?
+                    let error =
+                        engine::record_taking(thread, $subject($first), || $failure::error(attempt()));
+                    $failure::result(error)
+                };
+                either!($($repeat)?)(thread, state, operate)
             }
         )*
 
@@ -231,10 +255,10 @@ taking! {
     b"pthread_rwlock_clockwrlock" WRITE_CLOCKLOCK write_clocklock(object, clock, until): read_write, Returned, waits lock_for_writing;
     b"pthread_spin_lock" SPIN_LOCK spin_lock(object): spin, Returned, waits spin_until_locked, equivalent equivalent_spin_lock;
     b"pthread_spin_trylock" SPIN_TRYLOCK spin_trylock(object): spin, Returned, waits spin_until_locked;
-    b"sem_wait" SEM_WAIT sem_wait(object): take, InErrno, waits decrement;
+    b"sem_wait" SEM_WAIT sem_wait(object): take, InErrno, waits decrement, repeated by cancel::repeat;
     b"sem_trywait" SEM_TRYWAIT sem_trywait(object): take, InErrno, waits decrement, equivalent equivalent_sem_trywait;
-    b"sem_timedwait" SEM_TIMEDWAIT sem_timedwait(object, until): take, InErrno, waits decrement;
-    b"sem_clockwait" SEM_CLOCKWAIT sem_clockwait(object, clock, until): take, InErrno, waits decrement;
+    b"sem_timedwait" SEM_TIMEDWAIT sem_timedwait(object, until): take, InErrno, waits decrement, repeated by cancel::repeat;
+    b"sem_clockwait" SEM_CLOCKWAIT sem_clockwait(object, clock, until): take, InErrno, waits decrement, repeated by cancel::repeat;
 }
 
 /// Hooks of functions that let others go on. Who waits for a condition variable does not do so in replay, which knows when
@@ -245,7 +269,8 @@ macro_rules! giving {
             static $static: Original = Original::new();
 
             extern "C" fn $hook($first: u64) -> i32 {
-                if let Some((thread, state)) = sections::ordered() {
+                let ordered = sections::ordered();
+                if let Some((thread, state)) = ordered.filter(|(thread, _)| thread.waits_for != $first) {
                     if state == state::REPLAY {
                         watch::operation_begins(thread, functions::number($name), [$first, 0]);
                     }
@@ -354,5 +379,5 @@ fn spin_until_locked(object: u64) -> i32 {
 
 fn decrement(object: u64) -> i32 {
     // SAFETY: libc's function, with the program's semaphore.
-    unsafe { SEM_WAIT.call([object]) }
+    cancel::within(|| unsafe { SEM_WAIT.call([object]) })
 }

@@ -8,10 +8,12 @@
 //! To libc all these threads are joinable: the memory of a detached one is freed by whoever comes first, the thread that ends
 //! or the one that detaches it. Here such a thread is joined by the next one that creates a thread.
 
+use super::cancel;
 use super::engine::{self, Subject};
 use super::ordered::Ordered;
 use super::original::Original;
 use super::rows::Row;
+use crate::order::sections;
 use crate::{kernel, thread, watch};
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
@@ -22,7 +24,8 @@ use tracer_core::session::functions;
 const BASE: u64 = 0x2900_0000_0000;
 const PAGE: u64 = 4096;
 /// Bytes of glibc's pthread_attr_t, the bit in its flags that says that the program has made the stack, and the argument
-/// that stands for C11's threads (bits/pthreadtypes-arch.h, nptl/pthreadP.h).
+/// that stands for C11's threads (bits/pthreadtypes-arch.h, nptl/pthreadP.h). These differ from others in the type of what
+/// their functions return, which is in the same register, and thrd_join looks at its low half only.
 const ATTRIBUTES: usize = 56;
 const FLAGS: usize = 8;
 const HAS_STACK: u32 = 8;
@@ -125,6 +128,15 @@ fn change(address: u64, action: impl FnOnce(&mut Stack)) {
     });
 }
 
+/// What `action` gives, while the thread cannot end; `None` if it has ended.
+pub fn while_it_runs<R>(thread: u64, action: impl FnOnce() -> R) -> Option<R> {
+    with(|stacks| {
+        let ended = containing(stacks, thread)
+            .is_some_and(|stack| !matches!(stack.use_, Use::Joinable | Use::Detached));
+        (!ended).then(action)
+    })
+}
+
 /// The calling thread ends. `tell` lets those know that wait for it: nobody can do anything with the stack before that has
 /// been done.
 pub fn thread_ends(tell: impl FnOnce()) {
@@ -176,7 +188,7 @@ pub static SET_STACK: Original = Original::new();
 extern "C" fn create(result: u64, attributes: u64, function: u64, argument: u64) -> i32 {
     // SAFETY: libc's function, with the program's arguments, but maybe other attributes.
     let create = |attributes: u64| unsafe { CREATE.call([result, attributes, function, argument]) };
-    if attributes == C11 || thread::current().borrows_memory {
+    if thread::current().borrows_memory {
         return create(attributes);
     }
     let mut own = [0u64; ATTRIBUTES / 8];
@@ -184,7 +196,7 @@ extern "C" fn create(result: u64, attributes: u64, function: u64, argument: u64)
     let (mut size, mut guard, mut detached) = (0u64, 0u64, 0i32);
     // SAFETY: the program's attributes, of that size; libc's functions, on a copy of them.
     unsafe {
-        if attributes == 0 {
+        if attributes == 0 || attributes == C11 {
             INITIALISE.call([address]);
         } else {
             own = *(attributes as *const [u64; ATTRIBUTES / 8]);
@@ -239,7 +251,7 @@ joining! {
     b"pthread_clockjoin_np" CLOCK_JOIN clock_join(thread, value, clock, until);
 }
 
-fn join(joined: u64, attempt: impl FnOnce() -> i32, value: u64) -> i32 {
+fn join(joined: u64, attempt: impl Fn() -> i32, value: u64) -> i32 {
     if thread::current().borrows_memory {
         return attempt();
     }
@@ -250,7 +262,12 @@ fn join(joined: u64, attempt: impl FnOnce() -> i32, value: u64) -> i32 {
     let wait = || unsafe { JOIN.call([joined, value]) };
     const FUNCTION: Option<u16> = functions::number(b"pthread_join");
     watch::operation_begins(thread::current(), FUNCTION, [joined, 0]);
-    let error = engine::take(Subject::by_address(Operation::Join, joined), attempt, wait);
+    let error = match sections::ordered() {
+        None => attempt(),
+        Some((thread, state)) => cancel::repeat(thread, state, |_| {
+            engine::take(Subject::by_address(Operation::Join, joined), &attempt, wait)
+        }),
+    };
     watch::operation_ends(thread::current(), FUNCTION, joined, error);
     if error == 0 {
         change(joined, Stack::clear);
