@@ -61,4 +61,13 @@ chapters! {
     orders: "orders.md",
     recorded: "recorded.md",
     limits: "limits.md",
+    ci: "recipes/ci.md",
+    production: "recipes/production.md",
+    containers: "recipes/containers.md",
+    systemd: "recipes/systemd.md",
+    languages: "recipes/languages.md",
+    questions: "recipes/questions.md",
+    security: "security.md",
+    faq: "faq.md",
+    benchmarks: "benchmarks.md",
 }

@@ -25,6 +25,12 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
+/// What the compiler is called with in the first of some commands.
+fn source(commands: &str) -> String {
+    let first = &exchanges(commands, "$ ")[0].command;
+    first.split(' ').next_back().unwrap().to_owned()
+}
+
 /// A reader at work.
 pub struct Walk {
     place: Place,
@@ -67,14 +73,10 @@ impl Walk {
                 // A figure.
                 "text" => {}
                 _ => {
-                    let behind = blocks.get(number + 1).map(|next| exchanges(&next.text, "$ "));
-                    let name = match (remark, &behind) {
-                        ("", Some(behind)) if language == "c" => {
-                            // The compiler's command says how it is called.
-                            behind[0].command.split(' ').next_back().unwrap()
-                        }
+                    let name = match (remark, blocks.get(number + 1)) {
+                        ("", Some(next)) if language == "c" => source(&next.text),
                         ("", _) => panic!("{title} has a block of {language} without a name"),
-                        (name, _) => name,
+                        (name, _) => name.to_owned(),
                     };
                     std::fs::write(self.directory.join(name), format!("{}\n", block.text)).unwrap();
                 }
@@ -93,7 +95,9 @@ impl Walk {
         }
         for exchange in exchanges(text, "$ ") {
             if let Some(trace) = exchange.command.strip_prefix("imitate replay --gdb ") {
-                self.debugged = Some(self.place.path("traces").join(trace));
+                // As the tool looks for it.
+                let here = self.directory.join(trace);
+                self.debugged = Some(if here.is_dir() { here } else { self.place.path("traces").join(trace) });
             } else if let Some(directory) = exchange.command.strip_prefix("cd ") {
                 self.directory.push(directory);
             } else {
