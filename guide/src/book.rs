@@ -54,7 +54,7 @@ pub fn build(root: &Path, out: Option<PathBuf>) -> Result<PathBuf> {
 /// Chapters of the book, as its summary has them.
 fn chapters(known: &HashMap<PathBuf, Document>) -> Vec<PathBuf> {
     let summary = &known[Path::new(SUMMARY)];
-    summary.links.iter().map(|link| links::beside(Path::new(SUMMARY), &link.target)).collect()
+    summary.links.iter().map(|link| link.destination(Path::new(SUMMARY)).0).collect()
 }
 
 /// Links of a chapter that lead out of the book, where no reader of the book could follow; and documents that are in no chapter.
@@ -66,12 +66,11 @@ fn astray(path: &Path, known: &HashMap<PathBuf, Document>) -> Vec<String> {
     if !chapters.iter().any(|chapter| chapter == path) {
         return vec![format!("{}: is not in {SUMMARY}", path.display())];
     }
-    let inside = known[path].links.iter().filter(|link| !link.is_external());
-    let outside = inside.filter(|link| {
-        let target = links::beside(path, link.target.split('#').next().unwrap_or_default());
-        !target.starts_with(SOURCES)
-    });
-    outside.map(|link| format!("{}:{}: {} is outside of the book", path.display(), link.line, link.target)).collect()
+    let near = known[path].links.iter().filter(|link| !link.target.contains("://"));
+    let outside = near.filter(|link| !link.destination(path).0.starts_with(SOURCES));
+    outside
+        .map(|link| format!("{}:{}: {} is outside of the book", path.display(), link.line, link.target))
+        .collect()
 }
 
 /// mdBook has made the headings' names that the links expect.
@@ -79,7 +78,8 @@ fn pages_have_what_is_linked_to(built: &Path, known: &HashMap<PathBuf, Document>
     for path in chapters(known) {
         let inside = path.strip_prefix(SOURCES).context("a chapter is outside of the book")?;
         let page = built.join(inside).with_extension("html");
-        let text = std::fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
+        let text =
+            std::fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
         for anchor in &known[&path].anchors {
             if !text.contains(&format!("id=\"{anchor}\"")) {
                 bail!("{} has no heading {anchor}", page.display());

@@ -24,10 +24,24 @@ pub struct Document {
     pub links: Vec<Link>,
 }
 
+/// Where the files of the project are for readers of the book.
+const OURS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
+
 impl Link {
-    /// Whether it leads to another site.
+    /// Whether it leads to another site than the project's.
     pub fn is_external(&self) -> bool {
-        self.target.contains("://") || self.target.starts_with("mailto:")
+        self.target.contains("://") && !self.target.starts_with(OURS)
+    }
+
+    /// The file that it means in the document at `path`, and the name of the heading, or nothing. Not for external ones.
+    pub fn destination(&self, path: &Path) -> (PathBuf, &str) {
+        let (file, anchor) = self.target.split_once('#').unwrap_or((&self.target, ""));
+        let file = match file.strip_prefix(OURS) {
+            Some(ours) => PathBuf::from(ours),
+            None if file.is_empty() => path.to_owned(),
+            None => beside(path, file),
+        };
+        (file, anchor)
     }
 }
 
@@ -87,8 +101,7 @@ pub fn broken(root: &Path, path: &Path, documents: &HashMap<PathBuf, Document>) 
     let own = &documents[path];
     let inside = own.links.iter().filter(|link| !link.is_external());
     let problems = inside.filter_map(|link| {
-        let (file, anchor) = link.target.split_once('#').unwrap_or((&link.target, ""));
-        let target = if file.is_empty() { path.to_owned() } else { beside(path, file) };
+        let (target, anchor) = link.destination(path);
         let wrong = if !root.join(&target).exists() {
             format!("{} is not there", target.display())
         } else if anchor.is_empty() {
@@ -106,7 +119,7 @@ pub fn broken(root: &Path, path: &Path, documents: &HashMap<PathBuf, Document>) 
 }
 
 /// The path that `file` means in the document at `path`.
-pub fn beside(path: &Path, file: &str) -> PathBuf {
+fn beside(path: &Path, file: &str) -> PathBuf {
     let mut target = path.parent().unwrap_or(Path::new("")).to_owned();
     for part in Path::new(file).components() {
         match part {
@@ -132,7 +145,8 @@ mod tests {
 
     #[test]
     fn links_are_found_with_their_lines_and_not_in_code() {
-        let text = "One [a](b.md)\n\n```\n[no](link)\n```\n![p](c.png) and `[no](x)` and [w](https://w.org)\n";
+        let text =
+            "One [a](b.md)\n\n```\n[no](link)\n```\n![p](c.png) and `[no](x)` and [w](https://w.org)\n";
         let links = document(text).links;
         let found: Vec<_> =
             links.iter().map(|link| (link.target.as_str(), link.line, link.is_external())).collect();
@@ -143,12 +157,17 @@ mod tests {
     fn what_is_not_there_is_told() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("inner")).unwrap();
-        std::fs::write(root.path().join("a.md"), "# Here\n[](inner/b.md#there) [](#here) [](gone.md)\n").unwrap();
-        std::fs::write(root.path().join("inner/b.md"), "# There\n[](../a.md#nowhere) [](../a.md)\n").unwrap();
+        std::fs::write(root.path().join("a.md"), "# Here\n[](inner/b.md#there) [](#here) [](gone.md)\n")
+            .unwrap();
+        let text = format!("# There\n[](../a.md#nowhere) [](../a.md) []({OURS}a.md) []({OURS}c.md)\n");
+        std::fs::write(root.path().join("inner/b.md"), text).unwrap();
         let files = [PathBuf::from("a.md"), PathBuf::from("inner/b.md")];
         let documents = read(root.path(), &files).unwrap();
         let broken = |path: &PathBuf| broken(root.path(), path, &documents);
         assert_eq!(broken(&files[0]), ["a.md:2: gone.md is not there"]);
-        assert_eq!(broken(&files[1]), ["inner/b.md:2: a.md has no heading nowhere"]);
+        assert_eq!(
+            broken(&files[1]),
+            ["inner/b.md:2: a.md has no heading nowhere", "inner/b.md:2: c.md is not there"]
+        );
     }
 }

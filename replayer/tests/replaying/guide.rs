@@ -70,4 +70,5 @@ chapters! {
     security: "security.md",
     faq: "faq.md",
     benchmarks: "benchmarks.md",
+    commands: "commands.md",
 }

@@ -97,7 +97,8 @@ impl Walk {
             if let Some(trace) = exchange.command.strip_prefix("imitate replay --gdb ") {
                 // As the tool looks for it.
                 let here = self.directory.join(trace);
-                self.debugged = Some(if here.is_dir() { here } else { self.place.path("traces").join(trace) });
+                self.debugged =
+                    Some(if here.is_dir() { here } else { self.place.path("traces").join(trace) });
             } else if let Some(directory) = exchange.command.strip_prefix("cd ") {
                 self.directory.push(directory);
             } else {
