@@ -100,7 +100,10 @@ impl Walk {
                 self.debugged =
                     Some(if here.is_dir() { here } else { self.place.path("traces").join(trace) });
             } else if let Some(directory) = exchange.command.strip_prefix("cd ") {
-                self.directory.push(directory);
+                self.directory = match directory.strip_prefix("~/") {
+                    Some(below_home) => self.place.path(below_home),
+                    None => self.directory.join(directory),
+                };
             } else {
                 let answer = self.shell(&exchange.command);
                 exchange.assert_answered_by(&answer);
