@@ -48,7 +48,8 @@ pub fn build(root: &Path, out: Option<PathBuf>) -> Result<PathBuf> {
     book.build()?;
     let built = book.build_dir_for("html");
     pages_have_what_is_linked_to(&built, &known)?;
-    Ok(built.join("index.html"))
+    let index = built.join("index.html");
+    index.canonicalize().with_context(|| format!("cannot find {}", index.display()))
 }
 
 /// Chapters of the book, as its summary has them.
