@@ -122,6 +122,8 @@ pub mod turn {
     pub const SLEPT: u8 = 4;
     /// In sync order: the number is that of a section.
     pub const SECTION: u8 = 8;
+    /// The turn before ended at a safepoint before an event, where the thread could have gone on.
+    pub const TAKEN: u8 = 16;
 }
 
 /// Bits of [`Header::flags`] in `Operation` events.

@@ -223,6 +223,7 @@ const fn special(number: i64) -> Option<Special> {
         | libc::SYS_rt_tgsigqueueinfo => signals::send,
         libc::SYS_clone | libc::SYS_fork | libc::SYS_vfork => clone::clone,
         libc::SYS_clone3 => clone::clone3,
+        libc::SYS_futex => futex::make,
         libc::SYS_execve | libc::SYS_execveat => exec::exec,
         libc::SYS_exit | libc::SYS_exit_group => process::exit,
         libc::SYS_wait4 | libc::SYS_waitid => wait::wait,

@@ -22,6 +22,7 @@ mod lock;
 pub mod objects;
 mod placement;
 pub mod points;
+mod schedule;
 pub mod sections;
 pub mod stall;
 
@@ -30,6 +31,8 @@ use crate::{kernel, log, playback, process, stop};
 use adversary::Place;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub use placement::{gather, scatter};
+use schedule::Why;
+pub use schedule::{Progress, begin_image, creates};
 use tracer_core::event::{Kind, turn};
 use tracer_core::session::{Domain, Mode};
 
@@ -137,6 +140,7 @@ pub fn reset(thread: &mut Thread) {
     OWN.preferred.store(0, Ordering::Relaxed);
     OWN.waiters.iter().for_each(|word| word.store(0, Ordering::Relaxed));
     adversary::reset(thread.stream);
+    schedule::begin(thread);
     lock::reset();
     STARVED.store(0, Ordering::Relaxed);
 }
@@ -165,14 +169,14 @@ pub fn release(thread: &mut Thread) -> bool {
     if !is_ordered(thread) {
         return false;
     }
-    give_up();
+    give_up(thread);
     true
 }
 
-fn give_up() {
+fn give_up(thread: &mut Thread) {
     stop::cancel();
     if adversary::is_on() {
-        adversary::choose(domain());
+        adversary::choose(thread, domain(), Why::Sleeps);
     }
     lock::give_back(domain());
 }
@@ -206,6 +210,10 @@ fn acquire_at(thread: &mut Thread, place: u8) {
     thread.tenure = mine.tenures.fetch_add(1, Ordering::Relaxed);
     thread.calls_at_turn = thread.calls;
     let shared = if SHARES.load(Ordering::Relaxed) { turn::SHARED } else { 0 };
+    thread.progress.points += thread.spins;
+    if schedule::is_on() {
+        schedule::turn_begins(thread, mine);
+    }
     let body = [thread.tenure, core::mem::take(&mut thread.spins)];
     log::words(thread, Kind::Turn, place | shared, 0, &body);
 }
@@ -227,12 +235,12 @@ pub fn at_safepoint(thread: &mut Thread) {
 
 fn hand_over_if_due(thread: &mut Thread) {
     let domain = domain();
-    if domain.waiting.load(Ordering::Relaxed) == 0 {
+    if domain.waiting.load(Ordering::Relaxed) == 0 && !schedule::is_on() {
         return;
     }
     if adversary::is_on() {
         if adversary::hands_over(thread, domain, Place::Safepoint) {
-            hand_over_at(thread, 0);
+            hand_over_at(thread, turn::TAKEN);
         }
         return;
     }
@@ -265,7 +273,7 @@ fn pass(thread: &mut Thread, place: Place) {
 /// Recording: hands over to one of those that wait, if there is no chaos or chaos wants it.
 fn hand_over_if(thread: &mut Thread, place: Place, kind: u8) {
     if is_ordered(thread)
-        && domain().waiting.load(Ordering::Relaxed) != 0
+        && (domain().waiting.load(Ordering::Relaxed) != 0 || schedule::is_on())
         && (!adversary::is_on() || adversary::hands_over(thread, domain(), place))
     {
         hand_over_at(thread, kind);
@@ -303,7 +311,7 @@ fn hand_over_at(thread: &mut Thread, place: u8) {
     let domain = domain();
     stop::cancel();
     if adversary::is_on() && domain.preferred.load(Ordering::Relaxed) == 0 {
-        adversary::choose(domain);
+        adversary::choose(thread, domain, Why::Yields);
     }
     lock::give_back(domain);
     // The lock is not fair: without this, the thread that runs would nearly always win it back. One that was
@@ -327,6 +335,7 @@ pub fn begin(thread: &mut Thread) {
     }
     match process::get().mode {
         Mode::Record => {
+            schedule::begin(thread);
             acquire(thread);
             adversary::thread_began(thread.slot);
         }
@@ -340,6 +349,9 @@ pub fn thread_was_created(slot: usize) {
     if !adversary::is_on() {
         return;
     }
+    if schedule::is_on() {
+        return schedule::await_created(domain(), slot);
+    }
     let (word, bit) = (&domain().waiters[slot / 64], 1 << (slot % 64));
     for _ in 0..LAST_LOOKS {
         if word.load(Ordering::Relaxed) & bit != 0 {
@@ -351,7 +363,7 @@ pub fn thread_was_created(slot: usize) {
 
 /// Recording: the thread has computed for the slice that chaos gave it. Whether it is to be stopped.
 pub fn slice_is_over(thread: &mut Thread) -> bool {
-    if !adversary::is_on() || !is_ordered(thread) {
+    if !adversary::is_on() || schedule::is_on() || !is_ordered(thread) {
         return false;
     }
     if domain().waiting.load(Ordering::Relaxed) != 0 && adversary::hands_over(thread, domain(), Place::Stop) {
@@ -394,6 +406,9 @@ pub fn leave(thread: &mut Thread) {
         Mode::Record => {
             // The stream may come back, after an exec: with a tenure of its own.
             domain().last.store(0, Ordering::Relaxed);
+            if schedule::is_on() {
+                schedule::choose(thread, domain(), Why::Ends);
+            }
             lock::give_back(domain());
         }
         Mode::Replay => finish_tenure(thread),

@@ -173,7 +173,7 @@ pub fn moved() -> impl Iterator<Item = (&'static AtomicU64, &'static AtomicU64)>
 /// A thread calls one of the functions.
 extern "C" fn passed(kept: &Kept) {
     let thread = thread::current();
-    super::pass(thread, Place::Safepoint);
+    super::pass(thread, Place::Point);
     stop::look(thread);
     if watch::is_on() {
         let number = WATCHED[kept.entry as usize].load(Ordering::Relaxed);
