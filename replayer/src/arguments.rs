@@ -87,6 +87,9 @@ pub enum Command {
     /// Record a program again and again until it fails, and keep that trace
     #[command(after_help = notes::text(&[&EXIT_STATUS]))]
     Hunt(Hunt),
+    /// Find the fewest hand-overs between threads that make the difference between failing and not
+    #[command(after_help = notes::text(&[&EXIT_STATUS]))]
+    Bisect(Bisect),
     /// Compile a program so that `record --order sync` sees its atomic operations
     #[command(after_help = notes::text(&[&COMPILER]))]
     Cc(Compile),
@@ -322,6 +325,20 @@ pub struct Hunt {
     pub options: RecordingOptions,
     #[command(flatten)]
     pub program: Program,
+}
+
+/// `imitate bisect`
+#[derive(Args)]
+pub struct Bisect {
+    pub failing: PathBuf,
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    #[arg(long, value_name = "WHAT")]
+    pub until: Vec<Condition>,
+}
+
+pub fn recording_defaults() -> RecordingOptions {
+    RecordingOptions { check: Check::Cheap, copy_files: CopyFiles::Auto, compression: 1, order: OrderName::Serial, chaos: None }
 }
 
 /// What of a program's accesses to memory is ordered.

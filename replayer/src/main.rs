@@ -98,6 +98,7 @@ fn run(command: Command) -> Result<i32> {
             Hunted::NotRun(status) => Ok(status),
             Hunted::Interrupted(signal) => status::Ending::Killed(signal).repeat(),
         },
+        Command::Bisect(options) => analysis::bisect(&options).map(|()| 0),
         Command::Cc(options) => rebuild::compile(&options)?.repeat(),
         Command::Doctor => Ok(if doctor::examine() { 0 } else { status::NO }),
         Command::Completions(options) => {

@@ -569,5 +569,6 @@ pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
     // As after any call: the recorded thread may have been interrupted, or stopped, before its first one.
     // SAFETY: the frame is this thread's.
     crate::signals::deliver::at_exit(thread, unsafe { &mut *frame });
+    crate::stop::look(thread);
     watch::accesses::before_program(thread);
 }

@@ -27,12 +27,12 @@ pub mod sections;
 pub mod stall;
 
 use crate::thread::Thread;
-use crate::{kernel, log, playback, process, stop};
+use crate::{kernel, log, playback, process, stop, watch};
 use adversary::Place;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub use placement::{gather, scatter};
 use schedule::Why;
-pub use schedule::{Progress, begin_image, creates};
+pub use schedule::{Progress, begin_image, creates, hands_over_at_stop, is_on as is_scheduled, next_stop};
 use tracer_core::event::{Kind, turn};
 use tracer_core::session::{Domain, Mode};
 
@@ -233,6 +233,15 @@ pub fn at_safepoint(thread: &mut Thread) {
     }
 }
 
+/// The same before a clock is read. That is the last that the hook asks for here.
+#[inline]
+pub fn at_clock(thread: &mut Thread) {
+    at_safepoint(thread);
+    if process::get().mode == Mode::Record && is_ordered(thread) {
+        stop::look_ahead(thread);
+    }
+}
+
 fn hand_over_if_due(thread: &mut Thread) {
     let domain = domain();
     if domain.waiting.load(Ordering::Relaxed) == 0 && !schedule::is_on() {
@@ -286,6 +295,9 @@ pub fn stopped(thread: &mut Thread) {
         Mode::Record => {
             // Even if nobody comes: see `follow`.
             domain().last.store(0, Ordering::Relaxed);
+            if schedule::is_on() {
+                schedule::is_stopped(domain());
+            }
             hand_over(thread);
         }
         Mode::Replay => follow_or_sleep(thread),
@@ -552,6 +564,7 @@ fn call_for(domain: &Domain, number: u64) {
 /// Replay: the tenure after this one may begin.
 fn finish_tenure(thread: &mut Thread) {
     if core::mem::take(&mut thread.holds_tenure) {
+        watch::hands_over(thread);
         let domain = domain_for(thread.tenure_is_shared);
         domain.tenures.store(thread.tenure + 1, Ordering::Release);
         call_for(domain, thread.tenure + 1);

@@ -8,6 +8,7 @@
 //! the log is who ran.
 
 use super::adversary::Place;
+use crate::stop;
 use crate::thread::Thread;
 use crate::{arena, kernel, process};
 use core::cmp::Ordering::{Equal, Greater, Less};
@@ -106,6 +107,7 @@ pub fn turn_begins(thread: &mut Thread, domain: &Domain) {
 
 /// Whether the thread, which has the right to run and could go on, hands over here; to whom, is noted in the domain.
 pub fn hands_over(thread: &mut Thread, domain: &Domain, at: Place) -> bool {
+    stop::forget_scheduled();
     let listed = match at {
         Place::Safepoint => take(thread, place::EVENT),
         Place::Point | Place::Yield => take(thread, place::POINT),
@@ -131,6 +133,7 @@ pub fn hands_over(thread: &mut Thread, domain: &Domain, at: Place) -> bool {
 
 /// The thread is about to give up the right to run: notes who gets it.
 pub fn choose(thread: &mut Thread, domain: &Domain, why: Why) {
+    stop::forget_scheduled();
     let listed = take(thread, place::WAIT).map(|index| (index, hand_over(index)));
     let target = match listed {
         Some((_, HandOver { wanted: 0, .. })) | None => None,
@@ -184,6 +187,33 @@ pub fn await_created(domain: &Domain, slot: usize) {
             break;
         }
         kernel::sleep(PAUSE);
+    }
+}
+
+/// The next place of the list that is between two instructions, if the thread may come to it before its next hook, once it has
+/// logged so many `more` events: which of the list, the instruction, and at which passage.
+pub fn next_stop(thread: &Thread, more: u64) -> Option<(u32, u64, u64)> {
+    let events = thread.events + more - thread.progress.incidental;
+    let points = thread.progress.points + thread.spins;
+    let rest = (thread.progress.next..thread.progress.end).map(|index| (index, hand_over(index)));
+    let here = rest.skip_while(|(_, next)| (next.events, next.points) < (events, points));
+    let here = here.take_while(|(_, next)| (next.events, next.points) == (events, points));
+    here.filter(|(_, next)| next.place == place::STOP)
+        .map(|(index, next)| (index, next.address, next.passages))
+        .next()
+}
+
+/// The thread is at the place of the list with this index, between two instructions. Whether it hands over; to whom, is noted
+/// in the domain.
+pub fn hands_over_at_stop(thread: &mut Thread, index: u32) -> bool {
+    thread.progress.next = index + 1;
+    make(super::domain(), index)
+}
+
+/// A thread was stopped between two instructions: not by the list, if nobody is named.
+pub fn is_stopped(domain: &Domain) {
+    if domain.preferred.load(Ordering::Relaxed) == 0 {
+        process::control().schedule.others.fetch_add(1, Ordering::Relaxed);
     }
 }
 

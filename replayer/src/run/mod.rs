@@ -9,13 +9,16 @@ mod own_root;
 mod program;
 mod record;
 mod replay;
+mod sleepers;
+mod trial;
 mod unseen;
 mod verify;
 mod watched;
 
 pub use hunt::{Condition, Hunted, hunt};
 pub use program::library;
-pub use record::{Recorded, record};
+pub use record::{Outcomes, Recorded, Request, record};
+pub use trial::{Input, Trial, Tried, make as try_out, named};
 pub use replay::{replay, replay_in_place};
 pub use verify::verify;
 pub use watched::{Accesses, Watched, watch};

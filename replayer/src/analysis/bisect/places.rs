@@ -1,0 +1,156 @@
+//! The hand-overs of a recording, as a list that another one can make ([`tracer_core::session::schedule`]).
+
+use super::super::family::Family;
+use super::super::order::created_streams;
+use super::super::recording::Recording;
+use anyhow::Result;
+use std::collections::{BTreeMap, HashMap};
+use tracer_core::event::{Kind, turn};
+use tracer_core::session::schedule::{self, ANY, HandOver, place};
+use tracer_core::trace::reader::{Body, Event, Item};
+
+/// The threads among which the right to run goes round, by the first stream of their process and how many images that had
+/// begun; or those of all processes that share memory.
+pub type Domain = (u32, u32);
+
+/// All processes that share memory.
+const SHARED: Domain = (u32::MAX, 0);
+
+/// A hand-over of a recording.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// How another recording makes it.
+    pub hand_over: HandOver,
+    /// The stream of the thread that ran.
+    pub from: u32,
+    /// The event of that stream at which its turn ended; where the stream has ended, how many it has.
+    pub event: u64,
+    /// The stream of the thread that ran then; of a stop that nobody else profited from, the same.
+    pub to: u32,
+    /// Where the turns are counted.
+    pub domain: Domain,
+    /// The number of the turn that began.
+    pub turn: u64,
+}
+
+impl Listed {
+    /// Whether somebody else ran. Else it only says how often the thread has come somewhere, which is counted from it on.
+    pub fn changes_over(&self) -> bool {
+        self.from != self.to
+    }
+}
+
+/// Where a turn ended.
+struct End {
+    stream: u32,
+    event: u64,
+    hand_over: HandOver,
+}
+
+/// What is known of a stream at its beginning.
+#[derive(Clone, Copy)]
+struct Birth {
+    lineage: u64,
+    domain: Domain,
+}
+
+/// The turns of a recording.
+#[derive(Default)]
+struct Turns {
+    /// By whom: a stream, and the thread's lineage then.
+    began: BTreeMap<(Domain, u64), (u32, u64)>,
+    ended: HashMap<(Domain, u64), End>,
+    births: HashMap<u32, Birth>,
+}
+
+/// The hand-overs of a recording, those of each domain in their order.
+///
+/// Errors: an event cannot be read.
+pub fn hand_overs(recording: &Recording, family: &Family) -> Result<Vec<Listed>> {
+    let mut turns = Turns::default();
+    turns.births.insert(0, Birth { lineage: schedule::FIRST, domain: (0, 0) });
+    // Whoever creates a stream has a lower number.
+    for stream in recording.streams() {
+        turns.read(recording, family, stream)?;
+    }
+    Ok(turns.list())
+}
+
+impl Turns {
+    fn read(&mut self, recording: &Recording, family: &Family, stream: u32) -> Result<()> {
+        let Some(Birth { lineage, mut domain }) = self.births.get(&stream).copied() else { return Ok(()) };
+        let is_thread = family.members.get(&stream).is_some_and(|member| member.is_thread);
+        let mut here = HandOver { thread: lineage, place: place::WAIT, ..HandOver::default() };
+        // A process's first turn is not in the log.
+        let mut turn = (!is_thread).then_some((domain, 0));
+        let (mut created, mut stopped, mut count) = (0, None, 0);
+        for event in recording.events(stream).into_iter().flatten() {
+            let event = event?;
+            count = event.index + 1;
+            if let Body::Turn { turn: number, spins } = event.body {
+                here.points += spins;
+                if let Some(turn) = turn {
+                    let hand_over = ended_at(&event, stopped, here);
+                    self.ended.insert(turn, End { stream, event: event.index, hand_over });
+                }
+                let next = (if event.flags & turn::SHARED != 0 { SHARED } else { domain }, number);
+                self.began.insert(next, (stream, here.thread));
+                turn = Some(next);
+            }
+            stopped = stop(&event);
+            if event.kind == Kind::Start {
+                domain = (stream, domain.1 + 1);
+                here = HandOver { thread: schedule::image(here.thread), place: place::WAIT, ..HandOver::default() };
+                (turn, created) = (Some((domain, 0)), 0);
+            }
+            here.events += u64::from(!schedule::is_incidental(event.kind, event.number));
+            for child in created_streams(&event) {
+                created += 1;
+                let shares = family.members.get(&child).is_some_and(|member| member.is_thread);
+                let domain = if shares { domain } else { (child, 0) };
+                let lineage = schedule::child(here.thread, created);
+                self.births.entry(child).or_insert(Birth { lineage, domain });
+            }
+        }
+        if let Some(turn) = turn {
+            let hand_over = HandOver { points: ANY, ..here };
+            self.ended.insert(turn, End { stream, event: count, hand_over });
+        }
+        Ok(())
+    }
+
+    fn list(&self) -> Vec<Listed> {
+        let mut list = Vec::new();
+        for (&(domain, number), &(to, target)) in &self.began {
+            let Some(before) = number.checked_sub(1) else { continue };
+            let Some(end) = self.ended.get(&(domain, before)) else { continue };
+            let at_stop = end.hand_over.place == place::STOP;
+            if end.stream == to && !at_stop {
+                continue;
+            }
+            let hand_over = HandOver { target, ..end.hand_over };
+            list.push(Listed { hand_over, from: end.stream, event: end.event, to, domain, turn: number });
+        }
+        list
+    }
+}
+
+/// Where the thread was whose next turn this event begins.
+fn ended_at(event: &Event, stopped: Option<u64>, here: HandOver) -> HandOver {
+    match stopped {
+        Some(address) => HandOver { place: place::STOP, address, ..here },
+        None if event.flags & turn::SPIN != 0 => HandOver { place: place::POINT, ..here },
+        None if event.flags & turn::TAKEN != 0 => HandOver { place: place::EVENT, ..here },
+        None => here,
+    }
+}
+
+/// Where the thread was stopped, if this event says so. Threads that spin are stopped without a list.
+fn stop(event: &Event) -> Option<u64> {
+    let Body::Stop { items } = &event.body else { return None };
+    let place = items.iter().find_map(|item| match item {
+        Item::State { address, .. } => Some(address),
+        _ => None,
+    });
+    place.filter(|_| event.number == 0)
+}
