@@ -16,6 +16,7 @@ mod rebuild;
 mod run;
 mod status;
 
+use analysis::Bisected;
 use anyhow::Result;
 use arguments::{Command, CommandLine};
 use clap::Parser;
@@ -98,7 +99,12 @@ fn run(command: Command) -> Result<i32> {
             Hunted::NotRun(status) => Ok(status),
             Hunted::Interrupted(signal) => status::Ending::Killed(signal).repeat(),
         },
-        Command::Bisect(options) => analysis::bisect(&options).map(|()| 0),
+        Command::Bisect(options) => match analysis::bisect(&options)? {
+            Bisected::Found => Ok(0),
+            Bisected::NotFound => Ok(status::NO),
+            Bisected::NotRun(status) => Ok(status),
+            Bisected::Interrupted(signal) => status::Ending::Killed(signal).repeat(),
+        },
         Command::Cc(options) => rebuild::compile(&options)?.repeat(),
         Command::Doctor => Ok(if doctor::examine() { 0 } else { status::NO }),
         Command::Completions(options) => {

@@ -23,7 +23,7 @@ mod walk;
 mod watched;
 
 pub use audit::{Topic, audit};
-pub use bisect::bisect;
+pub use bisect::{Bisected, bisect};
 pub use deadlocks::deadlocks;
 pub use diff::diff;
 pub use export::export;

@@ -17,7 +17,7 @@ mod watched;
 
 pub use hunt::{Condition, Hunted, hunt};
 pub use program::library;
-pub use record::{Outcomes, Recorded, Request, record};
+pub use record::{Recorded, Request, record};
 pub use trial::{Input, Trial, Tried, make as try_out, named};
 pub use replay::{replay, replay_in_place};
 pub use verify::verify;

@@ -60,6 +60,8 @@ pub struct Request<'a> {
     pub program: &'a Program,
     /// Where the trace goes; else into the storage directory.
     pub output: Option<&'a Path>,
+    /// The storage directory, if it is not the usual one.
+    pub storage: Option<&'a Path>,
     /// How.
     pub options: &'a RecordingOptions,
     /// The seed, if there is to be chaos.
@@ -80,6 +82,7 @@ impl<'a> Request<'a> {
         Request {
             program,
             output: None,
+            storage: None,
             options,
             chaos: None,
             outputs: None,
@@ -152,7 +155,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     let library = library()?;
     let place = match request.output {
         Some(path) => Place::At(path.to_owned()),
-        None => Place::Library(directory::root()?),
+        None => Place::Library(request.storage.map_or_else(directory::root, |path| Ok(path.to_owned()))?),
     };
     let recording = Recording {
         place,

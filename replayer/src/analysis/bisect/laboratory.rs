@@ -2,8 +2,8 @@
 
 use super::places::Listed;
 use crate::arguments::{Program, RecordingOptions};
-use crate::run::{Condition, Input, Outcomes, Request, Trial, Tried, try_out};
-use anyhow::{Context, Result};
+use crate::run::{Condition, Input, Request, Trial, Tried, try_out};
+use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -11,13 +11,13 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use tracer_core::session::schedule::HandOver;
+use tracer_core::session::schedule::{HandOver, outcome};
 
-/// Where recordings are made.
-pub struct Laboratory {
+/// How the program is recorded.
+pub struct Setting {
     /// The command line.
     pub program: Program,
-    /// How it is recorded.
+    /// The options.
     pub options: RecordingOptions,
     /// The seed of the failing recording.
     pub seed: NonZeroU64,
@@ -25,14 +25,22 @@ pub struct Laboratory {
     pub environment: Vec<OsString>,
     /// Any of these is the failure.
     pub failure: Vec<Condition>,
-    /// Shows how many recordings were made.
-    pub bar: ProgressBar,
+    /// Where traces are kept.
+    pub storage: PathBuf,
+    /// Where the one of the answer goes, if not there.
+    pub output: Option<PathBuf>,
+}
+
+/// Where recordings are made.
+pub struct Laboratory {
+    setting: Setting,
+    bar: ProgressBar,
     input: Input,
     scratch: TempDir,
 }
 
 /// Why no more recordings are made.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Halt {
     /// The program cannot be executed: a shell would exit with this status.
     NotRun(i32),
@@ -44,24 +52,12 @@ impl fmt::Display for Halt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Halt::NotRun(_) => f.write_str("the program cannot be executed"),
-            Halt::Interrupted(_) => f.write_str("interrupted"),
+            Halt::Interrupted(signal) => write!(f, "ended by {}", crate::status::signal_name(*signal)),
         }
     }
 }
 
 impl std::error::Error for Halt {}
-
-/// What came of a recording.
-pub struct Found {
-    /// It shows the failure.
-    pub fails: bool,
-    /// What became of the hand-overs, in the order of the list; of chaos nothing.
-    pub outcomes: Option<Outcomes>,
-    /// The trace, if it is kept.
-    pub trace: Option<PathBuf>,
-    /// How the program ended.
-    pub ending: String,
-}
 
 /// How often something failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -72,9 +68,46 @@ pub struct Rate {
     pub runs: u32,
 }
 
+impl Rate {
+    /// Another run.
+    pub fn add(&mut self, fails: bool) {
+        self.failed += u32::from(fails);
+        self.runs += 1;
+    }
+}
+
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}", self.failed, self.runs)
+    }
+}
+
+/// A recording that was made, and whose trace is there.
+pub struct Found {
+    /// It shows the failure.
+    pub fails: bool,
+    /// How many of the hand-overs that were wanted were made, and how many were made beside.
+    pub made: [usize; 2],
+    trial: Trial,
+}
+
+impl Found {
+    /// The trace.
+    pub fn trace(&self) -> &Path {
+        &self.trial.run.directory
+    }
+
+    /// How the program ended.
+    pub fn ending(&self) -> String {
+        self.trial.run.ending.to_string()
+    }
+
+    /// Removes the trace; gives whether it showed the failure.
+    pub fn discard(self) -> Result<bool> {
+        if !self.trial.discard()? {
+            bail!("the program leaves processes in the background, and their trace in {}", self.trace().display());
+        }
+        Ok(self.fails)
     }
 }
 
@@ -82,106 +115,93 @@ impl Laboratory {
     /// One that records so.
     ///
     /// Errors: there is no place for traces.
-    pub fn new(
-        program: Program,
-        options: RecordingOptions,
-        seed: NonZeroU64,
-        environment: Vec<OsString>,
-        failure: Vec<Condition>,
-    ) -> Result<Laboratory> {
+    pub fn new(setting: Setting) -> Result<Laboratory> {
         let scratch = tempfile::Builder::new().prefix("imitate-bisect-").tempdir();
         let scratch = scratch.context("cannot make a temporary directory for traces")?;
         let bar = ProgressBar::new_spinner().with_message("recording");
-        Ok(Laboratory { program, options, seed, environment, failure, bar, input: Input::here(), scratch })
+        Ok(Laboratory { setting, bar, input: Input::here(), scratch })
     }
 
-    /// Records with those hand-overs of the list that `wanted` names.
+    /// Says what the recordings that follow are for, on a terminal.
+    pub fn announce(&self, message: String) {
+        self.bar.set_message(message);
+    }
+
+    /// No more recordings follow.
+    pub fn close(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Records with those hand-overs of the list that `wanted` names, and no others.
     pub fn with(&self, list: &[Listed], wanted: &[usize]) -> Result<Found> {
-        let listed = Sorted::of(list, wanted);
-        let found = self.record(self.seed, Some(&listed.hand_overs), None)?;
-        Ok(listed.in_order_of_the_list(found))
+        self.making(list, wanted, Some(&self.aside()))
     }
 
-    /// The same; the trace is kept, in `output` or the storage directory, if it `fails`.
-    pub fn keeping(&self, list: &[Listed], wanted: &[usize], output: Option<&Path>) -> Result<Found> {
-        let listed = Sorted::of(list, wanted);
-        let found = self.record(self.seed, Some(&listed.hand_overs), Some(output))?;
-        Ok(listed.in_order_of_the_list(found))
+    /// The same; the trace is to be kept.
+    pub fn keeping(&self, list: &[Listed], wanted: &[usize]) -> Result<Found> {
+        self.making(list, wanted, self.setting.output.as_deref())
     }
 
-    /// Records with chaos, and keeps a trace that does not fail.
+    fn making(&self, list: &[Listed], wanted: &[usize], output: Option<&Path>) -> Result<Found> {
+        let hand_overs = sorted(list, wanted);
+        let mut found = self.record(self.setting.seed, Some(&hand_overs), output)?;
+        if let Some(outcomes) = &found.trial.run.hand_overs {
+            let made = outcomes.each.iter().filter(|one| **one == outcome::MADE);
+            found.made = [made.count(), outcomes.others as usize];
+        }
+        Ok(found)
+    }
+
+    /// Records with chaos.
     pub fn with_chaos(&self, seed: NonZeroU64) -> Result<Found> {
-        self.record(seed, None, None)
+        self.record(seed, None, Some(&self.aside()))
     }
 
-    /// `kept`: the trace of a failure goes there, or into the storage directory.
-    fn record(
-        &self,
-        seed: NonZeroU64,
-        hand_overs: Option<&[HandOver]>,
-        kept: Option<Option<&Path>>,
-    ) -> Result<Found> {
-        let scratch = self.scratch.path().join("trace");
+    /// How often it fails with those hand-overs.
+    pub fn rate(&self, list: &[Listed], wanted: &[usize], runs: u32) -> Result<Rate> {
+        let mut rate = Rate::default();
+        for _ in 0..runs {
+            rate.add(self.with(list, wanted)?.discard()?);
+        }
+        Ok(rate)
+    }
+
+    /// A place for a trace that is not there.
+    fn aside(&self) -> PathBuf {
+        self.scratch.path().join(self.bar.position().to_string())
+    }
+
+    fn record(&self, seed: NonZeroU64, hand_overs: Option<&[HandOver]>, output: Option<&Path>) -> Result<Found> {
+        let Setting { program, options, environment, failure, storage, .. } = &self.setting;
         let request = Request {
-            output: match kept {
-                Some(output) => output,
-                None => Some(&scratch),
-            },
+            output,
+            storage: Some(storage),
             chaos: Some(seed),
-            environment: Some(&self.environment),
+            environment: Some(environment),
             hand_overs,
-            ..Request::new(&self.program, &self.options)
-        };
-        let trial = match try_out(&request, &self.input)? {
-            Tried::Ran(trial) => trial,
-            Tried::NotRun(status) => return Err(Halt::NotRun(status).into()),
-            Tried::Interrupted(signal) => return Err(Halt::Interrupted(signal).into()),
+            ..Request::new(program, options)
         };
         self.bar.inc(1);
-        self.judge(trial, hand_overs.is_none(), kept.is_some())
-    }
-
-    fn judge(&self, trial: Trial, keeps_others: bool, keeps_failures: bool) -> Result<Found> {
-        let fails = trial.shows(&self.failure);
-        let keeps = if fails { keeps_failures } else { keeps_others };
-        let mut trace = None;
-        if keeps {
-            trace = Some(trial.run.directory.clone());
-        } else if !trial.discard()? {
-            anyhow::bail!("the program leaves processes in the background, which bisect cannot wait for");
+        match try_out(&request, &self.input)? {
+            Tried::Ran(trial) => Ok(Found { fails: trial.shows(failure), made: [0; 2], trial }),
+            Tried::NotRun(status) => Err(Halt::NotRun(status).into()),
+            Tried::Interrupted(signal) => Err(Halt::Interrupted(signal).into()),
         }
-        let ending = trial.run.ending.to_string();
-        Ok(Found { fails, outcomes: trial.run.hand_overs, trace, ending })
     }
 }
 
-/// A list as the library wants it.
-struct Sorted {
-    hand_overs: Vec<HandOver>,
-    /// Where each of these is in the list.
-    places: Vec<usize>,
-}
-
-impl Sorted {
-    fn of(list: &[Listed], wanted: &[usize]) -> Sorted {
-        let mut places: Vec<usize> = (0..list.len()).collect();
-        places.sort_by_key(|place| (list[*place].from, list[*place].event));
-        let hand_overs = places
-            .iter()
-            .map(|place| {
-                let is_wanted = list[*place].changes_over() && wanted.contains(place);
-                HandOver { wanted: is_wanted.into(), ..list[*place].hand_over }
-            })
-            .collect();
-        Sorted { hand_overs, places }
+/// A list as the library wants it: a thread's hand-overs in a row.
+pub fn sorted(list: &[Listed], wanted: &[usize]) -> Vec<HandOver> {
+    let mut numbers = HashMap::new();
+    for listed in list {
+        let next = numbers.len();
+        numbers.entry(listed.hand_over.thread).or_insert(next);
     }
-
-    fn in_order_of_the_list(&self, mut found: Found) -> Found {
-        if let Some(outcomes) = &mut found.outcomes {
-            let by_place: HashMap<usize, u32> =
-                self.places.iter().copied().zip(outcomes.each.iter().copied()).collect();
-            outcomes.each = (0..by_place.len()).map(|place| by_place[&place]).collect();
-        }
-        found
-    }
+    let mut places: Vec<usize> = (0..list.len()).collect();
+    places.sort_by_key(|place| (numbers[&list[*place].hand_over.thread], list[*place].event));
+    let hand_over = |place: usize| {
+        let is_wanted = list[place].changes_over() && wanted.contains(&place);
+        HandOver { wanted: is_wanted.into(), ..list[place].hand_over }
+    };
+    places.into_iter().map(hand_over).collect()
 }

@@ -40,11 +40,35 @@ impl Listed {
     }
 }
 
+/// A stretch in which one thread had the right to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenure {
+    /// Where the turns are counted.
+    pub domain: Domain,
+    /// Its number there.
+    pub turn: u64,
+    /// The thread's stream.
+    pub stream: u32,
+    /// The thread's first event in it.
+    pub begin: u64,
+    /// The event behind its last one.
+    pub end: u64,
+}
+
 /// Where a turn ended.
 struct End {
     stream: u32,
     event: u64,
     hand_over: HandOver,
+}
+
+/// Where one began.
+struct Begin {
+    stream: u32,
+    /// The thread's lineage then.
+    lineage: u64,
+    /// The event behind.
+    event: u64,
 }
 
 /// What is known of a stream at its beginning.
@@ -57,23 +81,22 @@ struct Birth {
 /// The turns of a recording.
 #[derive(Default)]
 struct Turns {
-    /// By whom: a stream, and the thread's lineage then.
-    began: BTreeMap<(Domain, u64), (u32, u64)>,
+    began: BTreeMap<(Domain, u64), Begin>,
     ended: HashMap<(Domain, u64), End>,
     births: HashMap<u32, Birth>,
 }
 
-/// The hand-overs of a recording, those of each domain in their order.
+/// The hand-overs of a recording, and its tenures, those of each domain in their order.
 ///
 /// Errors: an event cannot be read.
-pub fn hand_overs(recording: &Recording, family: &Family) -> Result<Vec<Listed>> {
+pub fn hand_overs(recording: &Recording, family: &Family) -> Result<(Vec<Listed>, Vec<Tenure>)> {
     let mut turns = Turns::default();
     turns.births.insert(0, Birth { lineage: schedule::FIRST, domain: (0, 0) });
     // Whoever creates a stream has a lower number.
     for stream in recording.streams() {
         turns.read(recording, family, stream)?;
     }
-    Ok(turns.list())
+    Ok((turns.list(), turns.tenures()))
 }
 
 impl Turns {
@@ -94,7 +117,8 @@ impl Turns {
                     self.ended.insert(turn, End { stream, event: event.index, hand_over });
                 }
                 let next = (if event.flags & turn::SHARED != 0 { SHARED } else { domain }, number);
-                self.began.insert(next, (stream, here.thread));
+                let begin = Begin { stream, lineage: here.thread, event: event.index + 1 };
+                self.began.insert(next, begin);
                 turn = Some(next);
             }
             stopped = stop(&event);
@@ -119,9 +143,22 @@ impl Turns {
         Ok(())
     }
 
+    fn tenures(&self) -> Vec<Tenure> {
+        let began = self.began.iter().filter_map(|(key, begin)| Some((key, begin, self.ended.get(key)?)));
+        began
+            .map(|(&(domain, turn), begin, end)| Tenure {
+                domain,
+                turn,
+                stream: begin.stream,
+                begin: begin.event,
+                end: end.event,
+            })
+            .collect()
+    }
+
     fn list(&self) -> Vec<Listed> {
         let mut list = Vec::new();
-        for (&(domain, number), &(to, target)) in &self.began {
+        for (&(domain, number), &Begin { stream: to, lineage: target, .. }) in &self.began {
             let Some(before) = number.checked_sub(1) else { continue };
             let Some(end) = self.ended.get(&(domain, before)) else { continue };
             let at_stop = end.hand_over.place == place::STOP;

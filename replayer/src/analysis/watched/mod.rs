@@ -3,9 +3,11 @@
 mod images;
 mod model;
 mod observer;
+mod stacks;
 
 pub use images::{Code, Images, Space};
 pub use model::run;
+pub use stacks::Captured;
 pub use observer::{Hold, How, LockId, Observer, Past, Seen, Sort, Taking, Waiting, is_ordered};
 
 use super::family::Family;
