@@ -190,6 +190,9 @@ pub struct Record {
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub options: RecordingOptions,
+    /// Let threads change over where this file says, and else only when they wait: what `bisect --list` has written
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "chaos")]
+    pub hand_overs: Option<PathBuf>,
     /// Say on stderr where the trace is and how large it became
     #[arg(short, long)]
     pub verbose: bool,
@@ -356,6 +359,9 @@ pub struct Bisect {
     /// Where the trace goes; must not exist [default: a new directory in the storage directory]
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output: Option<PathBuf>,
+    /// Write the hand-overs to this file, which must not exist: `record --hand-overs FILE` makes them again
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub list: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

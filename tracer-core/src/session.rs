@@ -204,6 +204,8 @@ pub struct Domain {
     /// Record: how long, in milliseconds, a holder that reaches no safepoint is left alone: many times what stopping
     /// it cost the last time.
     pub patience: AtomicU32,
+    /// Record with chaos: how the last turn ended, as [`crate::event::turn::ended`] has it.
+    pub ended: AtomicU32,
     /// Record with a list of hand-overs: which of them, plus one, `preferred` comes from; 0 for none.
     pub hand_over: AtomicU32,
 }
@@ -223,6 +225,7 @@ impl Domain {
             waiters: [const { AtomicU64::new(0) }; SLOTS / 64],
             preferred: AtomicU32::new(0),
             patience: AtomicU32::new(0),
+            ended: AtomicU32::new(0),
             hand_over: AtomicU32::new(0),
         }
     }

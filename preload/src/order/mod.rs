@@ -34,6 +34,7 @@ pub use placement::{gather, scatter};
 use schedule::Why;
 pub use schedule::{Progress, begin_image, creates, hands_over_at_stop, is_on as is_scheduled, next_stop};
 use tracer_core::event::{Kind, turn};
+use tracer_core::session::schedule::place;
 use tracer_core::session::{Domain, Mode};
 
 /// Calls that a thread may make while others wait.
@@ -177,6 +178,7 @@ fn give_up(thread: &mut Thread) {
     stop::cancel();
     if adversary::is_on() {
         adversary::choose(thread, domain(), Why::Sleeps);
+        note_end(thread, domain(), place::WAIT);
     }
     lock::give_back(domain());
 }
@@ -215,7 +217,8 @@ fn acquire_at(thread: &mut Thread, place: u8) {
         schedule::turn_begins(thread, mine);
     }
     let body = [thread.tenure, core::mem::take(&mut thread.spins)];
-    log::words(thread, Kind::Turn, place | shared, 0, &body);
+    let ended = mine.ended.swap(0, Ordering::Relaxed) as u16;
+    log::words(thread, Kind::Turn, place | shared, ended, &body);
 }
 
 /// A safepoint before an event: recording hands over if others have waited for long enough; replay hands over
@@ -249,7 +252,7 @@ fn hand_over_if_due(thread: &mut Thread) {
     }
     if adversary::is_on() {
         if adversary::hands_over(thread, domain, Place::Safepoint) {
-            hand_over_at(thread, turn::TAKEN);
+            hand_over_at(thread, place::EVENT);
         }
         return;
     }
@@ -274,18 +277,18 @@ pub fn at_spin(thread: &mut Thread) {
 fn pass(thread: &mut Thread, place: Place) {
     thread.spins += 1;
     match process::get().mode {
-        Mode::Record => hand_over_if(thread, place, turn::SPIN),
+        Mode::Record => hand_over_if_wanted(thread, place),
         Mode::Replay => follow(thread, turn::SPIN),
     }
 }
 
 /// Recording: hands over to one of those that wait, if there is no chaos or chaos wants it.
-fn hand_over_if(thread: &mut Thread, place: Place, kind: u8) {
+fn hand_over_if_wanted(thread: &mut Thread, place: Place) {
     if is_ordered(thread)
         && (domain().waiting.load(Ordering::Relaxed) != 0 || schedule::is_on())
         && (!adversary::is_on() || adversary::hands_over(thread, domain(), place))
     {
-        hand_over_at(thread, kind);
+        hand_over_at(thread, place::POINT);
     }
 }
 
@@ -298,7 +301,9 @@ pub fn stopped(thread: &mut Thread) {
             if schedule::is_on() {
                 schedule::is_stopped(domain());
             }
-            hand_over(thread);
+            if is_ordered(thread) {
+                hand_over_at(thread, place::STOP);
+            }
         }
         Mode::Replay => follow_or_sleep(thread),
     }
@@ -315,16 +320,18 @@ fn follow_or_sleep(thread: &mut Thread) {
 /// Lets one of those that wait run first.
 pub fn hand_over(thread: &mut Thread) {
     if is_ordered(thread) {
-        hand_over_at(thread, 0);
+        hand_over_at(thread, place::WAIT);
     }
 }
 
-fn hand_over_at(thread: &mut Thread, place: u8) {
+/// The place is one of [`place`].
+fn hand_over_at(thread: &mut Thread, place: u32) {
     let domain = domain();
     stop::cancel();
     if adversary::is_on() && domain.preferred.load(Ordering::Relaxed) == 0 {
         adversary::choose(thread, domain, Why::Yields);
     }
+    note_end(thread, domain, place);
     lock::give_back(domain);
     // The lock is not fair: without this, the thread that runs would nearly always win it back. One that was
     // counted and killed while it waited never comes.
@@ -337,7 +344,14 @@ fn hand_over_at(thread: &mut Thread, place: u8) {
         kernel::yield_processor();
     }
     thread.calls_at_turn = thread.calls;
-    acquire_at(thread, place);
+    acquire_at(thread, if place == place::POINT { turn::SPIN } else { 0 });
+}
+
+/// Recording: the thread's turn ends here, if it does not get the next one.
+fn note_end(thread: &Thread, domain: &Domain, place: u32) {
+    if adversary::is_on() {
+        domain.ended.store(turn::ended(place, thread.spins).into(), Ordering::Relaxed);
+    }
 }
 
 /// A new thread, or the child of a process that shares memory, waits for its first tenure.
@@ -421,6 +435,7 @@ pub fn leave(thread: &mut Thread) {
             if schedule::is_on() {
                 schedule::choose(thread, domain(), Why::Ends);
             }
+            note_end(thread, domain(), place::WAIT);
             lock::give_back(domain());
         }
         Mode::Replay => finish_tenure(thread),

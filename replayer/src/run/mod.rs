@@ -3,6 +3,7 @@
 mod ahead;
 mod chaos;
 mod foreground;
+mod hand_overs;
 mod hunt;
 mod meter;
 mod own_root;
@@ -15,6 +16,7 @@ mod unseen;
 mod verify;
 mod watched;
 
+pub use hand_overs::HandOvers;
 pub use hunt::{Condition, Hunted, hunt};
 pub use program::library;
 pub use record::{Recorded, Request, record};

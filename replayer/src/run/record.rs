@@ -1,6 +1,7 @@
 //! `imitate record`.
 
 use super::chaos;
+use super::hand_overs::HandOvers;
 use super::program::{Outputs, Running, library};
 use super::sleepers::Sleepers;
 use super::unseen::Watch;
@@ -19,7 +20,7 @@ use std::sync::atomic::Ordering;
 use tracer_core::companion::launch::{self, Launch, own_environment, padded_library_path};
 use tracer_core::companion::writer::{Place, Recording};
 use tracer_core::companion::{Audience, Opening, Outcome, Role, Started, Summary, objects};
-use tracer_core::session::schedule::{HandOver, LIST};
+use tracer_core::session::schedule::{HandOver, LIST, outcome};
 use tracer_core::session::{Control, Mode, check_level};
 use tracer_core::trace::directory;
 use tracer_core::trace::files::Policy;
@@ -115,8 +116,12 @@ pub struct Outcomes {
 
 /// `imitate record`: records a program; returns when it has ended.
 pub fn record(options: &Record) -> Result<Recorded> {
-    let chaos = chaos::seed(options.options.chaos);
-    if !options.quiet {
+    let listed = options.hand_overs.as_deref().map(HandOvers::read).transpose()?;
+    let chaos = match &listed {
+        Some(listed) => Some(listed.seed),
+        None => chaos::seed(options.options.chaos),
+    };
+    if !options.quiet && listed.is_none() {
         chaos::tell(chaos);
     }
     let output = options.output.as_deref();
@@ -124,12 +129,16 @@ pub fn record(options: &Record) -> Result<Recorded> {
         output,
         chaos,
         quiet: options.quiet,
+        hand_overs: listed.as_ref().map(|listed| &listed.list[..]),
         ..Request::new(&options.program, &options.options)
     };
     let run = match make(&request)? {
         Ok(run) => run,
         Err(status) => return Ok(Recorded::NotRun(status)),
     };
+    if let Some((listed, outcomes)) = listed.zip(run.hand_overs.as_ref()).filter(|_| !options.quiet) {
+        tell_what_was_made(&listed.list, outcomes);
+    }
     match &run.summary {
         Ok(summary) => tell(summary, run.ending, options),
         // The program has run all the same, and its status is what counts.
@@ -141,6 +150,9 @@ pub fn record(options: &Record) -> Result<Recorded> {
 /// Records; gives what came of it when the program has ended, or, after saying why on stderr, with which status a shell
 /// would exit whose program cannot be executed.
 pub fn make(request: &Request) -> Result<Result<Run, i32>> {
+    if request.hand_overs.is_some() && request.options.order == OrderName::Sync {
+        bail!("--hand-overs says which thread runs, which --order sync leaves to the kernel: use one of them");
+    }
     if request.chaos.is_some() && request.options.order == OrderName::Sync {
         bail!("--chaos chooses which thread runs, which --order sync leaves to the kernel: use one of them");
     }
@@ -223,6 +235,21 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     }
     let hand_overs = memory.map(|memory| outcomes(&memory, &started.control)).transpose()?;
     Ok(Ok(Run { ending: Ending::of(status), directory: started.directory, summary, hand_overs }))
+}
+
+/// Says which hand-overs of a list were not made, if there are such.
+fn tell_what_was_made(list: &[HandOver], outcomes: &Outcomes) {
+    let wanted = list.iter().filter(|hand_over| hand_over.wanted != 0).count();
+    let made = outcomes.each.iter().filter(|one| **one == outcome::MADE).count();
+    if made < wanted {
+        eprintln!("imitate: {made} of {wanted} hand-overs were made: the places of the others did not come");
+    }
+    if outcomes.others > 0 {
+        eprintln!(
+            "imitate: {} other hand-overs were made, where a thread kept others waiting for too long",
+            outcomes.others
+        );
+    }
 }
 
 fn outcomes(memory: &File, control: &Control) -> Result<Outcomes> {

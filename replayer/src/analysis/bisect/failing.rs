@@ -105,7 +105,8 @@ pub fn setting(failing: &Subject, passing: Option<&Subject>, options: &Bisect) -
     let environment = failing.environment()?;
     let absolute = |path: &Path| std::path::absolute(path).context("cannot find the current directory");
     let storage = absolute(&directory::root()?)?;
-    let output = options.output.as_deref().map(absolute).transpose()?;
+    let [output, list] = [&options.output, &options.list].map(|path| path.as_deref().map(absolute).transpose());
+    let (output, list) = (output?, list?);
     std::env::set_current_dir(place)
         .with_context(|| format!("cannot go to {}, where {} was recorded", place.display(), failing.name()))?;
     Ok(Setting {
@@ -122,6 +123,7 @@ pub fn setting(failing: &Subject, passing: Option<&Subject>, options: &Bisect) -
         failure,
         storage,
         output,
+        list,
     })
 }
 

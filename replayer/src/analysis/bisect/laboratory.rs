@@ -2,7 +2,7 @@
 
 use super::places::Listed;
 use crate::arguments::{Program, RecordingOptions};
-use crate::run::{Condition, Input, Request, Trial, Tried, try_out};
+use crate::run::{Condition, HandOvers, Input, Request, Trial, Tried, try_out};
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use tracer_core::session::schedule::{HandOver, outcome};
+use tracer_core::session::schedule::{HandOver, outcome, place};
 
 /// How the program is recorded.
 pub struct Setting {
@@ -29,6 +29,8 @@ pub struct Setting {
     pub storage: PathBuf,
     /// Where the one of the answer goes, if not there.
     pub output: Option<PathBuf>,
+    /// Where the list of the answer goes, if anywhere.
+    pub list: Option<PathBuf>,
 }
 
 /// Where recordings are made.
@@ -97,11 +99,6 @@ impl Found {
         &self.trial.run.directory
     }
 
-    /// How the program ended.
-    pub fn ending(&self) -> String {
-        self.trial.run.ending.to_string()
-    }
-
     /// Removes the trace; gives whether it showed the failure.
     pub fn discard(self) -> Result<bool> {
         if !self.trial.discard()? {
@@ -155,6 +152,14 @@ impl Laboratory {
     /// Records with chaos.
     pub fn with_chaos(&self, seed: NonZeroU64) -> Result<Found> {
         self.record(seed, None, Some(&self.aside()))
+    }
+
+    /// Writes those hand-overs to the file that the user named, if one was.
+    pub fn write(&self, list: &[Listed], wanted: &[usize]) -> Result<()> {
+        let Some(path) = &self.setting.list else { return Ok(()) };
+        // Those that are left out are needed where the way to others leads by them.
+        let list = sorted(list, wanted).into_iter().filter(|one| one.wanted != 0 || one.place == place::STOP).collect();
+        HandOvers { seed: self.setting.seed, list }.write(path)
     }
 
     /// How often it fails with those hand-overs.

@@ -65,6 +65,8 @@ pub struct Stretch {
     pub count: usize,
     /// Its stack at the end of the turn.
     pub stack: Vec<String>,
+    /// It does nothing after that.
+    pub is_last: bool,
 }
 
 /// A recording with the hand-overs that were found, and only these.
@@ -140,11 +142,13 @@ impl Shown {
     fn stack(&self, stream: u32, event: u64) -> Vec<String> {
         let space = self.space(stream);
         // A turn is an event that has been taken then; at its end a stream has none.
-        [event + 1, event]
-            .iter()
-            .map(|event| self.stacks.of(stream, *event, space, &self.images))
-            .find(|stack| !stack.is_empty())
-            .unwrap_or_default()
+        let told = [event + 1, event].map(|event| self.stacks.of(stream, event, space, &self.images));
+        let mut stack = told.into_iter().find(|stack| !stack.is_empty()).unwrap_or_default();
+        // What calls `main` is the same in all programs.
+        if let Some(main) = stack.iter().position(|function| function.starts_with("main at ")) {
+            stack.truncate(main + 1);
+        }
+        stack
     }
 
     /// The last address space of a stream.
@@ -168,8 +172,8 @@ impl Shown {
             if event.index >= to {
                 break;
             }
-            let is_call = matches!(event.body, Body::Call { .. });
-            if event.index < from || !is_call && is_incidental(event.kind, event.number) {
+            let is_shown = matches!(event.body, Body::Call { .. } | Body::Signal { .. });
+            if event.index < from || !is_shown && is_incidental(event.kind, event.number) {
                 continue;
             }
             count += 1;
@@ -192,6 +196,7 @@ impl Shown {
                     events: events.iter().map(shown).collect(),
                     count,
                     stack: self.stack(tenure.stream, tenure.end),
+                    is_last: self.family.members.get(&tenure.stream).is_some_and(|all| all.events <= tenure.end),
                 })
             })
             .collect()

@@ -107,6 +107,7 @@ fn search_and_tell(
         Effect::Passes => &[],
     };
     let kept = kept(laboratory, &answer.list, part)?;
+    laboratory.write(&answer.list, &answer.part)?;
     laboratory.close();
     report::print(&answer, &rows, made, kept.as_deref(), subject, options)?;
     Ok(true)

@@ -69,6 +69,10 @@ struct Begin {
     lineage: u64,
     /// The event behind.
     event: u64,
+    /// How the turn before ended, as [`turn::ended`] has it.
+    before: u16,
+    /// Points that the thread had passed.
+    points: u64,
 }
 
 /// What is known of a stream at its beginning.
@@ -103,7 +107,7 @@ impl Turns {
     fn read(&mut self, recording: &Recording, family: &Family, stream: u32) -> Result<()> {
         let Some(Birth { lineage, mut domain }) = self.births.get(&stream).copied() else { return Ok(()) };
         let is_thread = family.members.get(&stream).is_some_and(|member| member.is_thread);
-        let mut here = HandOver { thread: lineage, place: place::WAIT, ..HandOver::default() };
+        let mut here = HandOver { thread: lineage, ..HandOver::default() };
         // A process's first turn is not in the log.
         let mut turn = (!is_thread).then_some((domain, 0));
         let (mut created, mut stopped, mut count) = (0, None, 0);
@@ -113,18 +117,24 @@ impl Turns {
             if let Body::Turn { turn: number, spins } = event.body {
                 here.points += spins;
                 if let Some(turn) = turn {
-                    let hand_over = ended_at(&event, stopped, here);
+                    let hand_over = HandOver { address: stopped.unwrap_or(0), ..here };
                     self.ended.insert(turn, End { stream, event: event.index, hand_over });
                 }
                 let next = (if event.flags & turn::SHARED != 0 { SHARED } else { domain }, number);
-                let begin = Begin { stream, lineage: here.thread, event: event.index + 1 };
+                let begin = Begin {
+                    stream,
+                    lineage: here.thread,
+                    event: event.index + 1,
+                    before: event.number,
+                    points: here.points,
+                };
                 self.began.insert(next, begin);
                 turn = Some(next);
             }
             stopped = stop(&event);
             if event.kind == Kind::Start {
                 domain = (stream, domain.1 + 1);
-                here = HandOver { thread: schedule::image(here.thread), place: place::WAIT, ..HandOver::default() };
+                here = HandOver { thread: schedule::image(here.thread), ..HandOver::default() };
                 (turn, created) = (Some((domain, 0)), 0);
             }
             here.events += u64::from(!schedule::is_incidental(event.kind, event.number));
@@ -158,27 +168,25 @@ impl Turns {
 
     fn list(&self) -> Vec<Listed> {
         let mut list = Vec::new();
-        for (&(domain, number), &Begin { stream: to, lineage: target, .. }) in &self.began {
+        for (&(domain, number), begin) in &self.began {
             let Some(before) = number.checked_sub(1) else { continue };
             let Some(end) = self.ended.get(&(domain, before)) else { continue };
-            let at_stop = end.hand_over.place == place::STOP;
-            if end.stream == to && !at_stop {
+            let (place, spins) = turn::how_it_ended(begin.before);
+            let HandOver { address, mut points, .. } = end.hand_over;
+            // Where it spins it is stopped without a list; else a stop is listed even if nobody else profits from it.
+            let is_listed = if place == place::STOP { address != 0 } else { begin.stream != end.stream };
+            if !is_listed || place == 0 {
                 continue;
             }
-            let hand_over = HandOver { target, ..end.hand_over };
-            list.push(Listed { hand_over, from: end.stream, event: end.event, to, domain, turn: number });
+            if points == ANY {
+                let at_begin = self.began.get(&(domain, before)).map_or(0, |begin| begin.points);
+                points = spins.map_or(ANY, |spins| at_begin + spins);
+            }
+            let hand_over = HandOver { target: begin.lineage, place, points, ..end.hand_over };
+            let (from, event) = (end.stream, end.event);
+            list.push(Listed { hand_over, from, event, to: begin.stream, domain, turn: number });
         }
         list
-    }
-}
-
-/// Where the thread was whose next turn this event begins.
-fn ended_at(event: &Event, stopped: Option<u64>, here: HandOver) -> HandOver {
-    match stopped {
-        Some(address) => HandOver { place: place::STOP, address, ..here },
-        None if event.flags & turn::SPIN != 0 => HandOver { place: place::POINT, ..here },
-        None if event.flags & turn::TAKEN != 0 => HandOver { place: place::EVENT, ..here },
-        None => here,
     }
 }
 

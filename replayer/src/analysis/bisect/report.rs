@@ -134,7 +134,8 @@ fn place(row: &Row) -> String {
     match (row.place, &row.before) {
         ("event", Some(event)) => format!("is interrupted before {event}"),
         ("point", Some(function)) => format!("is interrupted before it calls {function}"),
-        ("wait", Some(event)) => format!("waits, or could, in {event}"),
+        ("wait", Some(event)) => format!("gives way in {event}"),
+        ("event", None) => "is interrupted, and never goes on".into(),
         ("wait", None) => "ends, or waits to the end".into(),
         ("stop", _) => format!(
             "is interrupted before the instruction at {:#x}, at passage {} of it",
@@ -158,10 +159,14 @@ fn print_stack(stack: &[String], out: &mut impl Write) -> Result<()> {
 
 /// What another thread does before the first one goes on.
 fn print_stretch(stretch: &Stretch, out: &mut impl Write) -> Result<()> {
-    let Stretch { thread, events, count, stack } = stretch;
-    let until = stack.iter().find(|frame| has_line(frame)).or(stack.first());
-    let until = until.map(|frame| format!(", until it is in {frame}"));
-    writeln!(out, "   then {} runs{}", who(thread), until.unwrap_or_default())?;
+    let Stretch { thread, events, count, stack, is_last } = stretch;
+    let until = match stack.iter().find(|frame| has_line(frame)).or(stack.first()) {
+        Some(frame) if *is_last => format!(", and stays in {frame}"),
+        Some(frame) => format!(", until it is in {frame}"),
+        None if *is_last => " to its end".to_owned(),
+        None => String::new(),
+    };
+    writeln!(out, "   then {} runs{until}", who(thread))?;
     for event in events {
         writeln!(out, "     {event}")?;
     }
