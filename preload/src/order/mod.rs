@@ -139,6 +139,8 @@ pub fn reset(thread: &mut Thread) {
     OWN.last.store(thread.stream as u64 + 1, Ordering::Relaxed);
     hold(&OWN);
     OWN.preferred.store(0, Ordering::Relaxed);
+    OWN.ended.store(0, Ordering::Relaxed);
+    OWN.hand_over.store(0, Ordering::Relaxed);
     OWN.waiters.iter().for_each(|word| word.store(0, Ordering::Relaxed));
     adversary::reset(thread.stream);
     schedule::begin(thread);

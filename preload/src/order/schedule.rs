@@ -140,11 +140,14 @@ pub fn choose(thread: &mut Thread, domain: &Domain, why: Why) {
         Some((_, HandOver { target, .. })) => slot_of(target),
     };
     if let Some((index, listed)) = listed {
-        note(index, match (listed.wanted, target) {
-            (0, _) => outcome::LEFT_OUT,
-            (_, Some(_)) => outcome::MADE,
-            (_, None) => outcome::NOBODY,
-        });
+        note(
+            index,
+            match (listed.wanted, target) {
+                (0, _) => outcome::LEFT_OUT,
+                (_, Some(_)) => outcome::MADE,
+                (_, None) => outcome::NOBODY,
+            },
+        );
         domain.hand_over.store(if target.is_some() { index + 1 } else { 0 }, Ordering::Relaxed);
     }
     let next = target.or_else(|| match why {
@@ -171,7 +174,9 @@ pub fn wait(domain: &Domain, own: usize) {
         settle(domain, chosen);
         let own = longest_waiting(domain).unwrap_or(own) as u32 + 1;
         let order = Ordering::Relaxed;
-        if !is_waiting(domain, chosen) && domain.preferred.compare_exchange(preferred, own, order, order).is_ok() {
+        if !is_waiting(domain, chosen)
+            && domain.preferred.compare_exchange(preferred, own, order, order).is_ok()
+        {
             if let Some(index) = domain.hand_over.swap(0, Ordering::Relaxed).checked_sub(1) {
                 note(index, outcome::NOBODY);
             }

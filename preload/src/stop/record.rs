@@ -6,8 +6,7 @@
 use super::{
     Spin, code, deliver_here, diversion,
     guard::{Allowed, Found, Guard},
-    hand_over, is_in_program, is_stoppable, memory,
-    scheduled,
+    hand_over, is_in_program, is_stoppable, memory, scheduled,
     snapshot::{REGISTERS, Snapshot, registers},
     timer::{self, Request},
 };

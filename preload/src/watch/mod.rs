@@ -62,8 +62,16 @@ pub struct State {
 
 impl State {
     /// Of a thread that has told nothing.
-    pub const NEW: State =
-        State { rax: 0, rsp: 0, target: 0, used: RECORDS, accesses: 0, step: None, place: None, returns: false };
+    pub const NEW: State = State {
+        rax: 0,
+        rsp: 0,
+        target: 0,
+        used: RECORDS,
+        accesses: 0,
+        step: None,
+        place: None,
+        returns: false,
+    };
 }
 
 unsafe extern "C" {

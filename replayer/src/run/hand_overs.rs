@@ -105,8 +105,10 @@ impl HandOvers {
     pub fn write(&self, path: &Path) -> Result<()> {
         let rows = self.list.iter().map(Row::of).collect();
         let file = File { format: FORMAT.into(), seed: self.seed, hand_overs: rows };
-        let target = std::fs::File::create_new(path).with_context(|| format!("cannot make {}", path.display()))?;
-        serde_json::to_writer_pretty(target, &file).with_context(|| format!("cannot write to {}", path.display()))
+        let target =
+            std::fs::File::create_new(path).with_context(|| format!("cannot make {}", path.display()))?;
+        serde_json::to_writer_pretty(target, &file)
+            .with_context(|| format!("cannot write to {}", path.display()))
     }
 }
 
@@ -132,7 +134,8 @@ impl Row {
 
     fn hand_over(&self) -> Result<HandOver> {
         let digits = |text: &str| {
-            u64::from_str_radix(text, 16).with_context(|| format!("expected hexadecimal digits, found {text:?}"))
+            u64::from_str_radix(text, 16)
+                .with_context(|| format!("expected hexadecimal digits, found {text:?}"))
         };
         let stop = match (self.place, &self.address, self.passages) {
             (Place::Stop, Some(address), Some(passages)) => (digits(address)?, passages),
@@ -186,7 +189,11 @@ mod tests {
             ("imitate hand-overs", "other", "expected the format"),
             ("\"seed\": 7", "\"seed\": 0", "nonzero"),
             ("\"place\": \"event\"", "\"place\": \"here\"", "unknown variant `here`"),
-            ("\"from\": \"a\", \"to\": \"b\", \"place\": \"wait\"", "\"from\": \"\", \"to\": \"b\", \"place\": \"wait\"", "hexadecimal"),
+            (
+                "\"from\": \"a\", \"to\": \"b\", \"place\": \"wait\"",
+                "\"from\": \"\", \"to\": \"b\", \"place\": \"wait\"",
+                "hexadecimal",
+            ),
             ("\"events\": 4", "\"events\": 2", "hand-over 2 of the same thread"),
             ("\"events\": 4", "\"events\": -4", "invalid value"),
             ("\"from\": \"b\"", "\"from\": \"a\"", "hand-over 3 of the same thread"),

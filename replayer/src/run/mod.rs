@@ -20,7 +20,7 @@ pub use hand_overs::HandOvers;
 pub use hunt::{Condition, Hunted, hunt};
 pub use program::library;
 pub use record::{Recorded, Request, record};
-pub use trial::{Input, Trial, Tried, make as try_out, named};
 pub use replay::{replay, replay_in_place};
+pub use trial::{Input, Trial, Tried, make as try_out, named};
 pub use verify::verify;
 pub use watched::{Accesses, Watched, watch};

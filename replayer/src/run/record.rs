@@ -151,7 +151,9 @@ pub fn record(options: &Record) -> Result<Recorded> {
 /// would exit whose program cannot be executed.
 pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     if request.hand_overs.is_some() && request.options.order == OrderName::Sync {
-        bail!("--hand-overs says which thread runs, which --order sync leaves to the kernel: use one of them");
+        bail!(
+            "--hand-overs says which thread runs, which --order sync leaves to the kernel: use one of them"
+        );
     }
     if request.chaos.is_some() && request.options.order == OrderName::Sync {
         bail!("--chaos chooses which thread runs, which --order sync leaves to the kernel: use one of them");
@@ -201,7 +203,9 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         root: None,
     };
     let memory = match request.hand_overs {
-        Some(_) => Some(File::from(opening.memory().try_clone_to_owned().context("cannot keep the session's memory")?)),
+        Some(_) => Some(File::from(
+            opening.memory().try_clone_to_owned().context("cannot keep the session's memory")?,
+        )),
         None => None,
     };
     let (mut started, program) = Running::start(opening, &launch, None, request.outputs)?;

@@ -13,6 +13,12 @@ fn sections() -> Vec<(&'static str, &'static str)> {
     all.map(|section| section.split_once('\n').unwrap()).collect()
 }
 
+/// The program of a section.
+pub fn source(title: &str) -> String {
+    let (_, section) = sections().into_iter().find(|(known, _)| *known == title).unwrap();
+    blocks(section).into_iter().find(|block| block.language == "c").unwrap().text
+}
+
 /// A shell in which `imitate` is the tool under test, in the place's directory.
 fn shell(place: &Place, line: &str) -> String {
     let tool = imitate();

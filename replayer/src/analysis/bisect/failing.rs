@@ -105,10 +105,12 @@ pub fn setting(failing: &Subject, passing: Option<&Subject>, options: &Bisect) -
     let environment = failing.environment()?;
     let absolute = |path: &Path| std::path::absolute(path).context("cannot find the current directory");
     let storage = absolute(&directory::root()?)?;
-    let [output, list] = [&options.output, &options.list].map(|path| path.as_deref().map(absolute).transpose());
+    let [output, list] =
+        [&options.output, &options.list].map(|path| path.as_deref().map(absolute).transpose());
     let (output, list) = (output?, list?);
-    std::env::set_current_dir(place)
-        .with_context(|| format!("cannot go to {}, where {} was recorded", place.display(), failing.name()))?;
+    std::env::set_current_dir(place).with_context(|| {
+        format!("cannot go to {}, where {} was recorded", place.display(), failing.name())
+    })?;
     Ok(Setting {
         program: Program { command },
         options: RecordingOptions {
@@ -137,7 +139,9 @@ fn failure(failing: &Subject, passing: Option<&Subject>, until: &[Condition]) ->
         ),
         ([], Some(Ending::Exited(status))) => vec![Condition::Exit(status)],
         ([], Some(Ending::Killed(signal))) => vec![Condition::Signal(Some(signal))],
-        ([], None) => bail!("how {} ended is not known; say with --until what its failure is", failing.name()),
+        ([], None) => {
+            bail!("how {} ended is not known; say with --until what its failure is", failing.name())
+        }
         (until, _) => until.to_vec(),
     };
     // What a program wrote is not in its trace.

@@ -102,7 +102,10 @@ impl Found {
     /// Removes the trace; gives whether it showed the failure.
     pub fn discard(self) -> Result<bool> {
         if !self.trial.discard()? {
-            bail!("the program leaves processes in the background, and their trace in {}", self.trace().display());
+            bail!(
+                "the program leaves processes in the background, and their trace in {}",
+                self.trace().display()
+            );
         }
         Ok(self.fails)
     }
@@ -158,7 +161,10 @@ impl Laboratory {
     pub fn write(&self, list: &[Listed], wanted: &[usize]) -> Result<()> {
         let Some(path) = &self.setting.list else { return Ok(()) };
         // Those that are left out are needed where the way to others leads by them.
-        let list = sorted(list, wanted).into_iter().filter(|one| one.wanted != 0 || one.place == place::STOP).collect();
+        let list = sorted(list, wanted)
+            .into_iter()
+            .filter(|one| one.wanted != 0 || one.place == place::STOP)
+            .collect();
         HandOvers { seed: self.setting.seed, list }.write(path)
     }
 
@@ -176,7 +182,12 @@ impl Laboratory {
         self.scratch.path().join(self.bar.position().to_string())
     }
 
-    fn record(&self, seed: NonZeroU64, hand_overs: Option<&[HandOver]>, output: Option<&Path>) -> Result<Found> {
+    fn record(
+        &self,
+        seed: NonZeroU64,
+        hand_overs: Option<&[HandOver]>,
+        output: Option<&Path>,
+    ) -> Result<Found> {
         let Setting { program, options, environment, failure, storage, .. } = &self.setting;
         let request = Request {
             output,

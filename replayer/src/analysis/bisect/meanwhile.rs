@@ -104,7 +104,9 @@ impl Shown {
         let stack = self.stack(listed.from, listed.event);
         let before = match listed.hand_over.place {
             place::STOP => None,
-            place::POINT => stack.first().map(|function| function.split(" at ").next().unwrap_or_default().to_owned()),
+            place::POINT => {
+                stack.first().map(|function| function.split(" at ").next().unwrap_or_default().to_owned())
+            }
             _ => self.next_event(listed.from, listed.event)?.map(|event| shown(&event)),
         };
         Ok(Row {
@@ -124,7 +126,8 @@ impl Shown {
     fn is_same(&self, listed: &Listed, wanted: &Listed) -> bool {
         let [one, other] = [&listed.hand_over, &wanted.hand_over];
         let passages = |listed: &Listed| {
-            let stop = self.stops.iter().find(|(stream, event, _)| (*stream, *event) == (listed.from, listed.event));
+            let stop =
+                self.stops.iter().find(|(stream, event, _)| (*stream, *event) == (listed.from, listed.event));
             stop.map(|(_, _, passages)| *passages)
         };
         (one.thread, one.target, one.events, one.place, one.address)
@@ -186,7 +189,8 @@ impl Shown {
 
     /// The turns between the hand-over and the thread's next one.
     fn meanwhile(&self, listed: &Listed) -> Result<Vec<Stretch>> {
-        let behind = self.tenures.iter().filter(|tenure| tenure.domain == listed.domain && tenure.turn >= listed.turn);
+        let behind =
+            self.tenures.iter().filter(|tenure| tenure.domain == listed.domain && tenure.turn >= listed.turn);
         let until = behind.take_while(|tenure| tenure.stream != listed.from);
         until
             .map(|tenure| {
@@ -196,7 +200,11 @@ impl Shown {
                     events: events.iter().map(shown).collect(),
                     count,
                     stack: self.stack(tenure.stream, tenure.end),
-                    is_last: self.family.members.get(&tenure.stream).is_some_and(|all| all.events <= tenure.end),
+                    is_last: self
+                        .family
+                        .members
+                        .get(&tenure.stream)
+                        .is_some_and(|all| all.events <= tenure.end),
                 })
             })
             .collect()

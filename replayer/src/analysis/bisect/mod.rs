@@ -227,7 +227,8 @@ fn minimal(
             Effect::Fails => rate.failed,
             Effect::Passes => rate.runs - rate.failed,
         };
-        let superfluous = without.iter().position(|rate| 2 * share(rate) > rate.runs && share(rate) >= share(&with));
+        let superfluous =
+            without.iter().position(|rate| 2 * share(rate) > rate.runs && share(rate) >= share(&with));
         match superfluous {
             Some(place) if round < ROUNDS && part.len() > 1 => drop(part.remove(place)),
             _ => return Ok((part, with, without)),

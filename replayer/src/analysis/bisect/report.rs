@@ -63,10 +63,13 @@ pub fn print(
         Some(trace) => {
             let shell = named(trace);
             let first = rows.first().filter(|_| answer.effect == Effect::Fails);
-            let gdb = first.map(|row| format!("; where the first is made: imitate replay --gdb={} {shell}", row.event));
+            let gdb = first
+                .map(|row| format!("; where the first is made: imitate replay --gdb={} {shell}", row.event));
             eprintln!("imitate: to replay it: imitate replay {shell}{}", gdb.unwrap_or_default());
         }
-        None => eprintln!("imitate: no other run failed, so that there is no trace beside {}", subject.name()),
+        None => {
+            eprintln!("imitate: no other run failed, so that there is no trace beside {}", subject.name())
+        }
     }
     Ok(())
 }
@@ -74,7 +77,8 @@ pub fn print(
 fn summary(answer: &Answer, of: usize) -> String {
     let Answer { effect, part, with, with_none, .. } = answer;
     let count = part.len();
-    let (these, hand_overs) = if count == 1 { ("it", "hand-over makes") } else { ("them", "hand-overs make") };
+    let (these, hand_overs) =
+        if count == 1 { ("it", "hand-overs makes") } else { ("them", "hand-overs make") };
     let run = |rate: &Rate| format!("{rate} runs fail");
     let what = match effect {
         Effect::Fails => "",
@@ -104,7 +108,9 @@ fn warn(answer: &Answer, [made, others]: [usize; 2]) {
         );
     }
     if others > 0 {
-        eprintln!("imitate: {others} other hand-overs were made, where a thread kept others waiting for too long");
+        eprintln!(
+            "imitate: {others} other hand-overs were made, where a thread kept others waiting for too long"
+        );
     }
 }
 

@@ -7,8 +7,8 @@ mod stacks;
 
 pub use images::{Code, Images, Space};
 pub use model::run;
-pub use stacks::Captured;
 pub use observer::{Hold, How, LockId, Observer, Past, Seen, Sort, Taking, Waiting, is_ordered};
+pub use stacks::Captured;
 
 use super::family::Family;
 use super::recording::Recording;

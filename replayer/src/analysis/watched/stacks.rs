@@ -66,7 +66,8 @@ impl Captured {
             if offset % 8 != 0 { None } else { words.get(usize::try_from(offset / 8).ok()?).copied() }
         };
         let (frames, _) = unwinder.frames(*registers, word);
-        let places = frames.into_iter().map(|frame| frame.place.unwrap_or_else(|| format!("{:#x}", frame.address)));
+        let places =
+            frames.into_iter().map(|frame| frame.place.unwrap_or_else(|| format!("{:#x}", frame.address)));
         without_beginning(places.collect())
     }
 }

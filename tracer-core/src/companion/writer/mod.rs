@@ -331,7 +331,8 @@ impl Writer {
         self.manifest.notes.extend_from_slice(&self.outsiders_found);
         let schedule = &self.control.schedule;
         if schedule.on.load(Ordering::Relaxed) != 0 {
-            let [made, others] = [&schedule.made, &schedule.others].map(|count| count.load(Ordering::Relaxed));
+            let [made, others] =
+                [&schedule.made, &schedule.others].map(|count| count.load(Ordering::Relaxed));
             self.manifest.set_hand_overs(made, others);
         }
         self.manifest.totals.streams = u64::from(facts.streams());
