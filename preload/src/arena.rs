@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | 0 | the session's [`tracer_core::session::Control`] |
 //! | [`HEAP`] | the heap behind Rust's allocator in this library |
+//! | [`SCHEDULE`] | the list of hand-overs of a recording that has one |
 //! | [`GRANULES`] | in rebuilt programs, the order of accesses to memory ([`crate::order::objects`]) |
 //! | [`THREADS`] | one [`THREAD_STRIDE`] per thread: state, stacks, ring |
 
@@ -22,6 +23,8 @@ pub const BASE: usize = tracer_core::session::CONTROL_ADDRESS;
 pub const HEAP: usize = 0x1000_0000;
 /// Bytes reserved for the heap.
 const HEAP_SIZE: usize = 0x1000_0000;
+/// Offset of the list of hand-overs.
+pub const SCHEDULE: usize = 0x3000_0000;
 /// Offset of what is known of the order in which memory is accessed.
 pub const GRANULES: usize = 0x4000_0000;
 /// Offset of the first thread's area.

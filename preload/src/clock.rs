@@ -103,7 +103,7 @@ const TIME: u64 = 2;
 extern "C" fn timed(first: u64, second: u64, which: u64) -> i64 {
     let thread = thread::current();
     thread.calls += 1;
-    order::at_safepoint(thread);
+    order::at_clock(thread);
     sites::give_back_named(&[first, second]);
     match process::get().mode {
         Mode::Record => record(thread, first, second, which),

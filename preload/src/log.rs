@@ -225,6 +225,10 @@ fn emit_words(thread: &mut Thread, words: &[u64; 8], count: usize) {
 #[inline(always)]
 pub fn words<const N: usize>(thread: &mut Thread, kind: Kind, flags: u8, number: u16, body: &[u64; N]) {
     thread.items.clear();
+    // Known when this is compiled.
+    if matches!(kind, Kind::Turn | Kind::Check) {
+        thread.progress.incidental += 1;
+    }
     let header = Header { kind: kind as u8, flags, number, length: 8 * N as u32 };
     let mut words = [0u64; 8];
     words[0] = u64::from_le_bytes(header.to_bytes());
@@ -234,6 +238,9 @@ pub fn words<const N: usize>(thread: &mut Thread, kind: Kind, flags: u8, number:
 
 /// Logs an event that is only the items collected so far.
 pub fn items_only(thread: &mut Thread, kind: Kind, flags: u8, number: u16) {
+    if kind != Kind::Start {
+        thread.progress.incidental += 1;
+    }
     let header = Header { kind: kind as u8, flags, number, length: thread.items.size as u32 };
     emit(thread, &[u64::from_le_bytes(header.to_bytes())]);
 }

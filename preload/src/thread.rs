@@ -100,6 +100,8 @@ pub struct Thread {
     pub tenure_is_shared: bool,
     /// Spin safepoints since its last turn began.
     pub spins: u64,
+    /// How far it has come, for a list of hand-overs.
+    pub progress: crate::order::Progress,
     /// The timer that stops it, if it has one.
     pub stop_timer: crate::stop::Timer,
     /// A child of vfork: its memory is its parent's, but it is a process of its own.
@@ -290,6 +292,7 @@ pub unsafe fn attach_ring(thread: *mut Thread, area: usize, slot: usize) -> Resu
         (&raw mut (*thread).consumer).write(Consumer::new(place, base as *const u8));
         (&raw mut (*thread).events).write(0);
         (&raw mut (*thread).calls).write(0);
+        (&raw mut (*thread).progress).write(crate::order::Progress::NEW);
         (&raw mut (*thread).next).write(None);
         (&raw mut (*thread).watch).write(crate::watch::State::NEW);
     }

@@ -87,6 +87,9 @@ pub enum Command {
     /// Record a program again and again until it fails, and keep that trace
     #[command(after_help = notes::text(&[&EXIT_STATUS]))]
     Hunt(Hunt),
+    /// Find the fewest hand-overs between threads that make the difference between failing and not
+    #[command(after_help = notes::text(&[&EXIT_STATUS]))]
+    Bisect(Bisect),
     /// Compile a program so that `record --order sync` sees its atomic operations
     #[command(after_help = notes::text(&[&COMPILER]))]
     Cc(Compile),
@@ -187,6 +190,9 @@ pub struct Record {
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub options: RecordingOptions,
+    /// Let threads change over where this file says, and else only when they wait: what `bisect --list` has written
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "chaos")]
+    pub hand_overs: Option<PathBuf>,
     /// Say on stderr where the trace is and how large it became
     #[arg(short, long)]
     pub verbose: bool,
@@ -322,6 +328,43 @@ pub struct Hunt {
     pub options: RecordingOptions,
     #[command(flatten)]
     pub program: Program,
+}
+
+/// Find the fewest hand-overs between threads that make the difference between failing and not
+///
+/// A recording with chaos that fails (`imitate hunt` finds one) has many hand-overs, most of which have nothing to do with the
+/// failure. The program is recorded again, with the same command line, directory and environment, with more and more of them
+/// left out: then a thread runs until it waits. What is left is told: which thread was interrupted, where (with its
+/// stack), for whom, and what others did before it went on. A trace that fails with only these is kept.
+///
+/// Each recording needs the same input; stdin is read again if it is a file. A failure that depends on time, random numbers or
+/// other processes, too, may not come again, or not always: the answer says how often. If the program fails when no thread is
+/// interrupted, the hand-overs that keep it from failing are looked for instead.
+#[derive(Args)]
+pub struct Bisect {
+    /// A trace with chaos that fails: a directory, or its name in the storage directory
+    #[arg(value_name = "FAIL", value_hint = ValueHint::DirPath)]
+    pub failing: PathBuf,
+    /// One of the same command line that does not; it is needed only if the program fails when no thread is interrupted
+    /// [default: others of chaos's seeds]
+    #[arg(value_name = "PASS", value_hint = ValueHint::DirPath)]
+    pub passing: Option<PathBuf>,
+    /// How often the answer is checked: with all of its hand-overs, and with each of them left out
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// What a failure is: exit=K, exit!=K, signal, signal=NAME, or 'match RE', a regular expression for what the program
+    /// writes; any of them if given several times [default: that the program ends as FAIL did]
+    #[arg(long, value_name = "WHAT")]
+    pub until: Vec<Condition>,
+    /// Where the trace goes; must not exist [default: a new directory in the storage directory]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+    /// Write the hand-overs to this file, which must not exist: `record --hand-overs FILE` makes them again
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub list: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What of a program's accesses to memory is ordered.

@@ -16,6 +16,7 @@ mod rebuild;
 mod run;
 mod status;
 
+use analysis::Bisected;
 use anyhow::Result;
 use arguments::{Command, CommandLine};
 use clap::Parser;
@@ -97,6 +98,12 @@ fn run(command: Command) -> Result<i32> {
             Hunted::NotFound => Ok(status::NO),
             Hunted::NotRun(status) => Ok(status),
             Hunted::Interrupted(signal) => status::Ending::Killed(signal).repeat(),
+        },
+        Command::Bisect(options) => match analysis::bisect(&options)? {
+            Bisected::Found => Ok(0),
+            Bisected::NotFound => Ok(status::NO),
+            Bisected::NotRun(status) => Ok(status),
+            Bisected::Interrupted(signal) => status::Ending::Killed(signal).repeat(),
         },
         Command::Cc(options) => rebuild::compile(&options)?.repeat(),
         Command::Doctor => Ok(if doctor::examine() { 0 } else { status::NO }),

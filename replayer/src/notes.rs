@@ -24,10 +24,10 @@ pub const EXIT_STATUS: Section = Section {
             "replay: the same, if the recorded program itself ended with 125, so that a failed replay is never \
              mistaken for a successful one",
         ),
-        ("126, 127", "record, hunt: the program cannot be executed, was not found"),
+        ("126, 127", "record, hunt, bisect: the program cannot be executed, was not found"),
         (
             "1",
-            "verify: a replay differed; hunt, grep: nothing was found; diff: the traces differ; doctor: recording does \
+            "verify: a replay differed; hunt, grep: nothing was found; bisect: no hand-overs make the difference; diff: the traces differ; doctor: recording does \
              not work here",
         ),
     ],

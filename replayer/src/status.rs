@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 pub const FAILED: i32 = 125;
 /// A replay failed, and the recorded program itself had ended with [`FAILED`].
 pub const FAILED_INSTEAD_OF_125: i32 = 124;
-/// `verify`, `hunt`, `grep`, `diff` and `doctor`: the answer is no.
+/// `verify`, `hunt`, `bisect`, `grep`, `diff` and `doctor`: the answer is no.
 pub const NO: i32 = 1;
 
 /// How a program ended.

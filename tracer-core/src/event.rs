@@ -122,6 +122,22 @@ pub mod turn {
     pub const SLEPT: u8 = 4;
     /// In sync order: the number is that of a section.
     pub const SECTION: u8 = 8;
+    /// In recordings with chaos a turn's number says how the one before it ended: in its upper bits a
+    /// [`place`](crate::session::schedule::place), below as many bits as these how many spin safepoints the thread had passed in
+    /// it. As many as fit, or more, are all ones.
+    pub const SPIN_BITS: u32 = 13;
+
+    /// Such a number.
+    pub fn ended(place: u32, spins: u64) -> u16 {
+        (place << SPIN_BITS) as u16 | spins.min((1 << SPIN_BITS) - 1) as u16
+    }
+
+    /// The place in such a number, 0 if there is none, and the spin safepoints, if they are known.
+    pub fn how_it_ended(number: u16) -> (u32, Option<u64>) {
+        let most = (1 << SPIN_BITS) - 1;
+        let spins = u64::from(number) & most;
+        (u32::from(number >> SPIN_BITS), (spins < most).then_some(spins))
+    }
 }
 
 /// Bits of [`Header::flags`] in `Operation` events.

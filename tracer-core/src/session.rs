@@ -13,6 +13,7 @@
 pub mod debugger;
 pub mod functions;
 mod published;
+pub mod schedule;
 mod searches;
 pub mod watch;
 
@@ -155,6 +156,14 @@ pub struct Slot {
     pub parallel: AtomicU32,
     /// Replay: number of the event that was next when the owner's last one had been done.
     pub position: AtomicU64,
+    /// Record with a list of hand-overs: the owner's lineage ([`schedule`]).
+    pub lineage: AtomicU64,
+    /// The same: when it had its last turn, as [`schedule::Schedule::turns`] counts; 0 for never.
+    pub ran: AtomicU64,
+    /// The same: not 0: somebody waits for an answer.
+    pub question: AtomicU32,
+    /// The same: futex: a [`schedule::answer`].
+    pub answer: AtomicU32,
 }
 
 /// Answers in [`Slot::seal`].
@@ -195,6 +204,10 @@ pub struct Domain {
     /// Record: how long, in milliseconds, a holder that reaches no safepoint is left alone: many times what stopping
     /// it cost the last time.
     pub patience: AtomicU32,
+    /// Record with chaos: how the last turn ended, as [`crate::event::turn::ended`] has it.
+    pub ended: AtomicU32,
+    /// Record with a list of hand-overs: which of them, plus one, `preferred` comes from; 0 for none.
+    pub hand_over: AtomicU32,
 }
 
 impl Domain {
@@ -212,6 +225,8 @@ impl Domain {
             waiters: [const { AtomicU64::new(0) }; SLOTS / 64],
             preferred: AtomicU32::new(0),
             patience: AtomicU32::new(0),
+            ended: AtomicU32::new(0),
+            hand_over: AtomicU32::new(0),
         }
     }
 }
@@ -303,6 +318,8 @@ pub struct Control {
     /// Record: a number for each sealed file, which the writer changes *before* anybody can change the file: what was
     /// read before the number was seen to be the same is what the trace refers to.
     pub seals: [AtomicU32; SEALS],
+    /// Record: the hand-overs that are to be made, if there is a list of them.
+    pub schedule: schedule::Schedule,
     /// Replay: what a debugger asks for.
     pub debugger: debugger::Debugger,
     /// The streams.

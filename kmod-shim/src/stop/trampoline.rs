@@ -2,6 +2,9 @@
 //!
 //! ```text
 //!   trampoline:  mov  [saved], rcx
+//!                mov  rcx, [count]                      if passages are counted
+//!                lea  rcx, [rcx + 1]
+//!                mov  [count], rcx
 //!                mov  ecx, <a word of the state>        for each condition, the most telling first
 //!                lea  ecx, [rcx - <its recorded value>]
 //!                jrcxz next                             taken if they are equal
@@ -14,8 +17,8 @@
 //!                jmp  <behind them>
 //! ```
 //!
-//! Neither flags nor stack nor any register but rcx is touched. `saved` is a page behind the code that only the
-//! trampoline writes.
+//! Neither flags nor stack nor any register but rcx is touched. `saved` and `count` are in a page behind the code that only
+//! the trampoline writes.
 //!
 //! The program's instruction becomes a jump to it. If it is shorter than a jump, those that follow it are
 //! overwritten too, and a branch to one of them would execute bytes of the jump's displacement. So the
@@ -174,18 +177,39 @@ pub fn entry(room: &Room, trampoline: u64) -> Result<[u8; JUMP_LENGTH], Refusal>
     jump(room.address, trampoline)
 }
 
-/// Composes the trampoline at `address` for the instructions in `room`.
+/// Where a trampoline at `address` counts its passages, in 8 bytes.
+pub fn counter(address: u64) -> u64 {
+    saved(address) + 128
+}
+
+/// Where it saves a register, and has room for others behind.
+fn saved(address: u64) -> u64 {
+    mapping_start(address) + 2 * PAGE
+}
+
+/// Composes the trampoline at `address` for the instructions in `room`. It may count passages ([`counter`]), before it compares.
 ///
 /// # Errors
 /// An instruction cannot be moved so far, or there are too many conditions for the room there is.
-pub fn compose(room: &Room, address: u64, conditions: &[Condition]) -> Result<Trampoline, Refusal> {
+pub fn compose(
+    room: &Room,
+    address: u64,
+    conditions: &[Condition],
+    counts: bool,
+) -> Result<Trampoline, Refusal> {
     if conditions.len() > CONDITIONS {
         return Err(Refusal::NoRoom);
     }
-    let saved = mapping_start(address) + 2 * PAGE;
+    let saved = saved(address);
     let mut code = Assembled::at(address);
     // mov [rip + saved], rcx
     code.push_relative(&[0x48, 0x89, 0x0d], saved)?;
+    if counts {
+        // mov rcx, [rip + counter]; lea rcx, [rcx + 1]; mov [rip + counter], rcx
+        code.push_relative(&[0x48, 0x8b, 0x0d], counter(address))?;
+        code.push(&[0x48, 0x8d, 0x49, 0x01])?;
+        code.push_relative(&[0x48, 0x89, 0x0d], counter(address))?;
+    }
     let mut failures = [None; CONDITIONS];
     for (condition, failure) in conditions.iter().zip(&mut failures) {
         load(&mut code, condition.source, saved)?;

@@ -78,7 +78,7 @@ impl Watched {
             .filter(|address| wanted(entry(&room, *address).expect("a jump")))
             .find(|address| map(mapping_start(*address), MAPPING_LENGTH).is_some())
             .expect("memory near the function");
-        let trampoline = compose(&room, address, conditions).expect("a trampoline");
+        let trampoline = compose(&room, address, conditions, true).expect("a trampoline");
         write(address, trampoline.code.bytes());
         write(room.address, &entry(&room, address).expect("a jump"));
         Watched { start, trampoline, _alone: alone }
@@ -177,5 +177,5 @@ fn too_many_words_for_the_room_are_refused_and_not_cut() {
     write(start, &FUNCTION);
     let room = Room::at(&read, start).expect("room");
     let conditions = [register(0, 1, 0); 5];
-    assert!(compose(&room, start + (1 << 20), &conditions).is_err());
+    assert!(compose(&room, start + (1 << 20), &conditions, false).is_err());
 }

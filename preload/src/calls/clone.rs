@@ -191,6 +191,7 @@ fn record(
         kernel::complain(&[b"more than 4096 threads and processes at once: fork refused with EAGAIN"]);
         return refuse(thread, frame, syscall, libc::EAGAIN, false);
     };
+    order::creates(thread, slot);
     if request.flags & THREAD == 0 {
         control.live_processes.fetch_add(1, Ordering::Relaxed);
         super::memory::before_process(thread);
@@ -205,6 +206,7 @@ fn record(
             control.live_processes.fetch_sub(1, Ordering::Relaxed);
         }
     } else {
+        thread.progress.created += 1;
         if request.flags & THREAD != 0 {
             order::thread_was_created(slot);
         }
@@ -308,6 +310,7 @@ fn reserve_slot(stream: u32) -> Option<usize> {
             slot.at_end.store(0, Ordering::Relaxed);
             slot.ending.store(0, Ordering::Relaxed);
             slot.position.store(0, Ordering::Relaxed);
+            slot.ran.store(0, Ordering::Relaxed);
             slot.state.store(slot_state::RESERVED, Ordering::Release);
         }
         free
@@ -566,5 +569,6 @@ pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
     // As after any call: the recorded thread may have been interrupted, or stopped, before its first one.
     // SAFETY: the frame is this thread's.
     crate::signals::deliver::at_exit(thread, unsafe { &mut *frame });
+    crate::stop::look(thread);
     watch::accesses::before_program(thread);
 }

@@ -1,4 +1,4 @@
-//! futex(2) where threads run in parallel.
+//! futex(2): how often it is called depends on who ran when, and with what, where threads run in parallel.
 
 use crate::thread::Thread;
 use kmod_shim::arch::native::frame::Frame;
@@ -6,6 +6,12 @@ use tracer_core::syscalls::Syscall;
 
 /// Bits of the operation that say what is to be done (FUTEX_CMD_MASK).
 const COMMAND: u64 = 0x7f;
+
+/// Makes the call.
+pub fn make(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
+    super::by_class(thread, frame, syscall);
+    thread.progress.incidental += 1;
+}
 
 /// Makes a call, and if it is futex, without the arguments that its operation does not read. C++'s atomics call it by
 /// `syscall`, which passes on whatever is in their registers, and that may depend on how long another function waited.

@@ -23,7 +23,7 @@ pub mod wait;
 
 use crate::signals::deliver;
 use crate::thread::{self, Thread};
-use crate::{check, debugger, kernel, log, order, watch};
+use crate::{check, debugger, kernel, log, order, stop, watch};
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::{Kind, flags};
 use tracer_core::session::Mode;
@@ -85,12 +85,17 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
             order::exit(thread);
         }
     }
-    if debugger::is_on() {
-        debugger::stop_behind(thread, frame);
-    }
-    if watch::accesses::are_told() {
-        watch::accesses::called(thread, frame, number);
-        watch::accesses::before_program(thread);
+    match crate::process::get().mode {
+        Mode::Record => stop::look(thread),
+        Mode::Replay => {
+            if debugger::is_on() {
+                debugger::stop_behind(thread, frame);
+            }
+            if watch::accesses::are_told() {
+                watch::accesses::called(thread, frame, number);
+                watch::accesses::before_program(thread);
+            }
+        }
     }
     thread.frame = outer;
 }
@@ -223,6 +228,7 @@ const fn special(number: i64) -> Option<Special> {
         | libc::SYS_rt_tgsigqueueinfo => signals::send,
         libc::SYS_clone | libc::SYS_fork | libc::SYS_vfork => clone::clone,
         libc::SYS_clone3 => clone::clone3,
+        libc::SYS_futex => futex::make,
         libc::SYS_execve | libc::SYS_execveat => exec::exec,
         libc::SYS_exit | libc::SYS_exit_group => process::exit,
         libc::SYS_wait4 | libc::SYS_waitid => wait::wait,

@@ -176,6 +176,7 @@ pub fn yield_processor(thread: &mut Thread, frame: &mut Frame, syscall: &'static
         }
     }
     decided(thread, frame, syscall, |_, _| 0);
+    thread.progress.incidental += 1;
 }
 
 /// setrlimit and prlimit64. How far the stack may grow must hold in replay too.

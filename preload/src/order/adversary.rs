@@ -4,6 +4,7 @@
 //! of a process are those of its own state, which only the thread that has the right to run uses.
 
 use super::chaos::{Chaos, Decision, seed_of};
+use super::schedule::{self, Why};
 use crate::thread::Thread;
 use crate::{kernel, process, stop};
 use core::cell::UnsafeCell;
@@ -28,6 +29,8 @@ fn state() -> &'static mut Chaos {
 pub enum Place {
     /// Before a call.
     Safepoint,
+    /// At one of libc's functions ([`super::points`]).
+    Point,
     /// Between two instructions, at the end of a slice.
     Stop,
     /// Where it says that it waits: sched_yield, or a `pause`.
@@ -55,7 +58,7 @@ pub fn thread_began(slot: usize) {
 }
 
 /// Slots of the threads that wait for the right to run.
-fn waiting(domain: &Domain) -> impl Iterator<Item = usize> + '_ {
+pub fn waiting(domain: &Domain) -> impl Iterator<Item = usize> + '_ {
     domain.waiters.iter().enumerate().flat_map(|(word, bits)| {
         let bits = bits.load(Ordering::Relaxed);
         (0..64).filter(move |bit| bits >> bit & 1 != 0).map(move |bit| 64 * word + bit)
@@ -63,10 +66,13 @@ fn waiting(domain: &Domain) -> impl Iterator<Item = usize> + '_ {
 }
 
 /// Whether the thread, which has the right to run, is to hand over here; to whom, is noted in the domain.
-pub fn hands_over(thread: &Thread, domain: &Domain, place: Place) -> bool {
+pub fn hands_over(thread: &mut Thread, domain: &Domain, place: Place) -> bool {
+    if schedule::is_on() {
+        return schedule::hands_over(thread, domain, place);
+    }
     let (state, runner) = (state(), thread.slot);
     let decision = match place {
-        Place::Safepoint => state.at_safepoint(runner, waiting(domain)),
+        Place::Safepoint | Place::Point => state.at_safepoint(runner, waiting(domain)),
         Place::Stop => state.at_stop(runner, waiting(domain)),
         Place::Yield => state.at_yield(runner, waiting(domain)),
     };
@@ -84,13 +90,19 @@ pub fn hands_over(thread: &Thread, domain: &Domain, place: Place) -> bool {
 }
 
 /// The right to run is about to be given up for another reason: who gets it.
-pub fn choose(domain: &Domain) {
+pub fn choose(thread: &mut Thread, domain: &Domain, why: Why) {
+    if schedule::is_on() {
+        return schedule::choose(thread, domain, why);
+    }
     let next = state().choose(waiting(domain));
     domain.preferred.store(next.map_or(0, |slot| slot as u32 + 1), Ordering::Relaxed);
 }
 
 /// The thread has got the right to run: when it will be stopped if it comes to no safepoint.
 pub fn begin_slice(thread: &mut Thread) {
+    if schedule::is_on() {
+        return;
+    }
     let slice = state().slice();
     stop::interrupt_after(thread, slice.0 / 1000);
 }

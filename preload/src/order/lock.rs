@@ -3,6 +3,7 @@
 //! It is a futex with its owner's thread id in it, so that it can be taken from an owner that was killed, and from
 //! nobody else. It is not fair; that is the business of those who give it back.
 
+use super::schedule;
 use crate::thread::Thread;
 use crate::{kernel, process, stop};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -98,6 +99,9 @@ fn wait_for_lock(domain: &Domain, thread: &Thread) {
                 None => break,
                 Some(seen) => kernel::futex_wait(&domain.lock, seen, SLICE),
             }
+        } else if schedule::is_on() {
+            schedule::wait(domain, slot);
+            false
         } else {
             let seen = domain.lock.load(Ordering::Relaxed);
             let ran_out = kernel::futex_wait(&domain.lock, seen, SLICE);

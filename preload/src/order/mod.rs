@@ -22,15 +22,19 @@ mod lock;
 pub mod objects;
 mod placement;
 pub mod points;
+mod schedule;
 pub mod sections;
 pub mod stall;
 
 use crate::thread::Thread;
-use crate::{kernel, log, playback, process, stop};
+use crate::{kernel, log, playback, process, stop, watch};
 use adversary::Place;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub use placement::{gather, scatter};
+use schedule::Why;
+pub use schedule::{Progress, begin_image, creates, hands_over_at_stop, is_on as is_scheduled, next_stop};
 use tracer_core::event::{Kind, turn};
+use tracer_core::session::schedule::place;
 use tracer_core::session::{Domain, Mode};
 
 /// Calls that a thread may make while others wait.
@@ -135,8 +139,11 @@ pub fn reset(thread: &mut Thread) {
     OWN.last.store(thread.stream as u64 + 1, Ordering::Relaxed);
     hold(&OWN);
     OWN.preferred.store(0, Ordering::Relaxed);
+    OWN.ended.store(0, Ordering::Relaxed);
+    OWN.hand_over.store(0, Ordering::Relaxed);
     OWN.waiters.iter().for_each(|word| word.store(0, Ordering::Relaxed));
     adversary::reset(thread.stream);
+    schedule::begin(thread);
     lock::reset();
     STARVED.store(0, Ordering::Relaxed);
 }
@@ -165,14 +172,15 @@ pub fn release(thread: &mut Thread) -> bool {
     if !is_ordered(thread) {
         return false;
     }
-    give_up();
+    give_up(thread);
     true
 }
 
-fn give_up() {
+fn give_up(thread: &mut Thread) {
     stop::cancel();
     if adversary::is_on() {
-        adversary::choose(domain());
+        adversary::choose(thread, domain(), Why::Sleeps);
+        note_end(thread, domain(), place::WAIT);
     }
     lock::give_back(domain());
 }
@@ -206,8 +214,13 @@ fn acquire_at(thread: &mut Thread, place: u8) {
     thread.tenure = mine.tenures.fetch_add(1, Ordering::Relaxed);
     thread.calls_at_turn = thread.calls;
     let shared = if SHARES.load(Ordering::Relaxed) { turn::SHARED } else { 0 };
+    thread.progress.points += thread.spins;
+    if schedule::is_on() {
+        schedule::turn_begins(thread, mine);
+    }
     let body = [thread.tenure, core::mem::take(&mut thread.spins)];
-    log::words(thread, Kind::Turn, place | shared, 0, &body);
+    let ended = mine.ended.swap(0, Ordering::Relaxed) as u16;
+    log::words(thread, Kind::Turn, place | shared, ended, &body);
 }
 
 /// A safepoint before an event: recording hands over if others have waited for long enough; replay hands over
@@ -225,14 +238,23 @@ pub fn at_safepoint(thread: &mut Thread) {
     }
 }
 
+/// The same before a clock is read. That is the last that the hook asks for here.
+#[inline]
+pub fn at_clock(thread: &mut Thread) {
+    at_safepoint(thread);
+    if process::get().mode == Mode::Record && is_ordered(thread) {
+        stop::look_ahead(thread);
+    }
+}
+
 fn hand_over_if_due(thread: &mut Thread) {
     let domain = domain();
-    if domain.waiting.load(Ordering::Relaxed) == 0 {
+    if domain.waiting.load(Ordering::Relaxed) == 0 && !schedule::is_on() {
         return;
     }
     if adversary::is_on() {
         if adversary::hands_over(thread, domain, Place::Safepoint) {
-            hand_over_at(thread, 0);
+            hand_over_at(thread, place::EVENT);
         }
         return;
     }
@@ -257,18 +279,18 @@ pub fn at_spin(thread: &mut Thread) {
 fn pass(thread: &mut Thread, place: Place) {
     thread.spins += 1;
     match process::get().mode {
-        Mode::Record => hand_over_if(thread, place, turn::SPIN),
+        Mode::Record => hand_over_if_wanted(thread, place),
         Mode::Replay => follow(thread, turn::SPIN),
     }
 }
 
 /// Recording: hands over to one of those that wait, if there is no chaos or chaos wants it.
-fn hand_over_if(thread: &mut Thread, place: Place, kind: u8) {
+fn hand_over_if_wanted(thread: &mut Thread, place: Place) {
     if is_ordered(thread)
-        && domain().waiting.load(Ordering::Relaxed) != 0
+        && (domain().waiting.load(Ordering::Relaxed) != 0 || schedule::is_on())
         && (!adversary::is_on() || adversary::hands_over(thread, domain(), place))
     {
-        hand_over_at(thread, kind);
+        hand_over_at(thread, place::POINT);
     }
 }
 
@@ -278,7 +300,12 @@ pub fn stopped(thread: &mut Thread) {
         Mode::Record => {
             // Even if nobody comes: see `follow`.
             domain().last.store(0, Ordering::Relaxed);
-            hand_over(thread);
+            if schedule::is_on() {
+                schedule::is_stopped(domain());
+            }
+            if is_ordered(thread) {
+                hand_over_at(thread, place::STOP);
+            }
         }
         Mode::Replay => follow_or_sleep(thread),
     }
@@ -295,16 +322,18 @@ fn follow_or_sleep(thread: &mut Thread) {
 /// Lets one of those that wait run first.
 pub fn hand_over(thread: &mut Thread) {
     if is_ordered(thread) {
-        hand_over_at(thread, 0);
+        hand_over_at(thread, place::WAIT);
     }
 }
 
-fn hand_over_at(thread: &mut Thread, place: u8) {
+/// The place is one of [`place`].
+fn hand_over_at(thread: &mut Thread, place: u32) {
     let domain = domain();
     stop::cancel();
     if adversary::is_on() && domain.preferred.load(Ordering::Relaxed) == 0 {
-        adversary::choose(domain);
+        adversary::choose(thread, domain, Why::Yields);
     }
+    note_end(thread, domain, place);
     lock::give_back(domain);
     // The lock is not fair: without this, the thread that runs would nearly always win it back. One that was
     // counted and killed while it waited never comes.
@@ -317,7 +346,14 @@ fn hand_over_at(thread: &mut Thread, place: u8) {
         kernel::yield_processor();
     }
     thread.calls_at_turn = thread.calls;
-    acquire_at(thread, place);
+    acquire_at(thread, if place == place::POINT { turn::SPIN } else { 0 });
+}
+
+/// Recording: the thread's turn ends here, if it does not get the next one.
+fn note_end(thread: &Thread, domain: &Domain, place: u32) {
+    if adversary::is_on() {
+        domain.ended.store(turn::ended(place, thread.spins).into(), Ordering::Relaxed);
+    }
 }
 
 /// A new thread, or the child of a process that shares memory, waits for its first tenure.
@@ -327,6 +363,7 @@ pub fn begin(thread: &mut Thread) {
     }
     match process::get().mode {
         Mode::Record => {
+            schedule::begin(thread);
             acquire(thread);
             adversary::thread_began(thread.slot);
         }
@@ -340,6 +377,9 @@ pub fn thread_was_created(slot: usize) {
     if !adversary::is_on() {
         return;
     }
+    if schedule::is_on() {
+        return schedule::await_created(domain(), slot);
+    }
     let (word, bit) = (&domain().waiters[slot / 64], 1 << (slot % 64));
     for _ in 0..LAST_LOOKS {
         if word.load(Ordering::Relaxed) & bit != 0 {
@@ -351,7 +391,7 @@ pub fn thread_was_created(slot: usize) {
 
 /// Recording: the thread has computed for the slice that chaos gave it. Whether it is to be stopped.
 pub fn slice_is_over(thread: &mut Thread) -> bool {
-    if !adversary::is_on() || !is_ordered(thread) {
+    if !adversary::is_on() || schedule::is_on() || !is_ordered(thread) {
         return false;
     }
     if domain().waiting.load(Ordering::Relaxed) != 0 && adversary::hands_over(thread, domain(), Place::Stop) {
@@ -394,6 +434,10 @@ pub fn leave(thread: &mut Thread) {
         Mode::Record => {
             // The stream may come back, after an exec: with a tenure of its own.
             domain().last.store(0, Ordering::Relaxed);
+            if schedule::is_on() {
+                schedule::choose(thread, domain(), Why::Ends);
+            }
+            note_end(thread, domain(), place::WAIT);
             lock::give_back(domain());
         }
         Mode::Replay => finish_tenure(thread),
@@ -537,6 +581,7 @@ fn call_for(domain: &Domain, number: u64) {
 /// Replay: the tenure after this one may begin.
 fn finish_tenure(thread: &mut Thread) {
     if core::mem::take(&mut thread.holds_tenure) {
+        watch::hands_over(thread);
         let domain = domain_for(thread.tenure_is_shared);
         domain.tenures.store(thread.tenure + 1, Ordering::Release);
         call_for(domain, thread.tenure + 1);

@@ -58,6 +58,16 @@ struct Kept {
     caller: u64,
 }
 
+impl Kept {
+    /// rip, rsp and rbp at the function's entry.
+    fn registers(&self) -> [u64; 3] {
+        let address = ADDRESSES[self.entry as usize].load(Ordering::Relaxed);
+        // SAFETY: `imitate_on_hook_stack` has pushed it there, below the address that it returns to.
+        let frame = unsafe { (&raw const *self).cast::<u64>().sub(2).read() };
+        [address, (&raw const self.caller) as u64, frame]
+    }
+}
+
 /// As what a watched replay tells of each function: its number there, plus one.
 static WATCHED: [AtomicU8; ENTRIES] = [const { AtomicU8::new(0) }; ENTRIES];
 /// Where each function begins.
@@ -173,7 +183,11 @@ pub fn moved() -> impl Iterator<Item = (&'static AtomicU64, &'static AtomicU64)>
 /// A thread calls one of the functions.
 extern "C" fn passed(kept: &Kept) {
     let thread = thread::current();
-    super::pass(thread, Place::Safepoint);
+    if watch::hand_overs_are_told() {
+        thread.watch.place = Some(kept.registers());
+    }
+    super::pass(thread, Place::Point);
+    thread.watch.place = None;
     stop::look(thread);
     if watch::is_on() {
         let number = WATCHED[kept.entry as usize].load(Ordering::Relaxed);

@@ -163,7 +163,7 @@ fn program_fault(thread: &mut Thread, signal: i32, information: &Information, co
     let flags = flags::FAULT | if handled { 0 } else { flags::FATAL };
     match process::get().mode {
         Mode::Record => {
-            stop::cancel();
+            stop::faulted(&mut context.machine);
             thread.items.clear();
             thread.items.push_copy(Tag::Output, 0, 0, information);
             log::items_only(thread, Kind::Signal, flags, signal as u16);

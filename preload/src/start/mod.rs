@@ -207,6 +207,9 @@ unsafe fn take_control(request: &Request) {
     thread.real = real_thread;
     // An image before this one may have had events of the stream.
     thread.events = slot.position.load(Ordering::Relaxed);
+    if mode == Mode::Record && !order::begin_image(slot) {
+        return give_up(environment, b"the list of hand-overs cannot be mapped; the program runs unrecorded");
+    }
     order::reset(thread);
     clear_dead_stack(&raw const *request as u64, &mappings);
     crate::calls::process::others_have_ended(slot);

@@ -70,6 +70,7 @@ fn record() -> io::Result<()> {
         policy: Policy::default(),
         check: check_level::CHEAP,
         chaos: chaos()?,
+        hand_overs: None,
     };
     let started = start(Role::Record(recording), Audience::StandardError)?;
     let descriptors = started.program.as_ref().ok_or_else(|| io::Error::other("the companion has gone"))?;

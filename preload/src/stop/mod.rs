@@ -21,11 +21,13 @@
 
 mod changes;
 mod code;
+mod diversion;
 mod guard;
 mod memory;
 mod overdue;
 mod record;
 mod replay;
+mod scheduled;
 mod snapshot;
 mod timer;
 
@@ -33,19 +35,46 @@ use crate::order;
 use crate::signals::{Information, deliver};
 use crate::sites::caught::{Caught, Loop};
 use crate::thread::Thread;
-use crate::{process, sites, start};
+use crate::{process, sites, start, watch};
 pub use code::read as read_code;
 use kmod_shim::arch::native::signal_frame::{MachineContext, UserContext};
 use kmod_shim::arch::native::trap::Trapped;
 use kmod_shim::stop::place::Surroundings;
 pub use record::{arrived, as_interrupted, cancel, is_due};
-pub use replay::{abandon, is_ours, look, original, pass, passes, take_state};
+pub use replay::{abandon, is_ours, original, pass, passes, take_state};
+pub use scheduled::forget as forget_scheduled;
 pub use snapshot::{FLAGS, REGISTERS, Snapshot, registers};
 pub use timer::{INTERRUPTION, Reason, Request, Timer, reason, request};
 use tracer_core::session::Mode;
 
 /// Bytes of a `pause`.
 const PAUSE_LENGTH: u64 = 2;
+
+/// To be called when the thread goes on in the program after an event: if it is to stop between two instructions next, that
+/// is watched for.
+#[inline]
+pub fn look(thread: &mut Thread) {
+    match process::get().mode {
+        Mode::Replay => replay::look(thread),
+        Mode::Record if order::is_scheduled() => scheduled::look(thread, 0),
+        Mode::Record => {}
+    }
+}
+
+/// Recording: the same before an event whose hook does not come by here afterwards.
+#[inline]
+pub fn look_ahead(thread: &mut Thread) {
+    if order::is_scheduled() {
+        scheduled::look(thread, 1);
+    }
+}
+
+/// Recording: an instruction of the program's has faulted, which may be executed elsewhere.
+pub fn faulted(machine: &mut MachineContext) {
+    machine.rip = scheduled::original(machine.rip);
+    scheduled::forget();
+    record::cancel();
+}
 
 /// The thread was interrupted by us: recording gives up waiting for a safepoint, or for the thread to come to where
 /// it was to be stopped; or another thread has waited for too long.
@@ -100,7 +129,8 @@ pub fn end_step(thread: &mut Thread, machine: &mut MachineContext) -> bool {
 /// there; the context then says where the program continues.
 pub fn trapped(thread: &mut Thread, signal: i32, context: &mut UserContext) -> bool {
     match process::get().mode {
-        Mode::Record => signal == libc::SIGTRAP && record::reached(thread, context),
+        Mode::Record if signal == libc::SIGILL => scheduled::trapped(thread, context),
+        Mode::Record => record::reached(thread, context),
         Mode::Replay => signal == libc::SIGILL && replay::trapped(thread, context),
     }
 }
@@ -122,6 +152,7 @@ pub fn is_in_program(machine: &MachineContext) -> bool {
     !start::is_our_code(machine.rip)
         && !crate::arena::RANGE.contains(&(machine.rsp as usize))
         && !sites::exclusively(|sites| sites.is_stub(machine.rip))
+        && !scheduled::is_ours(machine.rip)
 }
 
 /// Whether a thread that is stopped spins, as the log has it; and what is a safepoint from then on.
@@ -161,7 +192,11 @@ fn hand_over(thread: &mut Thread, machine: &mut MachineContext, spin: Spin) {
             }
         }
     }
+    if watch::hand_overs_are_told() {
+        thread.watch.place = Some([at, machine.rsp, machine.rbp]);
+    }
     order::stopped(thread);
+    thread.watch.place = None;
 }
 
 /// Makes the program continue in its handler of `signal`, as if it had been interrupted here.

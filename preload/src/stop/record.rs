@@ -4,9 +4,9 @@
 //! that replay runs the loop as it is); an instruction inside the loop; the next instruction of all.
 
 use super::{
-    Spin, code, deliver_here,
+    Spin, code, deliver_here, diversion,
     guard::{Allowed, Found, Guard},
-    hand_over, is_in_program, is_stoppable, memory,
+    hand_over, is_in_program, is_stoppable, memory, scheduled,
     snapshot::{REGISTERS, Snapshot, registers},
     timer::{self, Request},
 };
@@ -36,6 +36,8 @@ const RETURNS: usize = 8;
 const LONGEST_PAUSE: u64 = 50_000;
 /// How long, in milliseconds, a thread that computes keeps others waiting, at least.
 const TENURE: u64 = 10;
+/// The same while there is a list of hand-overs: it spins, or the list is not for what it does.
+const SCHEDULED_TENURE: u64 = 200;
 /// A stop takes time in proportion to the program's memory. It comes at most as often as keeps it to this part of all
 /// time.
 const RARITY: u64 = 40;
@@ -146,6 +148,7 @@ pub fn arrived(thread: &mut Thread) {
 
 /// Sets the timer, from which everything else follows.
 fn begin(thread: &mut Thread, patience: u64) {
+    scheduled::forget();
     let recorder = recorder();
     recorder.attempts = 0;
     recorder.returns = 0;
@@ -161,7 +164,8 @@ fn begin(thread: &mut Thread, patience: u64) {
 
 /// Whether a thread that reaches no safepoint is to be stopped after another one has waited for so many milliseconds.
 pub fn is_due(waited: u16) -> bool {
-    let patience = u64::from(order::patience().load(Ordering::Relaxed)).clamp(TENURE, u64::from(u16::MAX));
+    let least = if order::is_scheduled() { SCHEDULED_TENURE } else { TENURE };
+    let patience = u64::from(order::patience().load(Ordering::Relaxed)).clamp(least, u64::from(u16::MAX));
     u64::from(waited) >= patience
 }
 
@@ -174,9 +178,14 @@ pub fn requested(thread: &mut Thread, machine: &MachineContext, request: Request
     if request.is_late(order::tenures()) {
         return;
     }
+    let is_due = is_due(request.waited);
+    if scheduled::is_awaited() && !is_due {
+        // Where it is to be stopped next may be near, and nobody has waited for long.
+        return;
+    }
+    scheduled::forget();
     let here = Surroundings::read(&code::read, machine.rip);
     let spin = here.pause(&code::read).map(|address| (address, Purpose::Spin));
-    let is_due = is_due(request.waited);
     // Without a `pause` it may spin all the same.
     let may_spin = recorder().counts_in_memory != Some(request.tenure);
     let probe = || {
@@ -308,7 +317,7 @@ fn first_purpose() -> Purpose {
 
 /// Puts a breakpoint where the thread may be stopped; false if it cannot be there, or a stop could not be found again.
 fn put(address: u64, purpose: Purpose) -> bool {
-    super::replay::can_be_watched(address) && put_again(address, purpose)
+    diversion::can_be_watched(address) && put_again(address, purpose)
 }
 
 /// The same where a stop was found possible, or where there will be none.
@@ -392,16 +401,31 @@ pub fn reached(thread: &mut Thread, context: &mut UserContext) -> bool {
         Purpose::Compare => Spin::Branch,
         _ => Spin::No,
     };
-    if !stop(thread, machine, spin) {
+    if stop(thread, machine, spin) {
+        go_on(thread, context);
+    } else {
         recorder().pause = LONGEST_PAUSE;
         timer::set(thread, LONGEST_PAUSE);
-        return true;
     }
+    true
+}
+
+/// Stops the thread where it is, as a list of hand-overs says.
+pub fn stop_here(thread: &mut Thread, context: &mut UserContext) {
+    cancel();
+    recorder().asked = true;
+    if stop(thread, &mut context.machine, Spin::No) {
+        go_on(thread, context);
+    }
+    recorder().asked = false;
+}
+
+/// The thread, which was stopped, goes on.
+fn go_on(thread: &mut Thread, context: &mut UserContext) {
     thread.register.signals_pending = u64::from(thread.pending.any(thread.blocked));
     context.mask = kernel_side::mask_for(thread.blocked);
     // What came while others ran.
     arrived(thread);
-    true
 }
 
 /// Looks at memory, and lets the thread go on to be stopped when it comes here again. False if it must be stopped

@@ -5,25 +5,19 @@
 //! one. The event stays where it is until the moment is found, so a program that comes to a safepoint instead
 //! is reported there, like any divergence.
 
+use super::diversion::{Diversion, Met, can_be_watched};
 use super::guard::{Allowed, Found, Guard};
 use super::overdue::Search;
 use super::snapshot::Snapshot;
 use super::{Spin, as_interrupted, code, deliver_here, hand_over, is_stoppable, timer, without_changes};
 use crate::signals::{Information, deliver, fault::flags};
 use crate::thread::{self, ProgramWait, Thread};
-use crate::{debugger, divergence, kernel, playback, process};
+use crate::{debugger, divergence, kernel, playback, watch};
 use core::cell::UnsafeCell;
-use core::ops::Range;
-use kmod_shim::arch::native::{
-    raw,
-    signal_frame::{Access, MachineContext, UserContext},
-};
-use kmod_shim::stop::place::{JUMP_LENGTH, Room, Surroundings};
-use kmod_shim::stop::trampoline::{
-    self, CONDITIONS, Condition, MAPPING_LENGTH, Trampoline, UNDEFINED, mapping_start,
-};
+use kmod_shim::arch::native::signal_frame::{Access, MachineContext, UserContext};
+use kmod_shim::stop::place::Surroundings;
+use kmod_shim::stop::trampoline::{self, CONDITIONS, Condition};
 use tracer_core::event::{Header, ItemHeader, Kind, Tag};
-use tracer_core::session::Mode;
 
 /// Passages with the trap before the jump takes its place: often the first is the moment already.
 const PASSAGES: u32 = 2;
@@ -41,84 +35,20 @@ const MOST_WRITES: u32 = 1000;
 
 /// A stop that is being looked for.
 struct Watch {
-    room: Room,
-    trampoline: Trampoline,
+    diversion: Diversion,
     conditions: [Condition; CONDITIONS],
     condition_count: usize,
     /// Which condition the next one replaces when there is no room for more.
     replaced: usize,
     /// Passages that came to us.
     passages: u32,
+    /// Passages since the thread's last hook that no trampoline has counted.
+    trapped: u64,
     /// Those at which nothing but a hash of all memory was different.
     others: u32,
-    /// The change is a jump, not a trap.
-    jumps: bool,
-    /// The change is in the code.
-    in_place: bool,
 }
 
 impl Watch {
-    fn mapping(&self) -> Range<u64> {
-        let start = mapping_start(self.trampoline.code.address());
-        start..start + MAPPING_LENGTH
-    }
-
-    /// The code that is changed.
-    fn changed(&self) -> Range<u64> {
-        let length = if self.jumps { JUMP_LENGTH } else { 1 };
-        self.room.address..self.room.address + length as u64
-    }
-
-    /// The trap, in the first byte, or the jump.
-    fn bytes(&self) -> Option<[u8; JUMP_LENGTH]> {
-        if self.jumps {
-            trampoline::entry(&self.room, self.trampoline.code.address()).ok()
-        } else {
-            Some([UNDEFINED; JUMP_LENGTH])
-        }
-    }
-
-    /// Where the instruction at `address` is executed if not there. The first one is met there in any case.
-    fn copy(&self, address: u64) -> Option<u64> {
-        self.trampoline.moved(address).filter(|_| address != self.room.address)
-    }
-
-    /// Puts the trap or the jump into the code.
-    fn change(&mut self) -> bool {
-        let length = if self.jumps { JUMP_LENGTH } else { 1 };
-        let Some(bytes) = self.bytes() else { return false };
-        self.in_place = true;
-        debugger::code_changed(self.room.address, &self.room.bytes[..length], &bytes[..length]);
-        debugger::code_moved(&|address| self.copy(address));
-        // SAFETY: the program is stopped, and a trap changes one instruction. Where it is a jump: the thread is at
-        // the first of the instructions that are changed, and goes on in the trampoline; branches to the others
-        // meet bytes that trap, or are what they were.
-        unsafe { code::write(self.room.address, &bytes[..length]) }
-    }
-
-    /// Gives the code its own bytes back. False if it has been written meanwhile.
-    fn restore(&mut self) -> bool {
-        if !core::mem::take(&mut self.in_place) {
-            return true;
-        }
-        let length = if self.jumps { JUMP_LENGTH } else { 1 };
-        debugger::code_changed(self.room.address, &[], &[]);
-        debugger::code_moved(&|_| None);
-        let Some(ours) = self.bytes() else { return false };
-        let mut present = [0; JUMP_LENGTH];
-        let known = code::read(self.room.address, &mut present[..length]) == length;
-        if known && present[..length] == self.room.bytes[..length] {
-            // A debugger has taken the change out.
-            return true;
-        }
-        if !known || present[..length] != ours[..length] {
-            // The guard was given up ([`MOST_WRITES`]), but the program does write code there.
-            return false;
-        }
-        // SAFETY: the thread is at the first of the instructions, or not near them.
-        unsafe { code::write(self.room.address, &self.room.bytes[..length]) }
-    }
-
     fn conditions(&self) -> &[Condition] {
         &self.conditions[..self.condition_count]
     }
@@ -166,20 +96,29 @@ fn is_stop(header: &Header) -> bool {
     header.kind == Kind::Stop as u8 || header.kind == Kind::Signal as u8 && header.flags & flags::STOP != 0
 }
 
-/// If the next event is a stop, watches for it. To be called after every event.
+/// If the next event is a stop, watches for it.
 #[inline]
 pub fn look(thread: &mut Thread) {
-    if process::get().mode == Mode::Replay && is_stoppable(thread) {
+    if is_stoppable(thread) {
         let next = playback::peek(thread);
         debugger::note(thread);
         if player().awaited {
-            return;
+            // A hook that is no event.
+            return count_anew();
         }
         if debugger::is_on() && debugger::wants_stop(thread) {
             watch_for_debugger(thread);
         } else if next.is_some_and(|next| is_stop(&next)) {
-            watch(thread);
+            await_stop(thread);
         }
+    }
+}
+
+/// Passages are counted from here on.
+fn count_anew() {
+    if let Some(watch) = player().watch.as_mut() {
+        watch.trapped = 0;
+        watch.diversion.reset_count();
     }
 }
 
@@ -219,7 +158,7 @@ pub fn abandon() -> bool {
 /// The program's state where it is, in `snapshot`. False if it cannot be identified.
 pub fn take_state(thread: &mut Thread, machine: &mut MachineContext, snapshot: &mut Snapshot) -> bool {
     as_interrupted(machine);
-    let hidden = player().watch.as_ref().map_or(0..0, Watch::mapping);
+    let hidden = player().watch.as_ref().map_or(0..0, |watch| watch.diversion.mapping());
     without_changes(thread, || {
         let here = Surroundings::read(&code::read, machine.rip);
         snapshot.take_again(machine, here.relative_operands(&code::read), hidden)
@@ -227,7 +166,7 @@ pub fn take_state(thread: &mut Thread, machine: &mut MachineContext, snapshot: &
 }
 
 #[cold]
-fn watch(thread: &mut Thread) {
+fn await_stop(thread: &mut Thread) {
     if !read_snapshot(thread) {
         divergence::damaged(thread, b"a stop between two instructions has no state");
     }
@@ -261,7 +200,7 @@ pub fn settle(thread: &mut Thread) {
 /// Takes the change out, and gives the program its rights back.
 pub fn give_way() {
     let Player { watch, guard, .. } = player();
-    let restored = watch.as_mut().is_none_or(Watch::restore);
+    let restored = watch.as_mut().is_none_or(|watch| watch.diversion.restore());
     if !guard.allow(Allowed::All) || !restored {
         unwatchable(thread::current());
     }
@@ -289,7 +228,7 @@ fn arm(thread: &mut Thread) {
     let changed = match watch {
         Some(watch) => {
             debugger::note_stop(snapshot.registers());
-            watch.change()
+            watch.diversion.change()
         }
         None => prepare(thread, snapshot.address()),
     };
@@ -306,10 +245,10 @@ pub fn refused(thread: &mut Thread, machine: &mut MachineContext) -> bool {
         Some(Access::Execute) => arm(thread),
         Some(_) => {
             if let Some(watch) = watch
-                && watch.in_place
+                && watch.diversion.in_place
             {
                 // What follows it may be other instructions from here on.
-                machine.rip = watch.trampoline.original(machine.rip).unwrap_or(machine.rip);
+                machine.rip = watch.diversion.original(machine.rip);
             }
             give_way();
             if guard.has_code(machine.rip) {
@@ -336,19 +275,19 @@ pub fn end_step(thread: &mut Thread, machine: &mut MachineContext) -> bool {
 /// Where in the program's code `address` is, if it is in what has taken its place.
 pub fn original(address: u64) -> u64 {
     let watch = player().watch.as_ref();
-    watch.and_then(|watch| watch.trampoline.original(address)).unwrap_or(address)
+    watch.map_or(address, |watch| watch.diversion.original(address))
 }
 
 /// Whether there is memory of ours at `address` that belongs to a change of the program's code.
 pub fn is_ours(address: u64) -> bool {
-    player().watch.as_ref().is_some_and(|watch| watch.mapping().contains(&address))
+    player().watch.as_ref().is_some_and(|watch| watch.diversion.mapping().contains(&address))
 }
 
 /// The timer has expired.
 pub fn overdue(thread: &mut Thread) {
     let Player { awaited, watch, search, snapshot, .. } = player();
     if *awaited && is_stoppable(thread) {
-        let traps = watch.as_ref().is_some_and(|watch| !watch.room.has_jump());
+        let traps = watch.as_ref().is_some_and(|watch| !watch.diversion.room.has_jump());
         if let Some(seconds) = search.look(thread, snapshot.time(), snapshot.address(), traps) {
             divergence::state_not_reached(thread, snapshot.address(), seconds);
         }
@@ -357,8 +296,7 @@ pub fn overdue(thread: &mut Thread) {
 
 /// Prepares the change at `address`, and puts it there. False if the code cannot be written.
 fn prepare(thread: &mut Thread, address: u64) -> bool {
-    let prepared = Room::at(&code::read, address).and_then(|room| Some((room, map(&room)?)));
-    let Some((room, trampoline)) = prepared else {
+    let Some(diversion) = Diversion::at(address, watch::hand_overs_are_told()) else {
         divergence::impossible(
             thread,
             "watch",
@@ -369,17 +307,15 @@ fn prepare(thread: &mut Thread, address: u64) -> bool {
     debugger::note_stop(player().snapshot.registers());
     let unused = Condition { source: trampoline::Source::Memory { address: 0 }, value: 0 };
     let watch = player().watch.insert(Watch {
-        room,
-        trampoline,
+        diversion,
         conditions: [unused; CONDITIONS],
         condition_count: 0,
         replaced: 0,
         passages: 0,
+        trapped: 0,
         others: 0,
-        jumps: false,
-        in_place: false,
     });
-    watch.change()
+    watch.diversion.change()
 }
 
 /// Copies the state from the event whose header was looked at, leaving the event in place.
@@ -403,56 +339,19 @@ fn read_snapshot(thread: &mut Thread) -> bool {
     false
 }
 
-/// Maps a trampoline for `room`, without conditions, at the first place where one can be.
-fn map(room: &Room) -> Option<Trampoline> {
-    let writable = libc::PROT_READ | libc::PROT_WRITE;
-    for address in trampoline::candidates(room) {
-        let Ok(trampoline) = trampoline::compose(room, address, &[]) else { continue };
-        let start = mapping_start(address) as usize;
-        let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        if kernel::map(start, MAPPING_LENGTH as usize, writable, anonymous, -1, 0).is_err() {
-            continue;
-        }
-        let executable = (libc::PROT_READ | libc::PROT_EXEC) as u64;
-        let code_length = MAPPING_LENGTH - 4096;
-        // SAFETY: the mapping was just made, by us and for this.
-        let written = unsafe {
-            let protected = raw::call(libc::SYS_mprotect, [start as u64, code_length, executable, 0, 0, 0]);
-            protected == 0 && code::write(address, trampoline.code.bytes())
-        };
-        return written.then_some(trampoline);
-    }
-    None
-}
-
-/// Whether replay, which has the same address space, will be able to watch the instruction at `address`.
-pub fn can_be_watched(address: u64) -> bool {
-    let Some(trampoline) = Room::at(&code::read, address).and_then(|room| map(&room)) else { return false };
-    let start = mapping_start(trampoline.code.address());
-    // SAFETY: the mapping was just made, by us, and nothing leads to it.
-    unsafe { raw::call(libc::SYS_munmap, [start, MAPPING_LENGTH, 0, 0, 0, 0]) };
-    true
-}
-
 /// An instruction of the program, or of a trampoline, has raised SIGILL. True if that was our doing.
 pub fn trapped(thread: &mut Thread, context: &mut UserContext) -> bool {
-    let Some(watch) = player().watch.as_mut().filter(|watch| watch.in_place) else { return false };
+    let Some(watch) = player().watch.as_ref() else { return false };
     let machine = &mut context.machine;
-    let at = machine.rip;
-    let watched = if watch.jumps { watch.trampoline.equal } else { watch.room.address };
-    if at == watched {
-        machine.rip = watch.room.address;
-        passage(thread, machine);
-        return true;
+    match watch.diversion.met(machine.rip) {
+        Met::Place => {
+            machine.rip = watch.diversion.room.address;
+            passage(thread, machine);
+        }
+        Met::Inner(copy) => machine.rip = copy,
+        Met::Nothing => return false,
     }
-    if watch.jumps
-        && watch.room.inner().any(|inner| inner == at)
-        && let Some(copy) = watch.trampoline.moved(at)
-    {
-        machine.rip = copy;
-        return true;
-    }
-    false
+    true
 }
 
 /// The thread is at the address, and so far nothing says that it is not the moment.
@@ -460,16 +359,17 @@ fn passage(thread: &mut Thread, machine: &mut MachineContext) {
     let Player { watch, guard, search, snapshot, .. } = player();
     let Some(watch) = watch else { return };
     watch.passages += 1;
-    let written = match snapshot.difference(machine, watch.changed()) {
+    watch.trapped += u64::from(!watch.diversion.jumps);
+    let written = match snapshot.difference(machine, watch.diversion.changed()) {
         Some(condition) => {
             add(watch, condition);
             true
         }
         None => {
             // The program's code may be in its writable memory, which is compared now.
-            let restored = watch.restore() && guard.allow(Allowed::All);
+            let restored = watch.diversion.restore() && guard.allow(Allowed::All);
             let began = kernel::microseconds();
-            if restored && snapshot.is_equal(machine, watch.mapping()) {
+            if restored && snapshot.is_equal(machine, watch.diversion.mapping()) {
                 return found(thread, machine);
             }
             search.compared += kernel::microseconds() - began;
@@ -477,16 +377,14 @@ fn passage(thread: &mut Thread, machine: &mut MachineContext) {
             if watch.others > MOST_OTHERS {
                 divergence::no_such_state(thread, machine.rip);
             }
-            restored && guard.allow(Allowed::Execution) && watch.change()
+            restored && guard.allow(Allowed::Execution) && watch.diversion.change()
         }
     };
-    let jumps = watch.room.has_jump() && watch.passages >= PASSAGES;
+    let jumps = watch.diversion.room.has_jump() && watch.passages >= PASSAGES;
     if !written || jumps && !install(watch) {
         unwatchable(thread);
     }
-    if let Some(copy) = watch.trampoline.moved(watch.room.address) {
-        machine.rip = copy;
-    }
+    machine.rip = watch.diversion.behind();
 }
 
 /// Adds a word that tells this passage from the moment. It comes first: those that were there before did not.
@@ -507,24 +405,15 @@ fn add(watch: &mut Watch, condition: Condition) {
 
 /// Makes passages compare the conditions themselves.
 fn install(watch: &mut Watch) -> bool {
-    let address = watch.trampoline.code.address();
-    let composed = loop {
-        match trampoline::compose(&watch.room, address, watch.conditions()) {
-            Ok(composed) => break composed,
+    loop {
+        let conditions = &watch.conditions[..watch.condition_count];
+        match watch.diversion.compare(conditions) {
+            Ok(written) => return written,
             // Too many for the room there is.
             Err(_) if watch.condition_count > 1 => watch.condition_count -= 1,
             Err(_) => return false,
         }
-    };
-    watch.trampoline = composed;
-    // SAFETY: the thread is at the first of the instructions that are changed, and goes on in the trampoline.
-    let written = unsafe { code::write(address, watch.trampoline.code.bytes()) };
-    if !written || watch.jumps {
-        debugger::code_moved(&|address| watch.copy(address));
-        return written;
     }
-    watch.jumps = true;
-    watch.change()
 }
 
 /// Stops looking. The code is as it was.
@@ -532,13 +421,15 @@ fn end_watch() {
     player().awaited = false;
     debugger::forget_state();
     if let Some(watch) = player().watch.take() {
-        // SAFETY: the trampoline is ours, and the code that led to it is as it was.
-        unsafe { raw::call(libc::SYS_munmap, [watch.mapping().start, MAPPING_LENGTH, 0, 0, 0, 0]) };
+        watch.diversion.unmap();
     }
 }
 
 /// This is the moment. The code is as it was.
 fn found(thread: &mut Thread, machine: &mut MachineContext) {
+    if let Some(watch) = player().watch.as_ref() {
+        watch::stops(thread, machine.rip, watch.trapped + watch.diversion.count());
+    }
     end_watch();
     timer::set(thread, 0);
     as_interrupted(machine);
@@ -566,8 +457,8 @@ fn found(thread: &mut Thread, machine: &mut MachineContext) {
 /// The thread passes the place, from which the debugger has taken our change, and was sent to us.
 pub fn pass(thread: &mut Thread, machine: &mut MachineContext) {
     let Some(watch) = player().watch.as_mut() else { return };
-    machine.rip = watch.room.address;
-    if !watch.change() {
+    machine.rip = watch.diversion.room.address;
+    if !watch.diversion.change() {
         unwatchable(thread);
     }
     passage(thread, machine);

@@ -15,7 +15,7 @@ use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::{
     frame::Frame, raw, signal_frame::Access as Wanted, signal_frame::MachineContext,
 };
-use tracer_core::session::watch::{Access, PAGE_LIST, Record, STACK_LIST, StackPart, accesses, what};
+use tracer_core::session::watch::{Access, PAGE_LIST, Record, STACK_LIST, accesses, what};
 
 /// The processor's flag for single steps.
 const TRAP: u64 = 1 << 8;
@@ -276,7 +276,8 @@ fn tell(thread: &mut Thread, machine: &mut MachineContext, wanted: Wanted) {
     let number = [thread.stream.into(), thread.watch.accesses];
     thread.watch.accesses += 1;
     if state().stacks.binary_search(&number).is_ok() {
-        tell_stack(thread, machine);
+        const PARTS: u16 = 400;
+        super::tell_stack(thread, [machine.rip, machine.rsp, machine.rbp], PARTS);
     }
     let record = access.to_record(thread.stream, thread.events);
     super::put(thread, record);
@@ -288,20 +289,6 @@ fn tell(thread: &mut Thread, machine: &mut MachineContext, wanted: Wanted) {
     if !is_busy && machine.rflags & TRAP == 0 {
         thread.watch.step = Some(machine.rip);
         machine.rflags |= TRAP;
-    }
-}
-
-/// Tells what lies on the stack, as far as it reaches.
-fn tell_stack(thread: &mut Thread, machine: &MachineContext) {
-    const PARTS: u64 = 400;
-    const SIZE: u64 = size_of::<[u64; StackPart::WORDS]>() as u64;
-    let registers = [machine.rip, machine.rsp, machine.rbp, 0, 0, 0];
-    let first = StackPart { number: 0, words: registers }.to_record(thread.stream);
-    super::put(thread, first);
-    for number in 0..PARTS {
-        let Some(words) = log::read_value(machine.rsp + number * SIZE) else { break };
-        let part = StackPart { number: number as u16 + 1, words }.to_record(thread.stream);
-        super::put(thread, part);
     }
 }
 

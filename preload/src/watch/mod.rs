@@ -21,7 +21,7 @@ use kmod_shim::arch::native::{entry::ThreadRegister, frame::Frame};
 use kmod_shim::patch::near_memory::Region;
 use kmod_shim::vdso::Functions;
 use tracer_core::session::functions::{self, Deed, FUNCTIONS, Lock};
-use tracer_core::session::watch::{CHUNK, RECORDS, Record, chunk_offset, what};
+use tracer_core::session::watch::{CHUNK, RECORDS, Record, StackPart, chunk_offset, what};
 
 /// How many entries can be redirected: some functions have two versions.
 const ENTRIES: usize = 64;
@@ -54,14 +54,24 @@ pub struct State {
     accesses: u64,
     /// An access is being made in a single step: the instruction, or 0 for one that needs memory open for another reason.
     step: Option<u64>,
+    /// rip, rsp and rbp, where the thread may hand over and makes no call.
+    pub place: Option<[u64; 3]>,
     /// A handler has returned, and the kernel has not read its frame.
     returns: bool,
 }
 
 impl State {
     /// Of a thread that has told nothing.
-    pub const NEW: State =
-        State { rax: 0, rsp: 0, target: 0, used: RECORDS, accesses: 0, step: None, returns: false };
+    pub const NEW: State = State {
+        rax: 0,
+        rsp: 0,
+        target: 0,
+        used: RECORDS,
+        accesses: 0,
+        step: None,
+        place: None,
+        returns: false,
+    };
 }
 
 unsafe extern "C" {
@@ -287,6 +297,46 @@ pub fn wakes(thread: &mut Thread, futex: u64, result: i64) {
 pub fn creates(thread: &mut Thread, stream: u32, clear_tid: u64) {
     if is_on() {
         tell(thread, Record { what: what::CREATES, object: clear_tid, kind: stream, ..Record::default() });
+    }
+}
+
+/// Whether each hand-over is told.
+#[inline]
+pub fn hand_overs_are_told() -> bool {
+    process::control().watch.hand_overs.load(Ordering::Relaxed) != 0
+}
+
+/// The thread is stopped between two instructions, at so many passages of the second one since its last hook.
+pub fn stops(thread: &mut Thread, address: u64, passages: u64) {
+    if hand_overs_are_told() {
+        tell(thread, Record { what: what::STOPS, object: address, mutex: passages, ..Record::default() });
+    }
+}
+
+/// The thread's turn ends: where its hook says that it is, or where it makes a call.
+pub fn hands_over(thread: &mut Thread) {
+    const PARTS: u16 = 100;
+    if !hand_overs_are_told() {
+        return;
+    }
+    // SAFETY: a frame is its thread's for as long as the thread is in the hook, which it is.
+    let frame = unsafe { thread.frame.as_ref() };
+    let registers = thread.watch.place.or(frame.map(|frame| [frame.rip, frame.rsp, frame.rbp]));
+    if let Some(registers) = registers {
+        tell_stack(thread, registers, PARTS);
+    }
+    tell(thread, Record { what: what::HANDS_OVER, ..Record::default() });
+}
+
+/// Tells what lies on the stack, as far as it reaches, of a thread with these rip, rsp and rbp.
+fn tell_stack(thread: &mut Thread, registers: [u64; 3], parts: u16) {
+    const SIZE: u64 = size_of::<[u64; StackPart::WORDS]>() as u64;
+    let [instruction, stack, frame] = registers;
+    let words = [instruction, stack, frame, 0, 0, 0];
+    put(thread, StackPart { number: 0, words }.to_record(thread.stream));
+    for number in 0..parts {
+        let Some(words) = log::read_value(stack + u64::from(number) * SIZE) else { break };
+        put(thread, StackPart { number: number + 1, words }.to_record(thread.stream));
     }
 }
 

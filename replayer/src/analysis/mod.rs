@@ -1,6 +1,7 @@
 //! What a trace says beyond its events: who, in which order, about what, with which data.
 
 mod audit;
+mod bisect;
 mod call;
 mod deadlocks;
 mod diff;
@@ -22,6 +23,7 @@ mod walk;
 mod watched;
 
 pub use audit::{Topic, audit};
+pub use bisect::{Bisected, bisect};
 pub use deadlocks::deadlocks;
 pub use diff::diff;
 pub use export::export;

@@ -74,6 +74,8 @@ struct Report {
     streams: usize,
     /// The seed, if it was recorded with chaos.
     chaos: Option<u64>,
+    /// How many hand-overs of a list were made, and how many others, if there was a list.
+    hand_overs: Option<[u32; 2]>,
     /// Bytes of the compressed `events` file.
     events_file_bytes: u64,
     /// Bytes before compression for each byte in the file.
@@ -129,6 +131,7 @@ pub fn print_stats(options: &Stats) -> Result<()> {
     let report = Report {
         streams: recording.streams().count(),
         chaos: recording.manifest.chaos(),
+        hand_overs: recording.manifest.hand_overs(),
         events_file_bytes: file.len(),
         compression_ratio: recording.stream_bytes() as f64 / file.len().max(1) as f64,
         total,
@@ -160,7 +163,9 @@ fn print(report: &Report, options: &Stats, out: &mut impl Write) -> Result<()> {
         bytes(report.events_file_bytes),
         report.compression_ratio,
     )?;
-    if let Some(seed) = report.chaos {
+    if let Some([made, others]) = report.hand_overs {
+        writeln!(out, "recorded with a list of hand-overs, {made} of which were made, and {others} others")?;
+    } else if let Some(seed) = report.chaos {
         writeln!(out, "recorded with chaos, seed {seed}")?;
     }
     Ok(())

@@ -3,19 +3,24 @@
 mod ahead;
 mod chaos;
 mod foreground;
+mod hand_overs;
 mod hunt;
 mod meter;
 mod own_root;
 mod program;
 mod record;
 mod replay;
+mod sleepers;
+mod trial;
 mod unseen;
 mod verify;
 mod watched;
 
+pub use hand_overs::HandOvers;
 pub use hunt::{Condition, Hunted, hunt};
 pub use program::library;
-pub use record::{Recorded, record};
+pub use record::{Recorded, Request, record};
 pub use replay::{replay, replay_in_place};
+pub use trial::{Input, Trial, Tried, make as try_out, named};
 pub use verify::verify;
 pub use watched::{Accesses, Watched, watch};

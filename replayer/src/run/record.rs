@@ -1,7 +1,9 @@
 //! `imitate record`.
 
 use super::chaos;
+use super::hand_overs::HandOvers;
 use super::program::{Outputs, Running, library};
+use super::sleepers::Sleepers;
 use super::unseen::Watch;
 use crate::arguments::{Check, CopyFiles, OrderName, Program, Record, RecordingOptions};
 use crate::status::Ending;
@@ -11,12 +13,15 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use tracer_core::companion::launch::{self, Launch, own_environment, padded_library_path};
 use tracer_core::companion::writer::{Place, Recording};
 use tracer_core::companion::{Audience, Opening, Outcome, Role, Started, Summary, objects};
-use tracer_core::session::{Mode, check_level};
+use tracer_core::session::schedule::{HandOver, LIST, outcome};
+use tracer_core::session::{Control, Mode, check_level};
 use tracer_core::trace::directory;
 use tracer_core::trace::files::Policy;
 use tracer_core::trace::manifest::Recorder;
@@ -50,11 +55,14 @@ pub enum Recorded {
 }
 
 /// A recording to be made.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The command line.
     pub program: &'a Program,
     /// Where the trace goes; else into the storage directory.
     pub output: Option<&'a Path>,
+    /// The storage directory, if it is not the usual one.
+    pub storage: Option<&'a Path>,
     /// How.
     pub options: &'a RecordingOptions,
     /// The seed, if there is to be chaos.
@@ -63,6 +71,27 @@ pub struct Request<'a> {
     pub outputs: Option<&'a Outputs>,
     /// Nothing is said of what a replay may miss.
     pub quiet: bool,
+    /// The program's environment, as `NAME=value`, if it is not this process's.
+    pub environment: Option<&'a [OsString]>,
+    /// The hand-overs that are made, and no others.
+    pub hand_overs: Option<&'a [HandOver]>,
+}
+
+impl<'a> Request<'a> {
+    /// Of a program, recorded as `options` say, but without chaos.
+    pub fn new(program: &'a Program, options: &'a RecordingOptions) -> Request<'a> {
+        Request {
+            program,
+            output: None,
+            storage: None,
+            options,
+            chaos: None,
+            outputs: None,
+            quiet: false,
+            environment: None,
+            hand_overs: None,
+        }
+    }
 }
 
 /// A recording that was made.
@@ -73,27 +102,43 @@ pub struct Run {
     pub directory: PathBuf,
     /// What is in it, or why that is not known.
     pub summary: io::Result<Summary>,
+    /// What became of the hand-overs of the list, if there was one.
+    pub hand_overs: Option<Outcomes>,
+}
+
+/// What became of a list of hand-overs.
+pub struct Outcomes {
+    /// An [`outcome`](tracer_core::session::schedule::outcome) for each.
+    pub each: Vec<u32>,
+    /// Hand-overs beside the list, because a thread kept others waiting for too long.
+    pub others: u32,
 }
 
 /// `imitate record`: records a program; returns when it has ended.
 pub fn record(options: &Record) -> Result<Recorded> {
-    let chaos = chaos::seed(options.options.chaos);
-    if !options.quiet {
+    let listed = options.hand_overs.as_deref().map(HandOvers::read).transpose()?;
+    let chaos = match &listed {
+        Some(listed) => Some(listed.seed),
+        None => chaos::seed(options.options.chaos),
+    };
+    if !options.quiet && listed.is_none() {
         chaos::tell(chaos);
     }
     let output = options.output.as_deref();
     let request = Request {
-        program: &options.program,
         output,
-        options: &options.options,
         chaos,
-        outputs: None,
         quiet: options.quiet,
+        hand_overs: listed.as_ref().map(|listed| &listed.list[..]),
+        ..Request::new(&options.program, &options.options)
     };
     let run = match make(&request)? {
         Ok(run) => run,
         Err(status) => return Ok(Recorded::NotRun(status)),
     };
+    if let Some((listed, outcomes)) = listed.zip(run.hand_overs.as_ref()).filter(|_| !options.quiet) {
+        tell_what_was_made(&listed.list, outcomes);
+    }
     match &run.summary {
         Ok(summary) => tell(summary, run.ending, options),
         // The program has run all the same, and its status is what counts.
@@ -105,6 +150,11 @@ pub fn record(options: &Record) -> Result<Recorded> {
 /// Records; gives what came of it when the program has ended, or, after saying why on stderr, with which status a shell
 /// would exit whose program cannot be executed.
 pub fn make(request: &Request) -> Result<Result<Run, i32>> {
+    if request.hand_overs.is_some() && request.options.order == OrderName::Sync {
+        bail!(
+            "--hand-overs says which thread runs, which --order sync leaves to the kernel: use one of them"
+        );
+    }
     if request.chaos.is_some() && request.options.order == OrderName::Sync {
         bail!("--chaos chooses which thread runs, which --order sync leaves to the kernel: use one of them");
     }
@@ -119,7 +169,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     let library = library()?;
     let place = match request.output {
         Some(path) => Place::At(path.to_owned()),
-        None => Place::Library(directory::root()?),
+        None => Place::Library(request.storage.map_or_else(directory::root, |path| Ok(path.to_owned()))?),
     };
     let recording = Recording {
         place,
@@ -134,6 +184,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         policy: request.options.copy_files.policy(),
         check: request.options.check.level(),
         chaos: request.chaos,
+        hand_overs: request.hand_overs.map(<[HandOver]>::to_vec),
     };
     let library = padded_library_path(&library)?;
     let opening = Opening::new(Role::Record(recording), Audience::Launcher)?;
@@ -141,12 +192,21 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         executable: command.executable,
         content: None,
         arguments: command.arguments,
-        environment: own_environment(variables()),
+        environment: match request.environment {
+            Some(environment) => own_environment(environment.iter().cloned()),
+            None => own_environment(variables()),
+        },
         stack_limit: None,
         mode: Mode::Record,
         library,
         session: opening.program().value(0),
         root: None,
+    };
+    let memory = match request.hand_overs {
+        Some(_) => Some(File::from(
+            opening.memory().try_clone_to_owned().context("cannot keep the session's memory")?,
+        )),
+        None => None,
     };
     let (mut started, program) = Running::start(opening, &launch, None, request.outputs)?;
     let program = match program {
@@ -162,6 +222,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         OrderName::Sync if !request.quiet => Some(Watch::begin(started.control.clone())),
         _ => None,
     };
+    let sleepers = memory.as_ref().map(|_| Sleepers::begin(started.control.clone()));
     let status = program.wait()?;
     // Without its companion there is no trace to complete; wait_done says so.
     let _ = started.root_ended(status.into_raw());
@@ -173,7 +234,35 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     if let Some(watch) = watch {
         watch.finish(&started.directory);
     }
-    Ok(Ok(Run { ending: Ending::of(status), directory: started.directory, summary }))
+    if let Some(sleepers) = sleepers {
+        sleepers.finish();
+    }
+    let hand_overs = memory.map(|memory| outcomes(&memory, &started.control)).transpose()?;
+    Ok(Ok(Run { ending: Ending::of(status), directory: started.directory, summary, hand_overs }))
+}
+
+/// Says which hand-overs of a list were not made, if there are such.
+fn tell_what_was_made(list: &[HandOver], outcomes: &Outcomes) {
+    let wanted = list.iter().filter(|hand_over| hand_over.wanted != 0).count();
+    let made = outcomes.each.iter().filter(|one| **one == outcome::MADE).count();
+    if made < wanted {
+        eprintln!("imitate: {made} of {wanted} hand-overs were made: the places of the others did not come");
+    }
+    if outcomes.others > 0 {
+        eprintln!(
+            "imitate: {} other hand-overs were made, where a thread kept others waiting for too long",
+            outcomes.others
+        );
+    }
+}
+
+fn outcomes(memory: &File, control: &Control) -> Result<Outcomes> {
+    let count = control.schedule.count.load(Ordering::Relaxed) as usize;
+    let mut bytes = vec![0; count * size_of::<HandOver>()];
+    memory.read_exact_at(&mut bytes, LIST as u64).context("cannot read what became of the hand-overs")?;
+    let (all, _) = bytes.as_chunks();
+    let each = all.iter().map(|bytes| HandOver::from_bytes(bytes).outcome).collect();
+    Ok(Outcomes { each, others: control.schedule.others.load(Ordering::Relaxed) })
 }
 
 /// This process's environment, as `NAME=value`.

@@ -36,11 +36,13 @@ impl Watched {
     }
 }
 
-/// What a replay is to tell of accesses to memory.
+/// What a replay is to tell beside.
 #[derive(Clone, Copy, Debug)]
 pub enum Accesses<'a> {
-    /// Nothing.
+    /// Of libc's synchronisation functions only.
     Untold,
+    /// Each hand-over, with the stack of the thread that had the right to run.
+    HandOvers,
     /// The pages that more than one thread uses.
     Pages,
     /// Those to these pages, and of these the stacks: of each the stream, and how many were told of that before. Both in
@@ -82,6 +84,10 @@ pub fn watch(directory: &Path, told: Accesses) -> Result<Watched> {
 fn ask(control: &ControlMapping, memory: &File, told: Accesses) -> Result<()> {
     let what = match told {
         Accesses::Untold => accesses::NONE,
+        Accesses::HandOvers => {
+            control.watch.hand_overs.store(1, Ordering::Relaxed);
+            accesses::NONE
+        }
         Accesses::Pages => accesses::PAGES,
         Accesses::Of(pages, stacks) => {
             let (pages, stacks) = (&pages[..pages.len().min(PAGES)], &stacks[..stacks.len().min(STACKS)]);

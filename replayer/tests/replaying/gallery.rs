@@ -11,6 +11,12 @@ fn sections() -> Vec<(&'static str, &'static str)> {
     all.map(|section| section.split_once('\n').unwrap()).collect()
 }
 
+/// The program of a section.
+pub fn source(title: &str) -> String {
+    let (_, section) = sections().into_iter().find(|(known, _)| *known == title).unwrap();
+    blocks(section).into_iter().find(|block| block.language == "c").unwrap().text
+}
+
 /// What a section says, done.
 fn walk(title: &str) {
     let (_, section) = sections().into_iter().find(|(known, _)| *known == title).unwrap();

@@ -6,6 +6,7 @@
 mod altered;
 mod analysis;
 mod backwards;
+mod bisecting;
 mod debugger;
 mod divergence;
 mod document;

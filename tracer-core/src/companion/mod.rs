@@ -34,7 +34,7 @@ pub use link::{Outcome, ReplayEnd, Summary};
 use crate::session::{Control, Mode, Order};
 use daemon::Daemon;
 use link::{FromCompanion, Link, ToCompanion};
-use session::{ProgramDescriptors, Session};
+use session::{ProgramDescriptors, Session, Settings};
 
 /// What a companion is to do.
 pub enum Role {
@@ -79,20 +79,30 @@ impl Opening {
     ///
     /// Errors: there is no memory or descriptor for it.
     pub fn new(role: Role, audience: Audience) -> io::Result<Opening> {
-        let (mode, check, order, chaos, watched) = match &role {
-            Role::Record(recording) => {
-                (Mode::Record, recording.check, recording.order, recording.chaos, false)
-            }
-            Role::Replay(replaying) => {
-                (Mode::Replay, replaying.check, Order::default(), None, replaying.watched)
-            }
+        let settings = match &role {
+            Role::Record(recording) => Settings {
+                mode: Mode::Record,
+                check: recording.check,
+                order: recording.order,
+                chaos: recording.chaos.map_or(0, NonZeroU64::get),
+                watched: false,
+                hand_overs: recording.hand_overs.as_deref(),
+            },
+            Role::Replay(replaying) => Settings {
+                mode: Mode::Replay,
+                check: replaying.check,
+                order: Order::default(),
+                chaos: 0,
+                watched: replaying.watched,
+                hand_overs: None,
+            },
         };
+        let session = Session::create(&settings)?;
         let role = match role {
             Role::Record(recording) => Role::Record(recording.absolute()?),
             Role::Replay(replaying) => Role::Replay(replaying.absolute()?),
         };
-        let seed = chaos.map_or(0, NonZeroU64::get);
-        Ok(Opening { role, audience, session: Session::create(mode, check, order, seed, watched)? })
+        Ok(Opening { role, audience, session })
     }
 
     /// The session's memory.

@@ -1,12 +1,15 @@
 //! Making a session: its memory, its socket, and the descriptors that the program gets.
 
 use std::ffi::CStr;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
 
 use super::limits::{Limit, Resource};
 use super::memory::ControlMapping;
+use crate::session::schedule::{self, HandOver};
 use crate::session::{MAGIC, Mode, Order, SESSION_SIZE, slot_state, watch};
 
 /// The highest number that a descriptor of ours gets. A process's descriptor table is as long as its highest
@@ -42,15 +45,34 @@ impl ProgramDescriptors {
     }
 }
 
+/// What a session is for.
+pub struct Settings<'a> {
+    /// What its processes do.
+    pub mode: Mode,
+    /// A [`check_level`](crate::session::check_level).
+    pub check: u32,
+    /// What makes the interleaving of threads repeatable.
+    pub order: Order,
+    /// The seed of chaos, or 0.
+    pub chaos: u64,
+    /// There is room for what a replay tells beside ([`watch`]).
+    pub watched: bool,
+    /// The hand-overs that a recording makes ([`schedule`]), at most [`schedule::LONGEST`].
+    pub hand_overs: Option<&'a [HandOver]>,
+}
+
 impl Session {
-    /// Creates a session in which slot 0 is reserved for stream 0. `check` is a
-    /// [`check_level`](crate::session::check_level), `chaos` a seed or 0. In replay the feeder says which order it is.
-    /// One that is `watched` has room for what a replay tells beside ([`watch`]).
+    /// Creates a session in which slot 0 is reserved for stream 0. In replay the feeder says which order it is.
     ///
     /// Errors: the kernel lacks memfd, or a limit on open files or on file size (which counts for shared
     /// memory too) is too low.
-    pub fn create(mode: Mode, check: u32, order: Order, chaos: u64, watched: bool) -> io::Result<Session> {
-        let size = if watched { watch::WATCHED_SIZE } else { SESSION_SIZE };
+    pub fn create(settings: &Settings) -> io::Result<Session> {
+        let Settings { mode, check, order, chaos, watched, hand_overs } = *settings;
+        let size = match hand_overs {
+            _ if watched => watch::WATCHED_SIZE,
+            Some(_) => schedule::SCHEDULED_SIZE,
+            None => SESSION_SIZE,
+        };
         let memory =
             create_memory(size).map_err(|error| explain("create the session's shared memory", error))?;
         let control = ControlMapping::new(memory.as_fd())
@@ -60,6 +82,13 @@ impl Session {
         control.order.store(order as u32, Ordering::Relaxed);
         control.chaos.store(chaos, Ordering::Relaxed);
         control.watch.on.store(watched.into(), Ordering::Relaxed);
+        if let Some(list) = hand_overs {
+            let list = &list[..list.len().min(schedule::LONGEST)];
+            File::from(memory.try_clone()?).write_all_at(schedule::bytes(list), schedule::LIST as u64)?;
+            control.schedule.count.store(list.len() as u32, Ordering::Relaxed);
+            control.schedule.on.store(1, Ordering::Relaxed);
+            control.slots[0].lineage.store(schedule::FIRST, Ordering::Relaxed);
+        }
         control.next_stream.store(1, Ordering::Relaxed);
         control.live_processes.store(1, Ordering::Relaxed);
         control.slots[0].state.store(slot_state::RESERVED, Ordering::Relaxed);

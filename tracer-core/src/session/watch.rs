@@ -85,8 +85,12 @@ pub mod what {
     pub const ACCESSES: u16 = 8;
     /// What lay at `object`, `mutex` bytes, is gone; what will lie there is something else.
     pub const FORGETS: u16 = 9;
-    /// A part of the stack at the access that is told next: see [`super::StackPart`].
+    /// A part of the stack at the access, or hand-over, that is told next: see [`super::StackPart`].
     pub const STACK: u16 = 10;
+    /// It is stopped between two instructions, at the `mutex`-th passage of the one at `object` since its last hook.
+    pub const STOPS: u16 = 11;
+    /// Its turn has ended here, before its event `event`.
+    pub const HANDS_OVER: u16 = 12;
 }
 
 /// What is told of accesses to memory, in [`Watch::accesses`].
@@ -208,6 +212,8 @@ pub struct Watch {
     pub sequence: AtomicU64,
     /// One of [`accesses`].
     pub accesses: AtomicU32,
+    /// Not 0: each hand-over is told, with the stack of the thread that had the right to run.
+    pub hand_overs: AtomicU32,
     /// Pages in the list.
     pub pages: AtomicU32,
     /// Accesses in the list.

@@ -28,6 +28,9 @@ pub const FILE_NAME: &str = "manifest.json";
 /// The option whose value is the seed of a recording with chaos.
 const CHAOS: &str = "chaos";
 
+/// The option whose value says how many hand-overs of a list a recording has made, and how many others.
+const HAND_OVERS: &str = "hand-overs";
+
 /// What [`Manifest::format`] says in every version.
 pub const FORMAT: &str = "imitate trace";
 
@@ -264,6 +267,18 @@ impl Manifest {
         if let Some(seed) = seed {
             self.options.insert(CHAOS.into(), seed.to_string());
         }
+    }
+
+    /// How many hand-overs of a list the recording has made, if there was a list, and how many others, because a thread kept
+    /// others waiting for too long.
+    pub fn hand_overs(&self) -> Option<[u32; 2]> {
+        let (made, others) = self.options.get(HAND_OVERS)?.split_once('+')?;
+        Some([made.parse().ok()?, others.parse().ok()?])
+    }
+
+    /// Notes them for [`Manifest::hand_overs`].
+    pub fn set_hand_overs(&mut self, made: u32, others: u32) {
+        self.options.insert(HAND_OVERS.into(), format!("{made}+{others}"));
     }
 
     /// Reads the manifest of the trace in `directory`. Errors: it cannot be read, is no manifest, or is of

@@ -56,6 +56,7 @@ pub fn recording(path: &Path) -> Recording {
         policy: Default::default(),
         check: check_level::CHEAP,
         chaos: None,
+        hand_overs: None,
     }
 }
 

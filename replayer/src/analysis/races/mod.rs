@@ -9,12 +9,11 @@ mod instruction;
 mod order;
 mod shadow;
 mod site;
-mod stacks;
 
 use super::family::Family;
 use super::findings::show;
 use super::recording::Recording;
-use super::watched::{Images, Space, run};
+use super::watched::{Captured, Images, Space, run};
 use crate::arguments::Races;
 use crate::manage::locate;
 use crate::place::Place;
@@ -23,7 +22,6 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use finder::{Finder, Race, Racer};
 use serde::Serialize;
-use stacks::Captured;
 use std::io::Write;
 use std::path::Path;
 use tracer_core::session::watch::{PAGES, STACKS, what};
@@ -162,15 +160,8 @@ fn access(racer: &Racer, space: Space, images: &Images, family: &Family, stacks:
         writes: racer.writes,
         site,
         locks: racer.held.iter().map(|lock| images.variable(lock.space, lock.address)).collect(),
-        stack: without_beginning(stacks.of(racer.stream, racer.ordinal, space, images)),
+        stack: stacks.of(racer.stream, racer.ordinal, space, images),
     }
-}
-
-/// What libc does before it calls a thread's function, or `main`, has no names and tells nothing.
-fn without_beginning(mut stack: Vec<String>) -> Vec<String> {
-    let named = stack.iter().rposition(|frame| !frame.starts_with("??")).map_or(0, |last| last + 1);
-    stack.truncate(named);
-    stack
 }
 
 fn print(row: &Row, out: &mut dyn Write) -> Result<()> {

@@ -3,10 +3,12 @@
 mod images;
 mod model;
 mod observer;
+mod stacks;
 
 pub use images::{Code, Images, Space};
 pub use model::run;
 pub use observer::{Hold, How, LockId, Observer, Past, Seen, Sort, Taking, Waiting, is_ordered};
+pub use stacks::Captured;
 
 use super::family::Family;
 use super::recording::Recording;

@@ -24,6 +24,7 @@ use super::link::{FromCompanion, Link, Outcome, Summary};
 use super::memory::ControlMapping;
 use super::peers::{self, Heard, News, Peers};
 use super::wake::{self, Bell};
+use crate::session::schedule::HandOver;
 use crate::session::{Order, file_use};
 use crate::trace::byte_string::ByteString;
 use crate::trace::directory::{self, Reserve, TraceDirectory};
@@ -64,6 +65,9 @@ pub struct Recording {
     /// The seed of [`Control::chaos`](crate::session::Control::chaos), if there is to be chaos. It goes into the
     /// manifest too.
     pub chaos: Option<NonZeroU64>,
+    /// The hand-overs that are made, and no others ([`schedule`](crate::session::schedule)); those of a thread in a row, in the
+    /// order in which it comes to them. There has to be a seed too, by which a replay knows that there are hooks.
+    pub hand_overs: Option<Vec<HandOver>>,
 }
 
 /// Where a trace goes.
@@ -325,6 +329,12 @@ impl Writer {
         self.manifest.processes = facts.processes();
         self.manifest.notes.extend_from_slice(facts.notes());
         self.manifest.notes.extend_from_slice(&self.outsiders_found);
+        let schedule = &self.control.schedule;
+        if schedule.on.load(Ordering::Relaxed) != 0 {
+            let [made, others] =
+                [&schedule.made, &schedule.others].map(|count| count.load(Ordering::Relaxed));
+            self.manifest.set_hand_overs(made, others);
+        }
         self.manifest.totals.streams = u64::from(facts.streams());
         self.manifest.totals.events = facts.events();
         let early = self.ends_early();

@@ -1,6 +1,6 @@
-//! Stacks at accesses, from the parts that a replay told.
+//! Stacks at accesses and hand-overs, from the parts that a replay told.
 
-use super::super::watched::{Images, Space};
+use super::{Images, Space};
 use crate::divergence::{Registers, Stacks};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ pub struct Captured {
 }
 
 impl Captured {
-    /// Puts the parts together. A stack is told before the access that it belongs to.
+    /// Puts the parts together. A stack is told before the access, or hand-over, that it belongs to.
     pub fn read(records: &[Record]) -> Captured {
         let mut captured = Captured::default();
         let (mut ordinals, mut unfinished) = (HashMap::<u32, u64>::new(), HashMap::<u32, Stack>::new());
@@ -44,13 +44,19 @@ impl Captured {
                     }
                     *ordinal += 1;
                 }
+                what::HANDS_OVER => {
+                    if let Some(stack) = unfinished.remove(&stream) {
+                        captured.stacks.insert((stream, record.event), stack);
+                    }
+                }
                 _ => {}
             }
         }
         captured
     }
 
-    /// The functions on the stack at an access, innermost first, as far as it is known.
+    /// The functions on the stack, innermost first, as far as it is known: at the access of the thread before which so many
+    /// were told, or where its turn ended when it had taken so many events.
     pub fn of(&self, stream: u32, ordinal: u64, space: Space, images: &Images) -> Vec<String> {
         let Some(Stack { registers, words }) = self.stacks.get(&(stream, ordinal)) else { return Vec::new() };
         let mut unwinders = self.unwinders.borrow_mut();
@@ -60,9 +66,15 @@ impl Captured {
             if offset % 8 != 0 { None } else { words.get(usize::try_from(offset / 8).ok()?).copied() }
         };
         let (frames, _) = unwinder.frames(*registers, word);
-        frames
-            .into_iter()
-            .map(|frame| frame.place.unwrap_or_else(|| format!("{:#x}", frame.address)))
-            .collect()
+        let places =
+            frames.into_iter().map(|frame| frame.place.unwrap_or_else(|| format!("{:#x}", frame.address)));
+        without_beginning(places.collect())
     }
+}
+
+/// What libc does before it calls a thread's function, or `main`, has no names and tells nothing.
+fn without_beginning(mut stack: Vec<String>) -> Vec<String> {
+    let named = stack.iter().rposition(|frame| !frame.starts_with("??")).map_or(0, |last| last + 1);
+    stack.truncate(named);
+    stack
 }
