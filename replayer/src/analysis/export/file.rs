@@ -10,7 +10,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 /// Rows of a group: enough for good columns, few enough for memory.
@@ -24,6 +24,8 @@ const RISING: [&str; 4] = ["event", "position", "from_event", "to_event"];
 pub struct TableFile<R> {
     rows: Vec<R>,
     groups: SyncSender<Vec<R>>,
+    /// Groups that are written, to be filled again.
+    written: Receiver<Vec<R>>,
     writer: JoinHandle<Result<()>>,
 }
 
@@ -40,8 +42,9 @@ impl<R: Row + Send + 'static> TableFile<R> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = file.with_context(|| format!("cannot create {}", path.display()))?;
         let (groups, received) = sync_channel(1);
-        let writer = std::thread::spawn(move || write(file, &path, &received));
-        Ok(TableFile { rows: Vec::new(), groups, writer })
+        let (empty, written) = channel();
+        let writer = std::thread::spawn(move || write(file, &path, &received, &empty));
+        Ok(TableFile { rows: Vec::new(), groups, written, writer })
     }
 
     /// Appends a row.
@@ -50,13 +53,14 @@ impl<R: Row + Send + 'static> TableFile<R> {
         if self.rows.len() < GROUP {
             return Ok(());
         }
-        let group = std::mem::take(&mut self.rows);
+        let next = self.written.try_recv().unwrap_or_else(|_| Vec::with_capacity(GROUP));
+        let group = std::mem::replace(&mut self.rows, next);
         self.groups.send(group).map_err(|_| anyhow!("a table cannot be written any more"))
     }
 
     /// Writes what is left, and the end.
     pub fn finish(self) -> Result<()> {
-        let TableFile { rows, groups, writer } = self;
+        let TableFile { rows, groups, writer, .. } = self;
         // If nobody takes them, the writer says why.
         let _ = groups.send(rows);
         drop(groups);
@@ -64,7 +68,7 @@ impl<R: Row + Send + 'static> TableFile<R> {
     }
 }
 
-fn write<R: Row>(file: File, path: &Path, groups: &Receiver<Vec<R>>) -> Result<()> {
+fn write<R: Row>(file: File, path: &Path, groups: &Receiver<Vec<R>>, written: &Sender<Vec<R>>) -> Result<()> {
     let work = || -> parquet::errors::Result<()> {
         let schema = Type::group_type_builder("rust_schema").with_fields(R::columns()?).build()?;
         let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
@@ -78,6 +82,9 @@ fn write<R: Row>(file: File, path: &Path, groups: &Receiver<Vec<R>>) -> Result<(
             let mut group = writer.next_row_group()?;
             R::write(&mut rows, &mut group)?;
             group.close()?;
+            rows.clear();
+            // After the last one nobody wants it.
+            let _ = written.send(rows);
         }
         writer.close().map(drop)
     };

@@ -3,6 +3,7 @@
 mod columns;
 mod file;
 mod rows;
+mod texts;
 
 use super::family::{End, Family, Member, shown};
 use super::objects::{Object, Objects};
@@ -15,17 +16,29 @@ use crate::manage::{command_line, locate};
 use crate::status::{Ending, signal_name};
 use anyhow::{Context, Result, bail};
 use file::TableFile;
-use parquet::data_type::ByteArray as Text;
 use rows::VERSION;
 use std::collections::HashMap;
 use std::path::Path;
+use texts::{Text, Texts, known, mostly_known};
 use tracer_core::event::Kind;
 use tracer_core::syscalls::print::errno_name;
 use tracer_core::trace::manifest::{Ended, Manifest};
 use tracer_core::trace::reader::Event;
 
+/// Pages of a column are some MiB, allocated and freed for each group. glibc would give them back to the kernel each time.
+fn keep_freed_memory() {
+    const KEPT: i32 = 1 << 26;
+    const MAPPED: i32 = 1 << 24;
+    // SAFETY: these change what later calls of malloc and free do, and nothing that was allocated; a refusal changes nothing.
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED);
+    }
+}
+
 /// Writes the tables of traces.
 pub fn export(options: &Export) -> Result<()> {
+    keep_freed_memory();
     let traces = match options.traces.as_slice() {
         [] => vec![locate(None)?],
         named => named.iter().map(|name| locate(Some(name))).collect::<Result<_>>()?,
@@ -57,6 +70,7 @@ struct Tables {
     objects: [(Text, Text); OBJECTS],
     /// The text of the call that was met last.
     text: String,
+    texts: Texts,
     events: TableFile<rows::Event>,
     syscalls: TableFile<rows::Syscall>,
     hand_overs: TableFile<rows::HandOver>,
@@ -72,8 +86,9 @@ fn one(directory: &Path, trace: &str, target: &Path) -> Result<()> {
     let mut tables = Tables {
         trace: trace.into(),
         names: HashMap::new(),
-        objects: std::array::from_fn(|_| ("".into(), "".into())),
+        objects: std::array::from_fn(|_| (known(""), known(""))),
         text: String::new(),
+        texts: Texts::new(),
         events: TableFile::create(target, "events", trace)?,
         syscalls: TableFile::create(target, "syscalls", trace)?,
         hand_overs: TableFile::create(target, "hand_overs", trace)?,
@@ -101,18 +116,18 @@ fn one(directory: &Path, trace: &str, target: &Path) -> Result<()> {
 impl Tables {
     /// What an event is called. Signals of one number, for one, are all called the same.
     fn name(&mut self, event: &Event) -> (Text, Text) {
-        let known = self.names.entry((event.kind as u8, event.number));
-        known.or_insert_with(|| (kind_name(event.kind).into(), Text::from(&*event_name(event)))).clone()
+        let names = self.names.entry((event.kind as u8, event.number));
+        names.or_insert_with(|| (known(kind_name(event.kind)), mostly_known(event_name(event)))).clone()
     }
 
     /// What sort of object it is, and its name.
     fn object(&mut self, number: usize, object: &Object) -> (Text, Text) {
-        let known = &mut self.objects[number % OBJECTS];
+        let last = &mut self.objects[number % OBJECTS];
         let (sort, name) = (object.sort.name(), &object.name);
-        if (known.0.data(), known.1.data()) != (sort.as_bytes(), name) {
-            *known = (sort.into(), Text::from(&*shown(&String::from_utf8_lossy(name))));
+        if (last.0.data(), last.1.data()) != (sort.as_bytes(), name) {
+            *last = (known(sort), self.texts.copy(&shown(&String::from_utf8_lossy(name))));
         }
-        known.clone()
+        last.clone()
     }
 
     fn take(&mut self, family: &Family, seen: &Seen, objects: &Objects) -> Result<()> {
@@ -154,12 +169,12 @@ impl Tables {
                 position,
                 name: name.clone(),
                 result: (!call.entered).then_some(call.result),
-                error: call.failed().then(|| Text::from(&*errno_name((-call.result) as i32))),
+                error: call.failed().then(|| mostly_known(errno_name((-call.result) as i32))),
                 object_sort,
                 object,
                 read_bytes: bytes(Direction::Read),
                 written_bytes: bytes(Direction::Written),
-                text: Text::from(&*shown(&self.text)),
+                text: self.texts.copy(&shown(&self.text)),
             })?;
         }
         self.position += 1;

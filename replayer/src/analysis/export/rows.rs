@@ -2,7 +2,7 @@
 //! [`VERSION`].
 
 use super::columns::table;
-use parquet::data_type::ByteArray as Text;
+use super::texts::Text;
 
 /// The version of the tables, in `traces`.
 pub const VERSION: u32 = 1;
