@@ -69,6 +69,11 @@ impl Watch {
         self.room.address..self.room.address + length as u64
     }
 
+    /// What the program has there.
+    fn original(&self) -> &[u8] {
+        &self.room.bytes[..if self.jumps { JUMP_LENGTH } else { 1 }]
+    }
+
     /// The trap, in the first byte, or the jump.
     fn bytes(&self) -> Option<[u8; JUMP_LENGTH]> {
         if self.jumps {
@@ -439,6 +444,10 @@ pub fn trapped(thread: &mut Thread, context: &mut UserContext) -> bool {
     let Some(watch) = player().watch.as_mut().filter(|watch| watch.in_place) else { return false };
     let machine = &mut context.machine;
     let at = machine.rip;
+    if at == watch.room.address && debugger::compares() {
+        compare(thread, machine);
+        return true;
+    }
     let watched = if watch.jumps { watch.trampoline.equal } else { watch.room.address };
     if at == watched {
         machine.rip = watch.room.address;
@@ -453,6 +462,31 @@ pub fn trapped(thread: &mut Thread, context: &mut UserContext) -> bool {
         return true;
     }
     false
+}
+
+/// A debugger, which has taken the change out, steps through the code, and has put a trap there instead. It expects that the
+/// thread goes on where it is.
+fn compare(thread: &mut Thread, machine: &mut MachineContext) {
+    let Player { watch, guard, snapshot, .. } = player();
+    let Some(watch) = watch else { return };
+    // SAFETY: the thread is at the first of these instructions, which get back the bytes that they had.
+    let written = unsafe { code::write(watch.room.address, watch.original()) };
+    if !written || !guard.allow(Allowed::All) {
+        unwatchable(thread);
+    }
+    let is_it = snapshot.difference(machine, 0..0).is_none() && snapshot.is_equal(machine, watch.mapping());
+    if !is_it {
+        if !guard.allow(Allowed::Execution) {
+            unwatchable(thread);
+        }
+        return;
+    }
+    watch.restore();
+    found(thread, machine);
+    if let Some(next) = player().watch.as_ref().filter(|next| next.in_place) {
+        // SAFETY: as above; the debugger takes every change out.
+        unsafe { code::write(next.room.address, next.original()) };
+    }
 }
 
 /// The thread is at the address, and so far nothing says that it is not the moment.
@@ -567,6 +601,9 @@ fn found(thread: &mut Thread, machine: &mut MachineContext) {
 pub fn pass(thread: &mut Thread, machine: &mut MachineContext) {
     let Some(watch) = player().watch.as_mut() else { return };
     machine.rip = watch.room.address;
+    if debugger::compares() {
+        return compare(thread, machine);
+    }
     if !watch.change() {
         unwatchable(thread);
     }
