@@ -195,7 +195,7 @@ fn recorded_stops_are_met_on_the_way_back_and_after_it() {
     let stops = places(&place, "stopped before the instruction at ");
     let stop = stops.iter().find(|stop| stop.starts_with("1:")).expect("a thread is stopped");
     let option = format!("--gdb={stop}");
-    const STATE: &str = "printf \"at %lx %lx %lx\\n\", $rip, $rsp, $rax";
+    const STATE: &str = "printf \"state %lx %lx %lx\\n\", $rip, $rsp, $rax";
     // Behind the stop, forwards and back to it; then to before it, and on to the end.
     let mut commands = vec![STATE];
     for command in [["stepi"; 3], ["reverse-stepi"; 3]].concat() {
@@ -204,7 +204,7 @@ fn recorded_stops_are_met_on_the_way_back_and_after_it() {
     commands.extend(["reverse-stepi", "when", "stepi", STATE, "stepi", "delete", "continue"]);
     let answers = session(&place.trace(), &[&option], commands.into_iter());
     let line = |index: usize| {
-        let lines = answers[index].lines().find_map(|line| line.split_once("at ").map(|(_, state)| state));
+        let lines = answers[index].lines().find_map(|line| line.split_once("state ").map(|(_, state)| state));
         lines.unwrap_or_else(|| panic!("no state: {}", answers[index])).to_owned()
     };
     let forwards = [0, 2, 5, 8].map(line);

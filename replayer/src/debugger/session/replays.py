@@ -191,7 +191,10 @@ def end_adopted():
 class only_ours:
     """The user's breakpoints do not count meanwhile, and nothing is said."""
 
+    depth = 0
+
     def __enter__(self):
+        only_ours.depth += 1
         say_stops("on")
         self.disabled = [known for known in users_breakpoints() if known.enabled]
         for known in self.disabled:
@@ -201,7 +204,9 @@ class only_ours:
         for known in self.disabled:
             if known.is_valid():
                 known.enabled = True
-        say_stops("off")
+        only_ours.depth -= 1
+        if only_ours.depth == 0:
+            say_stops("off")
 
 
 def say_stops(suppressed):
