@@ -212,6 +212,11 @@ pub fn code_changed(address: u64, original: &[u8], ours: &[u8]) {
     set(&change.length, original.len().min(8) as u64);
 }
 
+/// Whether the debugger has put a trap where the state is to be compared once.
+pub fn compares() -> bool {
+    debugger().compares.swap(0, Ordering::Relaxed) != 0
+}
+
 /// What the registers will be at the stop that is looked for.
 pub fn note_stop(registers: &[u64]) {
     for (to, from) in debugger().change.registers.iter().zip(registers) {

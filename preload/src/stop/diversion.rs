@@ -136,6 +136,13 @@ impl Diversion {
         unsafe { code::write(self.room.address, &self.room.bytes[..length]) }
     }
 
+    /// Writes the code's own bytes to it, for a debugger that steps through it; the change still counts as made. False if it cannot
+    /// be written.
+    pub fn put_back(&self) -> bool {
+        // SAFETY: the thread is at the first of the instructions, which get the bytes that they had.
+        unsafe { code::write(self.room.address, &self.room.bytes[..self.length()]) }
+    }
+
     /// Makes passages compare the conditions themselves, by a jump. False if the code cannot be written.
     ///
     /// Errors: they are too many for the room there is.

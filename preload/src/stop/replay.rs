@@ -343,6 +343,11 @@ fn read_snapshot(thread: &mut Thread) -> bool {
 pub fn trapped(thread: &mut Thread, context: &mut UserContext) -> bool {
     let Some(watch) = player().watch.as_ref() else { return false };
     let machine = &mut context.machine;
+    let is_first = watch.diversion.in_place && machine.rip == watch.diversion.room.address;
+    if is_first && debugger::compares() {
+        compare(thread, machine);
+        return true;
+    }
     match watch.diversion.met(machine.rip) {
         Met::Place => {
             machine.rip = watch.diversion.room.address;
@@ -352,6 +357,29 @@ pub fn trapped(thread: &mut Thread, context: &mut UserContext) -> bool {
         Met::Nothing => return false,
     }
     true
+}
+
+/// A debugger, which has taken the change out, steps through the code, and has put a trap there instead. It expects that the
+/// thread goes on where it is.
+fn compare(thread: &mut Thread, machine: &mut MachineContext) {
+    let Player { watch, guard, snapshot, .. } = player();
+    let Some(watch) = watch else { return };
+    if !watch.diversion.put_back() || !guard.allow(Allowed::All) {
+        unwatchable(thread);
+    }
+    let is_it = snapshot.difference(machine, 0..0).is_none() && snapshot.is_equal(machine, watch.diversion.mapping());
+    if !is_it {
+        if !guard.allow(Allowed::Execution) {
+            unwatchable(thread);
+        }
+        return;
+    }
+    watch.diversion.restore();
+    found(thread, machine);
+    if let Some(next) = player().watch.as_ref().filter(|next| next.diversion.in_place) {
+        // The debugger takes every change out.
+        next.diversion.put_back();
+    }
 }
 
 /// The thread is at the address, and so far nothing says that it is not the moment.
@@ -458,6 +486,9 @@ fn found(thread: &mut Thread, machine: &mut MachineContext) {
 pub fn pass(thread: &mut Thread, machine: &mut MachineContext) {
     let Some(watch) = player().watch.as_mut() else { return };
     machine.rip = watch.diversion.room.address;
+    if debugger::compares() {
+        return compare(thread, machine);
+    }
     if !watch.diversion.change() {
         unwatchable(thread);
     }

@@ -6,6 +6,7 @@
 
 use super::recording::Recording;
 use crate::status::Ending;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tracer_core::event::{Kind, flags};
 use tracer_core::trace::manifest::ProcessEnded;
@@ -272,10 +273,14 @@ impl Names {
 
 /// What a program called itself, as text that cannot reach the terminal's controls.
 pub fn text(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    shown(&String::from_utf8_lossy(bytes)).into_owned()
+}
+
+/// The same of what is text already.
+pub fn shown(text: &str) -> Cow<'_, str> {
     // Nearly all are so.
-    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) {
-        return text.into_owned();
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.into();
     }
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

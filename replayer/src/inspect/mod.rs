@@ -3,5 +3,5 @@
 mod dump;
 mod ps;
 
-pub use dump::{call_name, dump, event_name, event_text, kind_name};
+pub use dump::{call_name, dump, event_name, event_text, kind_name, print_event};
 pub use ps::print_processes;

@@ -158,6 +158,91 @@ fn a_variable_is_the_same_one_where_the_program_is_gone_back_to() {
     assert!(answers[5].contains("fill (place=") && answers[5].contains("count = 82\n"), "{}", answers[5]);
 }
 
+/// Threads are stopped in the midst of a line, early enough that the way there can be counted.
+const STOPPED: &str = r#"
+#include <pthread.h>
+#include <stdio.h>
+static volatile long sums[2];
+static long step(long id, long round)
+{
+    double value = round;
+    __asm__ volatile(".rept 300\n\tfsin\n\t.endr" : "+t"(value)); sums[id] += round; sums[id] ^= value > 0;
+    return sums[id];
+}
+static void *work(void *parameter)
+{
+    for (long round = 0; round < 8000; round++)
+        step((long)parameter, round);
+    return 0;
+}
+int main(void)
+{
+    pthread_t threads[2];
+    for (long id = 0; id < 2; id++)
+        pthread_create(&threads[id], 0, work, (void *)id);
+    for (int id = 0; id < 2; id++)
+        pthread_join(threads[id], 0);
+    puts("both are done");
+    return 0;
+}
+"#;
+
+#[test]
+fn recorded_stops_are_met_on_the_way_back_and_after_it() {
+    let place = Place::new();
+    let program = compile(&place, "stopped", STOPPED, &["-O0", "-pthread"]);
+    assert_eq!(place.record(&[&program]).status.code(), Some(0));
+    let stops = places(&place, "stopped before the instruction at ");
+    let stop = stops.iter().find(|stop| stop.starts_with("1:")).expect("a thread is stopped");
+    let option = format!("--gdb={stop}");
+    const STATE: &str = "printf \"state %lx %lx %lx\\n\", $rip, $rsp, $rax";
+    // Behind the stop, forwards and back to it; then to before it, and on to the end.
+    let mut commands = vec![STATE];
+    for command in [["stepi"; 3], ["reverse-stepi"; 3]].concat() {
+        commands.extend([command, STATE, "when"]);
+    }
+    commands.extend(["reverse-stepi", "when", "stepi", STATE, "stepi", "delete", "continue"]);
+    let answers = session(&place.trace(), &[&option], commands.into_iter());
+    let line = |index: usize| {
+        let lines = answers[index].lines().find_map(|line| line.split_once("state ").map(|(_, state)| state));
+        lines.unwrap_or_else(|| panic!("no state: {}", answers[index])).to_owned()
+    };
+    let forwards = [0, 2, 5, 8].map(line);
+    assert_eq!([17, 14, 11].map(line), [0, 2, 5].map(line), "{answers:?}");
+    assert_ne!(forwards[0], forwards[1]);
+    let (when, before) = (answers[3].as_str(), answers[20].as_str());
+    for index in [6, 9, 12, 15] {
+        assert_eq!(answers[index], when, "{answers:?}");
+    }
+    assert!(before.contains(stop.as_str()), "{before}");
+    assert_eq!(line(22), forwards[0], "{answers:?}");
+    assert!(answers[25].contains("both are done") && answers[25].contains("exited normally"), "{answers:?}");
+    // What was there for a stop that is gone to no more does not hold up another replay.
+    let commands = ["break step", "continue", "delete", "seek 1:100000", "seek 2:1", "delete", "continue"];
+    let answers = session(&place.trace(), &[&option], commands.into_iter());
+    assert!(answers[6].contains("exited normally"), "{answers:?}");
+}
+
+#[test]
+fn a_line_is_gone_back_over_as_a_whole_and_a_function_left_by_its_beginning() {
+    let place = Place::new();
+    let program = compile(&place, "stopped", STOPPED, &["-O0", "-pthread"]);
+    assert_eq!(place.record(&[&program]).status.code(), Some(0));
+    let commands = [
+        "break 9 if round == 30",
+        "continue",
+        "reverse-next",
+        "reverse-next",
+        "reverse-next",
+        "reverse-next",
+    ];
+    let answers = session(&place.trace(), &["--gdb"], commands.into_iter());
+    assert!(answers[1].contains("stopped.c:9"), "{}", answers[1]);
+    for (answer, line) in [(2, "8\t"), (3, "7\t"), (4, "6\t"), (5, "14\t")] {
+        assert!(answers[answer].lines().any(|found| found.starts_with(line)), "{answers:?}");
+    }
+}
+
 #[test]
 fn what_cannot_be_done_is_said() {
     let place = counting();

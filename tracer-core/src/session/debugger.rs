@@ -128,6 +128,9 @@ pub struct Debugger {
     pub resume: AtomicU64,
     /// Set by the debugger to let it go on; its low half is a futex.
     pub released: AtomicU64,
+    /// Set by the debugger, which steps, and has put an undefined opcode at the place of a change that it has taken out: the state
+    /// is to be compared there once, and the thread is to go on there in any case.
+    pub compares: AtomicU64,
     /// Set by the debugger, which then sends the thread a SIGTRAP: its state is wanted in `state`.
     pub wants_state: AtomicU64,
     /// Where the program is when that is done.

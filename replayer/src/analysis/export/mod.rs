@@ -1,15 +1,17 @@
 //! `imitate export`: traces as tables, for DuckDB, DataFusion, Spark and others.
 
+mod columns;
 mod file;
 mod rows;
+mod texts;
 
-use super::family::{End, Family, Member, text};
-use super::objects::Objects;
+use super::family::{End, Family, Member, shown};
+use super::objects::{Object, Objects};
 use super::recording::Recording;
 use super::transfer::Direction;
 use super::walk::{Seen, walk};
 use crate::arguments::Export;
-use crate::inspect::{event_name, event_text, kind_name};
+use crate::inspect::{event_name, kind_name, print_event};
 use crate::manage::{command_line, locate};
 use crate::status::{Ending, signal_name};
 use anyhow::{Context, Result, bail};
@@ -17,14 +19,26 @@ use file::TableFile;
 use rows::VERSION;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use texts::{Text, Texts, known, mostly_known};
 use tracer_core::event::Kind;
 use tracer_core::syscalls::print::errno_name;
 use tracer_core::trace::manifest::{Ended, Manifest};
 use tracer_core::trace::reader::Event;
 
+/// Pages of a column are some MiB, allocated and freed for each group. glibc would give them back to the kernel each time.
+fn keep_freed_memory() {
+    const KEPT: i32 = 1 << 26;
+    const MAPPED: i32 = 1 << 24;
+    // SAFETY: these change what later calls of malloc and free do, and nothing that was allocated; a refusal changes nothing.
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED);
+    }
+}
+
 /// Writes the tables of traces.
 pub fn export(options: &Export) -> Result<()> {
+    keep_freed_memory();
     let traces = match options.traces.as_slice() {
         [] => vec![locate(None)?],
         named => named.iter().map(|name| locate(Some(name))).collect::<Result<_>>()?,
@@ -44,13 +58,19 @@ pub fn export(options: &Export) -> Result<()> {
     Ok(())
 }
 
+/// Objects whose names are kept: most programs use a few again and again, others each file once.
+const OBJECTS: usize = 64;
+
 /// The files of one trace.
 struct Tables {
-    trace: Arc<str>,
-    /// What events are called, by kind and number.
-    names: HashMap<(u8, u16), Arc<str>>,
-    /// Objects' names, as they were when they were met last.
-    objects: HashMap<usize, (Vec<u8>, Arc<str>)>,
+    trace: Text,
+    /// What events are called, by kind and number: the kind, and the name.
+    names: HashMap<(u8, u16), (Text, Text)>,
+    /// Sorts and names of objects that were met lately, at the rest of their number.
+    objects: [(Text, Text); OBJECTS],
+    /// The text of the call that was met last.
+    text: String,
+    texts: Texts,
     events: TableFile<rows::Event>,
     syscalls: TableFile<rows::Syscall>,
     hand_overs: TableFile<rows::HandOver>,
@@ -66,7 +86,9 @@ fn one(directory: &Path, trace: &str, target: &Path) -> Result<()> {
     let mut tables = Tables {
         trace: trace.into(),
         names: HashMap::new(),
-        objects: HashMap::new(),
+        objects: std::array::from_fn(|_| (known(""), known(""))),
+        text: String::new(),
+        texts: Texts::new(),
         events: TableFile::create(target, "events", trace)?,
         syscalls: TableFile::create(target, "syscalls", trace)?,
         hand_overs: TableFile::create(target, "hand_overs", trace)?,
@@ -93,14 +115,24 @@ fn one(directory: &Path, trace: &str, target: &Path) -> Result<()> {
 
 impl Tables {
     /// What an event is called. Signals of one number, for one, are all called the same.
-    fn name(&mut self, event: &Event) -> Arc<str> {
-        let known = self.names.entry((event.kind as u8, event.number));
-        known.or_insert_with(|| event_name(event).into()).clone()
+    fn name(&mut self, event: &Event) -> (Text, Text) {
+        let names = self.names.entry((event.kind as u8, event.number));
+        names.or_insert_with(|| (known(kind_name(event.kind)), mostly_known(event_name(event)))).clone()
+    }
+
+    /// What sort of object it is, and its name.
+    fn object(&mut self, number: usize, object: &Object) -> (Text, Text) {
+        let last = &mut self.objects[number % OBJECTS];
+        let (sort, name) = (object.sort.name(), &object.name);
+        if (last.0.data(), last.1.data()) != (sort.as_bytes(), name) {
+            *last = (known(sort), self.texts.copy(&shown(&String::from_utf8_lossy(name))));
+        }
+        last.clone()
     }
 
     fn take(&mut self, family: &Family, seen: &Seen, objects: &Objects) -> Result<()> {
         let (trace, position) = (self.trace.clone(), self.position);
-        let name = self.name(seen.event);
+        let (kind, name) = self.name(seen.event);
         let (stream, event) = (seen.stream, seen.event.index);
         let leader = family.leader(stream);
         // That a thread has got the right to run says what the table says.
@@ -121,6 +153,9 @@ impl Tables {
         }
         if let Some(call) = &seen.call {
             let object = seen.object.and_then(|number| Some((number, objects.get(number)?)));
+            let (object_sort, object) = object.map(|(number, object)| self.object(number, object)).unzip();
+            self.text.clear();
+            print_event(&mut self.text, seen.event)?;
             let bytes = |direction| {
                 let moved = seen.moved.iter().filter(|moved| moved.transfer.direction == direction);
                 let lengths =
@@ -134,29 +169,16 @@ impl Tables {
                 position,
                 name: name.clone(),
                 result: (!call.entered).then_some(call.result),
-                error: call.failed().then(|| errno_name((-call.result) as i32).into_owned()),
-                object_sort: object.map(|(_, object)| object.sort.name()),
-                object: object.map(|(number, object)| name_of(&mut self.objects, number, &object.name)),
+                error: call.failed().then(|| mostly_known(errno_name((-call.result) as i32))),
+                object_sort,
+                object,
                 read_bytes: bytes(Direction::Read),
                 written_bytes: bytes(Direction::Written),
-                text: text(event_text(seen.event).as_bytes()),
+                text: self.texts.copy(&shown(&self.text)),
             })?;
         }
-        let kind = kind_name(seen.event.kind);
         self.position += 1;
         self.events.push(rows::Event { trace, stream, event, position, kind, name })
-    }
-}
-
-/// An object's name, as text.
-fn name_of(known: &mut HashMap<usize, (Vec<u8>, Arc<str>)>, object: usize, name: &[u8]) -> Arc<str> {
-    match known.get(&object) {
-        Some((bytes, shown)) if bytes == name => shown.clone(),
-        _ => {
-            let shown: Arc<str> = text(name).into();
-            known.insert(object, (name.to_owned(), shown.clone()));
-            shown
-        }
     }
 }
 

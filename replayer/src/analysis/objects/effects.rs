@@ -249,8 +249,8 @@ impl Objects {
     fn renamed(&mut self, leader: u32, call: &Call, word: &str) -> Option<Change> {
         let address = names::address(call.input(1)?)?;
         let object = self.object(leader, call.descriptor(0));
-        // A datagram socket may be connected any number of times.
-        if self.list[object].name.len() < 256 {
+        // A datagram socket may be connected any number of times. A file is found by its name.
+        if self.list[object].name.len() < 256 && !self.list[object].is_file() {
             self.list[object].name.extend(format!(" {word} {address}").bytes());
         }
         None
@@ -295,17 +295,14 @@ impl Objects {
     ) -> Option<Change> {
         let from = self.path(leader, call, from.0, call.text(from.1)?);
         let to = self.path(leader, call, to.0, call.text(to.1)?);
-        let object = self.file(from.clone());
-        self.paths.remove(&from);
-        self.list[object].name.clone_from(&to);
-        self.paths.insert(to, object);
+        self.rename(&from, to);
         Some(Change::Renamed(from))
     }
 
     /// What is opened under this name next is another file.
     fn removed(&mut self, leader: u32, call: &Call, directory: Option<usize>, path: u8) -> Option<Change> {
         let path = self.path(leader, call, directory, call.text(path)?);
-        self.paths.remove(&path);
+        self.forget(&path);
         None
     }
 }

@@ -7,6 +7,9 @@ mod table;
 pub use effects::Change;
 pub use names::address;
 
+use ahash::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use std::collections::HashMap;
 use table::{Descriptor, Table};
 
@@ -86,8 +89,9 @@ struct Open {
 pub struct Objects {
     list: Vec<Object>,
     opens: Vec<Open>,
-    /// Files by their path now.
-    paths: HashMap<Vec<u8>, usize>,
+    /// Files that are at a path now, with the hashes of what they are called. (A map would have each name a second time.)
+    paths: HashTable<(u64, usize)>,
+    hasher: RandomState,
     /// By the first stream of a process.
     tables: HashMap<u32, Table>,
     pipes: u64,
@@ -153,11 +157,33 @@ impl Objects {
 
     /// The file at `path`, which need not have been met before.
     fn file(&mut self, path: Vec<u8>) -> usize {
-        let next = self.list.len();
-        let object = *self.paths.entry(path.clone()).or_insert(next);
-        if object == next {
-            self.list.push(Object { sort: Sort::File, name: path, opened: 0, size: 0, moved: [0; 2] });
+        let Objects { list, paths, hasher, .. } = self;
+        let hash = hasher.hash_one(&path);
+        match paths.entry(hash, |(_, file)| list[*file].name == path, |(hash, _)| *hash) {
+            Entry::Occupied(known) => known.get().1,
+            Entry::Vacant(place) => {
+                place.insert((hash, list.len()));
+                list.push(Object { sort: Sort::File, name: path, opened: 0, size: 0, moved: [0; 2] });
+                list.len() - 1
+            }
         }
-        object
+    }
+
+    /// Nothing is at `path` any more.
+    fn forget(&mut self, path: &[u8]) {
+        let Objects { list, paths, hasher, .. } = self;
+        if let Ok(known) = paths.find_entry(hasher.hash_one(path), |(_, file)| list[*file].name == path) {
+            known.remove();
+        }
+    }
+
+    /// The file at `from` is at `to` now, instead of what was there.
+    fn rename(&mut self, from: &[u8], to: Vec<u8>) {
+        let object = self.file(from.to_vec());
+        self.forget(from);
+        self.forget(&to);
+        let hash = self.hasher.hash_one(&to);
+        self.list[object].name = to;
+        self.paths.insert_unique(hash, (hash, object), |(hash, _)| *hash);
     }
 }

@@ -5,7 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// `path` as seen from `directory`, without what changes nothing in it. What `..` leads to only the file system knows.
 pub fn joined(directory: &[u8], path: &[u8]) -> Vec<u8> {
-    let mut whole = if path.starts_with(b"/") { Vec::new() } else { directory.to_vec() };
+    let mut whole = Vec::with_capacity(directory.len() + 1 + path.len());
+    if !path.starts_with(b"/") {
+        whole.extend(directory);
+    }
     for part in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".") {
         whole.push(b'/');
         whole.extend(part);

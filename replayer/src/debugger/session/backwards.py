@@ -54,7 +54,7 @@ class Owner:
 def of_breakpoints():
     """What the user's breakpoints and watchpoints watch, and whose is which."""
     watches, owners = [], []
-    for known in gdb.breakpoints():
+    for known in users_breakpoints():
         if not known.enabled:
             continue
         if known.type in (gdb.BP_HARDWARE_WATCHPOINT, gdb.BP_WATCHPOINT):
@@ -118,6 +118,9 @@ class Search:
 
     def go_to(self, number):
         Replay(HIT, number=number, process=self.process, watches=self.watches).take_over()
+
+    def return_to_present(self):
+        Replay(self.here.goal(), self.here, process=self.process).take_over()
 
 
 def show(line=None):
@@ -189,14 +192,18 @@ def reverse_finish():
     show("Run back to call of function, %s:" % event_of(selected_thread()))
 
 
+def lines(symtab, begin, end):
+    """Where the code of lines begins, from `begin` to before `end`. That of a line may be in several parts."""
+    parts = sorted((entry.pc, entry.line) for entry in symtab.linetable() if begin <= entry.pc < end)
+    return [pc for (_, before), (pc, line) in zip([(0, None)] + parts, parts) if line != before]
+
+
 def lines_before(frame):
-    """Where the code of the line that `frame` is in begins, and of lines before it in the function."""
+    """Where the code of the line that `frame` is in begins, and of lines before it in the function, backwards."""
     place = frame.find_sal()
     if place.symtab is None or frame.function() is None:
         return []
-    begin = int(frame.function().value().address)
-    starts = sorted({entry.pc for entry in place.symtab.linetable() if begin <= entry.pc <= frame.pc()}, reverse=True)
-    return [start for start in starts if start != frame.pc()]
+    return lines(place.symtab, int(frame.function().value().address), frame.pc())[::-1]
 
 
 class Step:
@@ -210,6 +217,11 @@ class Step:
         code = gdb.selected_inferior().architecture().disassemble(self.registers[RIP])[0]["asm"].split()
         self.calls = code[0] == "call"
         self.function = int(code[1], 16) if self.calls and code[1].startswith("0x") else None
+        self.is_entered = False
+
+    def make(self):
+        pass_moment()
+        quietly("nexti" if self.calls and not self.is_entered else "stepi")
 
 
 class Way:
@@ -227,32 +239,29 @@ class Way:
         self.search.go_to(self.search.last.number)
         with only_ours():
             self.steps = [Step()]
+            self.steps[0].is_entered = self.search.watches[self.search.last.watch].is_callers
             while self.steps[-1].registers != target:
                 if len(self.steps) > STEPS:
+                    self.search.return_to_present()
                     raise gdb.GdbError("It is more than %d instructions from the line before to here." % STEPS)
-                self.step(self.steps[-1])
+                self.steps[-1].make()
                 self.steps.append(Step())
-
-    @staticmethod
-    def step(step):
-        quietly("nexti" if step.calls else "stepi")
 
     def go_to(self, index):
         """To that step of it."""
         self.search.go_to(self.search.last.number)
         with only_ours():
             for step in self.steps[:index]:
-                self.step(step)
+                step.make()
+
+    def begins_line(self, index):
+        """Whether the thread comes to a line there that it was not in before. A line may have several beginnings."""
+        step = self.steps[index]
+        return step.begins and (index == 0 or self.steps[index - 1].line != step.line)
 
     def line_before(self):
         """The step at which the present line begins, or, at its beginning, the one before."""
-        end = self.steps[-1]
-        wanted = None if end.begins else end.line
-        for index in range(len(self.steps) - 2, 0, -1):
-            step = self.steps[index]
-            if step.begins and (wanted is None or step.line == wanted):
-                return index
-        return 0
+        return next(filter(self.begins_line, range(len(self.steps) - 2, 0, -1)), 0)
 
 
 def around(frame):
@@ -261,7 +270,7 @@ def around(frame):
     watches = [Watch(start, 1, EXECUTE, rsp, stream) for start in lines_before(frame)[:WATCHES - 2]]
     try:
         call, stack_pointer = call_before(frame)
-        watches.append(Watch(call, 1, EXECUTE, stack_pointer, stream))
+        watches.append(Watch(call, 1, EXECUTE, stack_pointer, stream, is_callers=True))
     except gdb.error:
         pass
     return watches
@@ -272,7 +281,7 @@ def last_lines(function):
     block, place = gdb.block_for_pc(function), gdb.find_pc_line(function)
     if block is None or place.symtab is None:
         return []
-    starts = sorted({entry.pc for entry in place.symtab.linetable() if block.start <= entry.pc < block.end})
+    starts = lines(place.symtab, block.start, block.end)
     return starts[-(WATCHES - 2):] + starts[:1]
 
 
@@ -288,7 +297,7 @@ def step_back(enters, by_lines):
             stream = event_of(selected_thread()).stream
             way = Way([Watch(line, 1, EXECUTE, 0, stream) for line in lines])
             index = len(way.steps) - 2
-            while by_lines and index > 0 and not way.steps[index].begins:
-                index -= 1
+            if by_lines:
+                index = way.line_before()
     way.go_to(index)
     show()

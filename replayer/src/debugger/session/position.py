@@ -5,6 +5,10 @@ import gdb.unwinder
 
 # What the kernel's order of registers, in which the library keeps them, is called by gdb.
 NAMES = ("r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip eflags").split()
+# si_code of a SIGTRAP: the thread ran into a debug register. Another one has made a step.
+TRAP_HARDWARE = 4
+# kmod_shim::stop::trampoline::UNDEFINED
+UNDEFINED = b"\x06"
 # The trap flag and the resume flag are the debugger's.
 FLAGS_MASK = ~0x10100
 
@@ -61,6 +65,10 @@ def mark():
     if FACTS["order"] != "serial" or is_library(register("rip")):
         return position
     memory, here = session_memory(), register("rip")
+    change = Change()
+    if change.length:
+        # The library is to find its change, or the program's code.
+        change.take_out()
     with only_ours():
         answered = memory.get("answered")
         stop = gdb.Breakpoint("*%#x" % answered, internal=True, temporary=True)
@@ -74,6 +82,8 @@ def mark():
         stop_at(here)
         quietly("continue")
     take_out_change()
+    if change.length and registers() == change.registers:
+        change.put_trap_in()
     return Position(position.stream, position.event, state)
 
 
@@ -117,14 +127,25 @@ class Guard(gdb.Breakpoint):
 
     PASSAGES = 50
 
-    def __init__(self, change):
-        super().__init__("*%#x" % change.address, gdb.BP_HARDWARE_BREAKPOINT, internal=True)
+    def __init__(self, address):
+        super().__init__("*%#x" % address, gdb.BP_HARDWARE_BREAKPOINT, internal=True)
         self.silent = True
-        self.change, self.passages = change, 0
+        self.address, self.passages = address, 0
 
     def stop(self):
+        change = Change()
+        if not change.length or change.address != self.address:
+            # The stop was found, or this is another replay.
+            self.enabled = False
+            return False
+        if int(gdb.parse_and_eval("$_siginfo.si_code")) != TRAP_HARDWARE:
+            # gdb steps, and expects that the thread goes on from here.
+            if registers() == change.registers:
+                self.enabled = False
+                change.put_trap_in()
+            return False
         self.passages += 1
-        if self.passages > self.PASSAGES or registers() == self.change.registers:
+        if self.passages > self.PASSAGES or registers() == change.registers:
             # The library compares, and puts its change back. Not here: gdb would step over it.
             gdb.parse_and_eval("$rip = %#x" % session_memory().get("passage"))
             self.enabled = False
@@ -132,7 +153,10 @@ class Guard(gdb.Breakpoint):
 
 
 class Change:
-    def __init__(self, words):
+    """What the library has for the stop that is looked for, whether it is in the code or not."""
+
+    def __init__(self):
+        words = session_memory().get("change", 4 + REGISTERS)
         self.length, self.address, original, ours = words[:4]
         self.original = struct.pack("<Q", original)[:self.length]
         self.ours = struct.pack("<Q", ours)[:self.length]
@@ -144,26 +168,51 @@ class Change:
     def take_out(self):
         session_memory().write(self.address, self.original)
 
+    def put_trap_in(self):
+        memory = session_memory()
+        memory.put("compares", 1)
+        memory.write(self.address, UNDEFINED)
+
 
 guards = []
+
+
+def remove_guards(*_):
+    for guard in guards:
+        if guard.is_valid():
+            guard.delete()
+    guards.clear()
 
 
 def take_out_change(*_):
     """The program has stopped: its code is to be its own."""
     try:
-        change = Change(session_memory().get("change", 4 + REGISTERS))
-        is_in = change.is_in()
+        change = Change()
+        is_in, is_equal = change.is_in(), registers() == change.registers
     except (gdb.error, OSError):
         # It has ended.
         return
-    if not is_in:
-        return
-    for guard in guards:
-        if guard.is_valid():
-            guard.delete()
-    guards.clear()
-    if registers() == change.registers:
-        # This may be the moment, and gdb does not tell us of a breakpoint where the thread goes on.
-        return
-    change.take_out()
-    guards.append(Guard(change))
+    if is_in:
+        remove_guards()
+        # If it is equal this may be the moment, and gdb does not tell us of a breakpoint where the thread goes on.
+        if not is_equal:
+            change.take_out()
+            guards.append(Guard(change.address))
+    elif change.length and not is_equal:
+        if all(guard.address != change.address for guard in guards):
+            remove_guards()
+            guards.append(Guard(change.address))
+        guards[0].enabled = True
+
+
+def pass_moment():
+    """If a stop is due before the thread's next instruction, it is over then. A step by an instruction would go into our handler."""
+    change = Change()
+    if change.length and registers() == change.registers:
+        with only_ours():
+            change.take_out()
+            stop_at(change.address)
+            session_memory().put("compares", 1)
+            # Not by a trap here: gdb would make a step over the place of its own breakpoint.
+            gdb.parse_and_eval("$rip = %#x" % session_memory().get("passage"))
+            quietly("continue")

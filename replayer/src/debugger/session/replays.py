@@ -29,9 +29,11 @@ FREE = 0
 class Watch:
     """A place whose hits are counted from the start of a replay on."""
 
-    def __init__(self, address, length, kind, stack_pointer=0, stream=None):
+    def __init__(self, address, length, kind, stack_pointer=0, stream=None, is_callers=False):
         self.address, self.length, self.kind = address, length, kind
         self.stack_pointer, self.stream = stack_pointer, stream
+        # It is the call of the function that the present moment is in.
+        self.is_callers = is_callers
 
     def words(self):
         stream = 0 if self.stream is None else self.stream + 1
@@ -189,9 +191,12 @@ def end_adopted():
 class only_ours:
     """The user's breakpoints do not count meanwhile, and nothing is said."""
 
+    depth = 0
+
     def __enter__(self):
+        only_ours.depth += 1
         say_stops("on")
-        self.disabled = [known for known in gdb.breakpoints() if known.enabled]
+        self.disabled = [known for known in users_breakpoints() if known.enabled]
         for known in self.disabled:
             known.enabled = False
 
@@ -199,7 +204,9 @@ class only_ours:
         for known in self.disabled:
             if known.is_valid():
                 known.enabled = True
-        say_stops("off")
+        only_ours.depth -= 1
+        if only_ours.depth == 0:
+            say_stops("off")
 
 
 def say_stops(suppressed):
@@ -214,7 +221,13 @@ def quietly(command):
     return gdb.execute(command, to_string=True)
 
 
+def users_breakpoints():
+    """Those that are not this session's own."""
+    return [known for known in gdb.breakpoints() if known.number > 0]
+
+
 def end_program():
+    remove_guards()
     if gdb.selected_inferior().pid:
         quietly("kill")
 

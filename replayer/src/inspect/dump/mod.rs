@@ -4,6 +4,8 @@ mod batches;
 mod json;
 mod text;
 
+pub use text::event as print_event;
+
 use crate::analysis::{Family, Member, ProcessEvents, Recording, processes};
 use crate::arguments::Dump;
 use crate::manage::locate;
