@@ -190,7 +190,7 @@ fn runs(runs: &[Run], native: &[Run]) -> Option<Runs> {
     })
 }
 
-/// A target that is infinite only says the unit.
+/// A limit that is infinite is none: only the unit is wanted.
 fn cost(target: Target, workload: &Workload, native: &[Run], recorded: &[Run]) -> Option<Cost> {
     let operations = workload.operations.map_or(1.0, f64::from);
     let of_pairs = |function: &dyn Fn(f64, f64) -> f64| {

@@ -8,14 +8,13 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Stdio};
+use std::process::{self, Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use wait4::Wait4;
 
 /// After this, a program is taken to hang: far longer than any workload takes.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -27,6 +26,7 @@ pub struct Place {
     pub words: Vec<OsString>,
     input: Option<PathBuf>,
     client: Option<&'static str>,
+    launcher: PathBuf,
 }
 
 /// What one run took.
@@ -34,7 +34,7 @@ pub struct Run {
     /// Seconds from its start to its end; of a server, from its client's.
     pub seconds: f64,
     /// The most memory that one process was resident with, in bytes: of all that were started and waited for, the
-    /// largest (`ru_maxrss` of wait4).
+    /// largest (`ru_maxrss`).
     pub peak_bytes: u64,
     /// What the client of a server says.
     pub service: Option<Sample>,
@@ -51,7 +51,8 @@ impl Place {
         };
         let (mut words, input) = words(command)?;
         words.extend(workload.operations.map(|count| count.to_string().into()));
-        Ok(Place { input: input.map(|name| root.path().join(name)), root, words, client })
+        let input = input.map(|name| root.path().join(name));
+        Ok(Place { root, words, input, client, launcher: program("launch.c")? })
     }
 
     /// Where the trace of a recording goes.
@@ -69,11 +70,11 @@ impl Place {
     pub fn run(&self, words: &[OsString]) -> Result<Run> {
         let Some(script) = self.client else { return self.run_alone(words) };
         self.settle()?;
-        let mut server = self.start(words, Stdio::null())?;
+        let mut server = self.start(&self.launch(words), Stdio::null())?;
         match self.ask(script) {
             Ok((seconds, service)) => {
-                let (peak_bytes, _) = self.finish(server)?;
-                Ok(Run { seconds, peak_bytes, service: Some(service) })
+                let output = self.finish(server)?;
+                Ok(Run { seconds, service: Some(service), ..self.report(&output)? })
             }
             Err(error) => {
                 kill(&server);
@@ -92,7 +93,7 @@ impl Place {
         self.finish(self.start(&ready, Stdio::null())?).context("waiting for the server")?;
         let started = Instant::now();
         let client = self.start(&["bash".into(), "-c".into(), script.into()], Stdio::piped())?;
-        let (_, output) = self.finish(client)?;
+        let output = self.finish(client)?;
         Ok((started.elapsed().as_secs_f64(), Sample::from_output(&output)?))
     }
 
@@ -108,9 +109,26 @@ impl Place {
 
     fn run_into(&self, words: &[OsString], output: Stdio) -> Result<(Run, String)> {
         self.settle()?;
-        let started = Instant::now();
-        let (peak_bytes, output) = self.finish(self.start(words, output)?)?;
-        Ok((Run { seconds: started.elapsed().as_secs_f64(), peak_bytes, service: None }, output))
+        let output = self.finish(self.start(&self.launch(words), output)?)?;
+        Ok((self.report(&output)?, output))
+    }
+
+    /// The command line that runs `words` and writes a report.
+    fn launch(&self, words: &[OsString]) -> Vec<OsString> {
+        let launcher = [self.launcher.clone().into(), self.root.path().join("report").into()];
+        [&launcher, words].concat()
+    }
+
+    /// What the launcher wrote: nanoseconds, KiB, and a status, which is an error unless it is 0: with what the program said.
+    fn report(&self, output: &str) -> Result<Run> {
+        let path = self.root.path().join("report");
+        let text = fs::read_to_string(&path).context("the launcher wrote no report")?;
+        fs::remove_file(&path)?;
+        let numbers: Vec<u64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        let [nanoseconds, kibibytes, status] = numbers[..] else { bail!("the launcher wrote {text:?}") };
+        let status = ExitStatus::from_raw(status as i32);
+        ensure!(status.success(), "{}: {status}\n{}", self.words[0].display(), output.trim_end());
+        Ok(Run { seconds: nanoseconds as f64 / 1e9, peak_bytes: kibibytes * 1024, service: None })
     }
 
     /// Waits until the disk has what earlier runs wrote: a run that deletes or overwrites a file waits for that, and would
@@ -133,8 +151,8 @@ impl Place {
         command.spawn().with_context(|| format!("cannot run {}", words[0].display()))
     }
 
-    /// Waits for the end: the most resident bytes, and what was written to pipes. What takes too long is killed.
-    fn finish(&self, mut child: Child) -> Result<(u64, String)> {
+    /// Waits for the end; what was written to pipes. What takes too long is killed.
+    fn finish(&self, mut child: Child) -> Result<String> {
         let (ended, end) = mpsc::channel::<()>();
         let group = Pid::from_child(&child);
         let watchdog = thread::spawn(move || {
@@ -151,19 +169,13 @@ impl Place {
         if let Some(mut pipe) = child.stderr.take() {
             message = read(&mut pipe)?;
         }
-        let used = child.wait4().context("cannot wait for the program")?;
+        let status = child.wait().context("cannot wait for the program")?;
         drop(ended);
         if watchdog.join().is_ok_and(|hangs| hangs) {
             bail!("{} did not end in {} s and was killed", self.words[0].display(), PATIENCE.as_secs());
         }
-        ensure!(
-            used.status.success(),
-            "{}: {}\n{}",
-            self.words[0].display(),
-            used.status,
-            message.trim_end()
-        );
-        Ok((used.rusage.maxrss, output + &message))
+        ensure!(status.success(), "{}: {status}\n{}", self.words[0].display(), message.trim_end());
+        Ok(output + &message)
     }
 }
 

@@ -26,7 +26,8 @@ pub struct Workload {
     pub needs: Vec<(&'static str, &'static str)>,
     /// The orders in which it is recorded: each that applies to it.
     pub orders: Vec<Aim>,
-    /// What recording in serial order may cost against a native run on one processor, if that is measured.
+    /// What recording in serial order may cost against a native run on one processor, if that is measured; infinite if
+    /// nothing is hoped.
     pub one_processor_target: Option<f64>,
     /// How large the trace may become, as the project's goal has it.
     pub trace_target: Option<TraceTarget>,
@@ -138,6 +139,11 @@ impl Workload {
     /// Recorded in sync order only.
     pub fn in_sync(self) -> Workload {
         Workload { orders: vec![Aim { order: Order::Sync, target: None }], ..self }
+    }
+
+    /// Recording is compared with a native run on one processor, too.
+    pub fn beside_one_processor(self) -> Workload {
+        self.of_one_processor(f64::INFINITY)
     }
 
     /// Recording may cost this of a native run on one processor.

@@ -41,17 +41,17 @@ pub fn rows() -> Vec<Workload> {
         Workload::new("xz -T2, 8 MB", Installed("xz -T2 -2 --block-size=1MiB -k -f text"))
             .prepared(|directory| write(directory, "text", 8 << 20))
             .needs("xz", "xz-utils")
-            .of_one_processor(1.05)
+            .beside_one_processor()
             .and_sync(),
         Workload::new("ffmpeg, 2 threads", FFMPEG)
             .prepared(film)
             .needs("ffmpeg", "ffmpeg")
-            .of_one_processor(1.05),
+            .beside_one_processor(),
         // What orders the threads of these are atomic operations and futexes, which serial order covers.
         Workload::new("OpenMP, 2 threads", Own("openmp.c", "-fopenmp -O2", String::new()))
-            .of_one_processor(1.05),
-        Workload::new("rayon, 2 threads", Builtin("rayon")).of_one_processor(1.05),
-        Workload::new("Rust's threads and channels", Builtin("threads")).of_one_processor(1.05),
+            .beside_one_processor(),
+        Workload::new("rayon, 2 threads", Builtin("rayon")).beside_one_processor(),
+        Workload::new("Rust's threads and channels", Builtin("threads")).beside_one_processor(),
         Workload::new("python3, two threads that sum", Installed("/usr/bin/python3 sums.py"))
             .prepared(|directory| fs::write(directory.join("sums.py"), SUMS))
             .needs(PYTHON.0, PYTHON.1)
@@ -59,6 +59,6 @@ pub fn rows() -> Vec<Workload> {
         Workload::new("python3, a pool of two that hashes", Installed("/usr/bin/python3 pool.py"))
             .prepared(|directory| fs::write(directory.join("pool.py"), POOL))
             .needs(PYTHON.0, PYTHON.1)
-            .of_one_processor(1.05),
+            .beside_one_processor(),
     ]
 }
