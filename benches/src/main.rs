@@ -28,7 +28,7 @@ use examples::recorder::Recorder;
 use examples::settings::target_directory;
 use machine::Machine;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Measures what recording and replaying cost
@@ -144,7 +144,7 @@ fn main() -> ExitCode {
 }
 
 /// Prints the comparison; true if no row is slower.
-fn compare_files(first: &PathBuf, second: &PathBuf, threshold: f64) -> Result<bool> {
+fn compare_files(first: &Path, second: &Path, threshold: f64) -> Result<bool> {
     let comparison = compare::compare(&compare::read(first)?, &compare::read(second)?, threshold);
     ensure!(!comparison.is_empty(), "{} and {} have no row in common", first.display(), second.display());
     print!("{}", comparison.markdown());

@@ -232,5 +232,5 @@ fn reason(error: &anyhow::Error) -> String {
     if text.contains("exit status: 124") {
         return format!("more than {LIMIT_SECONDS} s");
     }
-    text.lines().filter(|line| !line.trim().is_empty()).next_back().unwrap_or("it failed").trim().into()
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it failed").trim().into()
 }

@@ -53,9 +53,9 @@ pub fn rows() -> Vec<Workload> {
         .needs("memcached", "memcached")
         .in_sync()
         .within(Ratio(1.0 / 0.92)),
-        served("nginx, a page of 1 kB", Installed("nginx -p . -c nginx.conf"), NGINX)
+        served("nginx, a page of 1 kB", Installed("/usr/sbin/nginx -p . -c nginx.conf"), NGINX)
             .prepared(nginx)
-            .needs("nginx", "nginx-light"),
+            .needs("/usr/sbin/nginx", "nginx-light"),
         served("echo server, epoll", Own("echo_server.c", "", "7394".into()), ECHO),
     ]
 }
