@@ -34,7 +34,7 @@ use std::process::ExitCode;
 /// Measures what recording and replaying cost
 ///
 /// Without a subcommand: runs each workload natively, recorded and replayed in turn, and prints a table as Markdown. The
-/// whole takes some 25 minutes on two processors, --quick 3. The machine should do nothing else meanwhile: what it does before
+/// whole should take less than 25 minutes on two processors, --quick less than 3. The machine should do nothing else meanwhile: what it does before
 /// the start is looked at, and said in the table.
 #[derive(Parser)]
 #[command(name = "benches", args_conflicts_with_subcommands = true)]

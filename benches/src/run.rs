@@ -72,7 +72,7 @@ pub fn run(options: &Options, common: &Common) -> Result<bool> {
     let log = log.and_then(|log| failures.or_none(log_append::NAME, log)).unwrap_or_default();
     let memory = wanted(memory::NAME).then(|| memory::measure(&recorder));
     let memory = memory.and_then(|memory| failures.or_none(memory::NAME, memory));
-    // It takes half a minute a round, and does not concern recordings in serial order.
+    // Sixteen pairs of runs a round, which do not concern recordings in serial order.
     let allocator = (wanted(allocator::NAME) && !options.quick).then(|| {
         let library = target_directory()?.join("release/examples/liballocator.so");
         allocator::measure(&library, usual)

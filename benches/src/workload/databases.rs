@@ -3,7 +3,10 @@
 use super::Command::{Fed, Installed, Own};
 use super::Target::Ratio;
 use super::Workload;
-use super::inputs::inserts;
+use super::inputs::{inserts, program};
+use std::io::{Error, Result};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 pub fn rows() -> Vec<Workload> {
     const SQLITE: (&str, &str) = ("sqlite3", "sqlite3");
@@ -29,5 +32,18 @@ pub fn rows() -> Vec<Workload> {
             Installed("db_bench --benchmarks=fillrandom,readrandom --num=50000 --db=rocksdb"),
         )
         .needs("db_bench", "rocksdb-tools"),
+        Workload::new("PostgreSQL, 100k inserts and updates", Installed("bash postgres.sh"))
+            .prepared(postgres)
+            .needs("pg_ctlcluster", "postgresql"),
     ]
+}
+
+/// The script, and a database that it has made.
+fn postgres(directory: &Path) -> Result<()> {
+    const SCRIPT: &str = "postgres.sh";
+    program(directory, SCRIPT)?;
+    let mut making = Command::new("bash");
+    let status =
+        making.arg(SCRIPT).current_dir(directory).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err(Error::other(format!("initdb, by {SCRIPT}: {status}"))) }
 }
