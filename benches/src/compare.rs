@@ -16,6 +16,9 @@ use std::path::Path;
 /// What may be owed to chance even in quiet runs with a small spread: caches, placement of code, the hypervisor.
 pub const THRESHOLD_PERCENT: f64 = 5.0;
 
+/// With fewer, measurements that happen to be close look like a small spread.
+const ROUNDS_FOR_A_SPREAD: usize = 3;
+
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -70,6 +73,14 @@ pub fn compare(first: &Report, second: &Report, threshold_percent: f64) -> Compa
     let mut remarks = first.machine.differences(&second.machine);
     for (which, machine) in [("first", &first.machine), ("second", &second.machine)] {
         remarks.extend(machine.warning().map(|warning| format!("the {which}: {warning}")));
+    }
+    let scarce = [first, second]
+        .iter()
+        .any(|report| report.workloads.iter().any(|measured| measured.rounds < ROUNDS_FOR_A_SPREAD));
+    if scarce {
+        remarks.push(format!(
+            "rows were measured in fewer than {ROUNDS_FOR_A_SPREAD} rounds: their spread says little"
+        ));
     }
     if first.quick != second.quick {
         remarks.push("one of them is of --quick, which makes fewer operations".into());
