@@ -9,6 +9,7 @@
 pub mod case;
 pub mod debian;
 pub mod difference;
+pub mod index;
 pub mod inputs;
 pub mod load;
 pub mod process_tree;

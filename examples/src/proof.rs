@@ -47,6 +47,25 @@ pub fn prove(case: &Case, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
+/// What can be seen of a case: of a run without the recorder (if it is not one that the recorder refuses), of one that is recorded,
+/// and of its replay.
+pub fn show(case: &Case, settings: &Settings) -> Result<Vec<(&'static str, Outcome)>> {
+    let refused = matches!(case.end, Expected::Refused(_));
+    let place = Place::new(case, settings)?;
+    let recorder = Recorder { tool: settings.tool.clone() };
+    let mut seen = Vec::new();
+    if !refused {
+        seen.push(("as it is", place.run_natively(case)?));
+    }
+    seen.push(("recorded", place.record_or_hunt(case, &recorder, &place.trace())?));
+    if !refused {
+        place.destroy()?;
+        let (_, replayed) = place.replay(case, &recorder, &place.trace(), 1)?;
+        seen.push(("replayed", replayed));
+    }
+    Ok(seen)
+}
+
 /// Where one case is played out.
 struct Place {
     root: TempDir,
@@ -114,11 +133,8 @@ impl Place {
         native: Option<&Outcome>,
         replays: u32,
     ) -> Result<()> {
-        let trace = self.root.path().join("trace");
-        let recorded = match case.hunted {
-            Some(shows) => self.hunt(case, recorder, &trace, shows)?,
-            None => self.record(case, recorder, &trace, None)?,
-        };
+        let trace = self.trace();
+        let recorded = self.record_or_hunt(case, recorder, &trace)?;
         match (case.end, native) {
             (Expected::Refused(words), _) => return check_refusal(words, &recorded),
             (_, Some(native)) => check_recording(case, native, &recorded)?,
@@ -126,9 +142,7 @@ impl Place {
         }
         self.destroy()?;
         for number in 1..=replays {
-            let elsewhere = self.root.path().join(format!("somewhere-else-{number}"));
-            fs::create_dir(&elsewhere)?;
-            let replayed = run(&self.replay_launch(case, recorder.replay(&trace), &elsewhere))?;
+            let (elsewhere, replayed) = self.replay(case, recorder, &trace, number)?;
             if let Some(difference) = difference::between(&recorded, &replayed) {
                 bail!("replay {number} of {replays} is not the recorded run:\n{difference}");
             }
@@ -140,6 +154,31 @@ impl Place {
             );
         }
         Ok(())
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.root.path().join("trace")
+    }
+
+    /// Gives the directory that the replay ran in, too, which is one of its own for each `number`.
+    fn replay(
+        &self,
+        case: &Case,
+        recorder: &Recorder,
+        trace: &Path,
+        number: u32,
+    ) -> Result<(PathBuf, Outcome)> {
+        let elsewhere = self.root.path().join(format!("somewhere-else-{number}"));
+        fs::create_dir(&elsewhere)?;
+        let replayed = run(&self.replay_launch(case, recorder.replay(trace), &elsewhere))?;
+        Ok((elsewhere, replayed))
+    }
+
+    fn record_or_hunt(&self, case: &Case, recorder: &Recorder, trace: &Path) -> Result<Outcome> {
+        match case.hunted {
+            Some(shows) => self.hunt(case, recorder, trace, shows),
+            None => self.record(case, recorder, trace, None),
+        }
     }
 
     fn record(&self, case: &Case, recorder: &Recorder, trace: &Path, chaos: Option<u64>) -> Result<Outcome> {

@@ -320,7 +320,7 @@ pub fn stalled(thread: &mut Thread, what: &'static str, place: u64) -> ! {
 
 /// What a divergence in sync order most often means.
 const HINT: &str = "threads may share something that no lock protects (a data race, or atomics): \
-                    record with --order serial, or rebuild the program with imitate cc\n";
+                    record with --order serial, where `imitate races` names it, or rebuild the program with imitate cc\n";
 
 /// The outcome of an executed call is not the recorded one.
 pub fn other_result(

@@ -15,7 +15,7 @@ const SCENES: &[Scene] = &[
     Scene { why: "the time of day", program: &["date", "+%F %T.%N"] },
     Scene {
         why: "files and their attributes, whatever happens to them later",
-        program: &["ls", "-l", "/proc/self/"],
+        program: &["ls", "-l", "/proc/self/fd/"],
     },
     Scene { why: "random numbers", program: &["od", "-A", "n", "-t", "x8", "-N", "32", "/dev/urandom"] },
     Scene {

@@ -4,6 +4,7 @@ mod archive;
 mod commands;
 mod demo;
 mod dist;
+mod guide;
 mod soak;
 mod test;
 
@@ -25,6 +26,12 @@ enum Chore {
     Demo,
     /// Run every check that CI runs: format, lints, documentation, build, tests
     Test,
+    /// Make the documents a book, and check their links
+    Guide {
+        /// Ask for the pages elsewhere that they link to instead
+        #[arg(long)]
+        external: bool,
+    },
     /// Install the heavy real programs (by apt-get), record each and replay it 20 times
     Soak {
         /// Only those whose name has this in it
@@ -41,6 +48,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match CommandLine::parse().chore {
         Chore::Demo => demo::run(),
+        Chore::Guide { external } => guide::run(external),
         Chore::Soak { filter } => soak::run_soak(filter),
         Chore::Test => test::run(),
         Chore::Dist { out } => dist::run(out),

@@ -1,4 +1,4 @@
-// Several threads log while one tries again and again to execute something that the kernel refuses: an exec ends a
+// Shows: several threads log while one tries again and again to execute something that the kernel refuses: an exec ends a
 // process's other threads only if it succeeds. At last one does.
 #include <pthread.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// Children execute a program while they are sent a signal, each a little later than the one before: whether the signal
+// Shows: children execute a program while they are sent a signal, each a little later than the one before: whether the signal
 // comes before, during or after the exec, it ends them.
 #include <signal.h>
 #include <stdio.h>

@@ -1,7 +1,9 @@
 //! A replay that is watched: what its threads did to synchronisation objects, and to memory.
 
+use super::foreground;
 use super::program::{Outputs, Running};
 use super::replay::{Prepared, finish, prepare};
+use crate::status::signal_name;
 use anyhow::{Context, Result, bail};
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd;
@@ -60,6 +62,10 @@ pub fn watch(directory: &Path, told: Accesses) -> Result<Watched> {
     let outputs = Outputs { stdout: nowhere()?, stderr: nowhere()? };
     let (started, program) = Running::start(opening, &launch, Some(&working_directory), Some(&outputs))?;
     let (_, end) = finish(started, &program?, || ())?;
+    if let Some(signal) = foreground::asked_to_end() {
+        // Passed on to the program, which may have ended of it as if that were its end.
+        bail!("the trace has to be replayed for this, and {} ended the replay", signal_name(signal));
+    }
     let ends_early = match end {
         ReplayEnd::Finished => None,
         ReplayEnd::EndsEarly(how) => Some(how),

@@ -1,9 +1,7 @@
 //! The sections of docs/GALLERY.md: their programs fail, and their commands lead to the guilty line.
 
-use crate::document::{Block, blocks, exchanges};
-use crate::{Place, debugger, imitate, text};
-use std::path::Path;
-use std::process::Command;
+use crate::document::blocks;
+use crate::walk::Walk;
 
 const DOCUMENT: &str = include_str!("../../../docs/GALLERY.md");
 
@@ -13,56 +11,10 @@ fn sections() -> Vec<(&'static str, &'static str)> {
     all.map(|section| section.split_once('\n').unwrap()).collect()
 }
 
-/// A shell in which `imitate` is the tool under test, in the place's directory.
-fn shell(place: &Place, line: &str) -> String {
-    let tool = imitate();
-    let directory = Path::new(tool.get_program()).parent().unwrap();
-    let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
-    let mut command = Command::new("sh");
-    for (name, value) in tool.get_envs() {
-        command.env(name, value.unwrap());
-    }
-    command.env("PATH", path).env("IMITATE_DIR", place.path("traces")).current_dir(place.path(""));
-    // What is said on either is what a user sees.
-    let output = command.arg("-c").arg(format!("{{ {line}; }} 2>&1")).output().unwrap();
-    text(&output.stdout)
-}
-
 /// What a section says, done.
 fn walk(title: &str) {
     let (_, section) = sections().into_iter().find(|(known, _)| *known == title).unwrap();
-    let blocks = blocks(section);
-    let place = Place::new();
-    let mut debugged = None;
-    let mut session = Vec::new();
-    for (number, Block { language, text }) in blocks.iter().enumerate() {
-        match *language {
-            "c" => {
-                // The compiler's command behind it says how it is called.
-                let behind = exchanges(&blocks[number + 1].text, "$ ");
-                let name = behind[0].command.split(' ').next_back().unwrap();
-                std::fs::write(place.path(name), text).unwrap();
-            }
-            "console" => {
-                for exchange in exchanges(text, "$ ") {
-                    match exchange.command.strip_prefix("imitate replay --gdb ") {
-                        Some(trace) => debugged = Some(place.path("traces").join(trace)),
-                        None => exchange.assert_answered_by(&shell(&place, &exchange.command)),
-                    }
-                }
-            }
-            "gdb" => {
-                session.extend(exchanges(text, "(gdb) "));
-                // Words may stand between blocks of one session.
-                if blocks.get(number + 1).is_some_and(|next| next.language == "gdb") {
-                    continue;
-                }
-                let trace = debugged.take().expect("a trace that gdb shows");
-                debugger::assert_session(&trace, &std::mem::take(&mut session));
-            }
-            other => panic!("{title} has a block of {other}"),
-        }
-    }
+    Walk::new().follow(title, &blocks(section));
 }
 
 /// A test for each section, and one that none is missing.

@@ -11,11 +11,13 @@ mod divergence;
 mod document;
 mod endings;
 mod gallery;
+mod guide;
 mod hunting;
 mod packing;
 mod rebuilding;
 mod threads;
 mod verification;
+mod walk;
 mod walkthrough;
 mod writer;
 

@@ -16,7 +16,7 @@ class TrappedInstruction(gdb.Function):
         super().__init__("_imitate_trapped_instruction")
 
     def invoke(self):
-        at = int(gdb.parse_and_eval("(unsigned long)$pc"))
+        at = gdb.selected_frame().pc()
         for instruction in TRAPPED:
             try:
                 found = gdb.selected_inferior().read_memory(at, len(instruction)).tobytes()

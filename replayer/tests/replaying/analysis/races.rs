@@ -4,6 +4,7 @@ use crate::debugger::compile;
 use crate::{FAILED, Place, imitate, text};
 use serde_json::Value;
 use std::path::Path;
+use std::process::Stdio;
 
 /// Has one race for each word that it is given, in a function of that name; without one it has none, although it does the
 /// same with something that orders the threads.
@@ -213,4 +214,50 @@ fn it_is_told_for_people_too_and_a_recording_in_parallel_is_refused() {
     let refused = imitate().arg("races").arg(place.trace()).output().unwrap();
     assert_eq!(refused.status.code(), FAILED);
     assert!(text(&refused.stderr).contains("--order sync"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn a_search_that_somebody_ends_does_not_say_that_there_is_no_race() {
+    let place = Place::new();
+    let code = r#"
+#include <pthread.h>
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static volatile long counter;
+static void *count(void *unused)
+{
+    for (long i = 0; i < 300000; i++) {
+        pthread_mutex_lock(&lock);
+        for (int j = 0; j < 100; j++) counter++;
+        pthread_mutex_unlock(&lock);
+    }
+    return unused;
+}
+int main(void)
+{
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, count, NULL);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    return 0;
+}
+"#;
+    let program = compile(&place, "slow", code, &["-O1", "-pthread"]);
+    let recorded = imitate().args(["record", "--output"]).arg(place.trace()).arg("--").arg(program).output();
+    assert!(recorded.unwrap().status.success());
+    let mut command = imitate();
+    command.arg("races").arg(place.trace()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut tool = command.spawn().unwrap();
+    // As `timeout` does, as soon as there is a replay, which takes minutes.
+    let read = |path: String| std::fs::read_to_string(path).unwrap_or_default();
+    let runs = |id: &str| read(format!("/proc/{id}/comm")) == "slow\n";
+    let children = format!("/proc/{0}/task/{0}/children", tool.id());
+    while !read(children.clone()).split_whitespace().any(runs) {
+        assert!(tool.try_wait().unwrap().is_none(), "it has ended by itself");
+        std::thread::yield_now();
+    }
+    // SAFETY: the tool is our child, and was not waited for.
+    unsafe { libc::kill(tool.id() as i32, libc::SIGTERM) };
+    let output = tool.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), FAILED, "{said}");
+    assert!(said.contains("SIGTERM ended the replay") && !said.contains("no race"), "{said}");
 }
