@@ -3,12 +3,13 @@
 use crate::service::Sample;
 use crate::workload::{Command, Workload};
 use anyhow::{Context, Result, bail, ensure};
+use examples::process_tree::descendants;
 use examples::programs;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -77,7 +78,7 @@ impl Place {
                 Ok(Run { seconds, service: Some(service), ..self.report(&output)? })
             }
             Err(error) => {
-                kill(&server);
+                kill(server.id());
                 // It ends now; the client's error is the one to tell.
                 let _ = server.wait();
                 Err(error.context("the client"))
@@ -139,14 +140,14 @@ impl Place {
         Ok(())
     }
 
-    /// Starts `words` in a process group of their own.
+    /// Starts `words`, in this process group: what interrupts this program at a terminal ends them, too.
     pub fn start(&self, words: &[OsString], output: Stdio) -> Result<Child> {
         let input = match &self.input {
             Some(path) => File::open(path).with_context(|| format!("cannot open {}", path.display()))?.into(),
             None => Stdio::null(),
         };
         let mut command = process::Command::new(&words[0]);
-        command.args(&words[1..]).current_dir(self.root.path()).process_group(0);
+        command.args(&words[1..]).current_dir(self.root.path());
         command.stdin(input).stdout(output).stderr(Stdio::piped());
         command.spawn().with_context(|| format!("cannot run {}", words[0].display()))
     }
@@ -154,11 +155,12 @@ impl Place {
     /// Waits for the end; what was written to pipes. What takes too long is killed.
     fn finish(&self, mut child: Child) -> Result<String> {
         let (ended, end) = mpsc::channel::<()>();
-        let group = Pid::from_child(&child);
+        let id = child.id();
         let watchdog = thread::spawn(move || {
             let hangs = end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
-            // It may have ended this moment.
-            let _ = hangs.then(|| kill_process_group(group, Signal::KILL));
+            if hangs {
+                kill(id);
+            }
             hangs
         });
         // What is written to both is a line or two: neither pipe is full while the other one is read.
@@ -185,10 +187,13 @@ fn read(pipe: &mut impl Read) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Kills a child and all that is in its process group. It has not been waited for, so its number is still its own.
-fn kill(child: &Child) {
-    // It may have ended by itself.
-    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+/// Kills a child that has not been waited for, and all its descendants.
+fn kill(child: u32) {
+    for process in descendants(child).into_iter().chain([child]) {
+        let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+        // It may have ended by itself.
+        let _ = process.map(|process| kill_process(process, Signal::KILL));
+    }
 }
 
 /// The words of a command, and the name of the file that is its input.
