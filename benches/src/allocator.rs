@@ -3,7 +3,7 @@
 use crate::place::program;
 use crate::statistics::Summary;
 use anyhow::{Context, Result, ensure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::Command;
 
@@ -20,10 +20,10 @@ const SORTS: [&str; 8] =
 const THREADS: [u32; 2] = [1, 2];
 
 /// One sort of work.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Compared {
     /// Its name in `allocations.c`.
-    pub sort: &'static str,
+    pub sort: String,
     /// Threads that do it at the same time.
     pub threads: u32,
     /// Nanoseconds of an operation with glibc's.
@@ -58,7 +58,7 @@ pub fn measure(library: &Path, repetitions: usize) -> Result<Vec<Compared>> {
                 Summary::of_pairs(ours, glibc, |ours, glibc| ours / glibc).context("nothing was measured")
             };
             all.push(Compared {
-                sort,
+                sort: sort.into(),
                 threads,
                 glibc_nanoseconds: Summary::of(&glibc.0).context("nothing was measured")?,
                 time_ratio: ratio(&ours.0, &glibc.0)?,

@@ -1,144 +1,217 @@
-//! Runs a workload natively, recorded and replayed, in turn.
+//! Runs a workload natively, and recorded and replayed in each of its orders, in turn.
 
-use crate::place::Place;
+use crate::place::{Place, Run};
+use crate::service::Service;
 use crate::statistics::Summary;
-use crate::workload::{Command, Target, TraceTarget, Workload};
+use crate::workload::{Aim, Target, TraceTarget, Workload};
 use anyhow::{Context, Result, ensure};
 use examples::recorder::Recorder;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process;
+use tracer_core::session::Order;
 
 /// The figures of one workload.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Measured {
     /// The workload's name.
-    pub name: &'static str,
-    /// Seconds of the runs without a recorder.
-    pub native_seconds: Summary,
-    /// Seconds of the recorded runs.
-    pub recorded_seconds: Summary,
-    /// Seconds of the replays.
-    pub replayed_seconds: Summary,
-    /// Recorded to native, run by run.
-    pub recorded_ratio: Summary,
-    /// Replayed to native, run by run.
-    pub replayed_ratio: Summary,
-    /// Recorded to native on one processor, if that was measured.
-    pub one_processor_ratio: Option<Summary>,
-    /// What that should be at most.
-    pub one_processor_limit: Option<f64>,
-    /// `strace -f` to native, one run, if it was asked for.
-    pub strace_ratio: Option<Summary>,
+    pub name: String,
+    /// How often it was run in each way, beside one run that is not counted.
+    pub rounds: usize,
+    /// Without a recorder.
+    pub native: Runs,
+    /// In each order.
+    pub orders: Vec<Ordered>,
+}
+
+/// Runs of the same kind.
+#[derive(Serialize, Deserialize)]
+pub struct Runs {
+    /// How long they took.
+    pub seconds: Summary,
+    /// In ratio to the native run of the same round.
+    pub ratio: Summary,
+    /// The most bytes that one process was resident with: the median of the runs.
+    pub peak_bytes: u64,
+    /// What a server's clients said.
+    pub service: Option<Service>,
+}
+
+/// The figures of one workload in one order.
+#[derive(Serialize, Deserialize)]
+pub struct Ordered {
+    /// The order.
+    pub order: String,
+    /// The recorded runs.
+    pub recorded: Runs,
+    /// The replays of these.
+    pub replayed: Runs,
     /// What recording cost in the unit of its target.
     pub cost: Option<Cost>,
+    /// Recorded to native on one processor, if that was measured.
+    pub one_processor: Option<Cost>,
     /// Size of the trace directory in bytes.
     pub trace_bytes: u64,
     /// Bytes that system calls gave to the program.
     pub returned_bytes: u64,
+    /// Events in the trace.
+    pub events: u64,
     /// The most that `trace_bytes` should be.
     pub trace_limit_bytes: Option<u64>,
 }
 
 /// What recording costs more than native, and should at most.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Cost {
-    /// "times", "ms" or "ns a call".
-    pub unit: &'static str,
+    /// "times", "ms" or "ns each".
+    pub unit: String,
     /// Measured.
     pub measured: Summary,
-    /// Hoped for.
-    pub limit: f64,
+    /// Hoped for, if there is a target.
+    pub limit: Option<f64>,
 }
 
 /// A run that is shorter than this is repeated [`MORE_ROUNDS`] times as often: its figures scatter more.
 const SHORT_SECONDS: f64 = 0.1;
 const MORE_ROUNDS: usize = 6;
+/// A run that is longer than this is repeated [`FEW_ROUNDS`] times at most.
+const LONG_SECONDS: f64 = 2.0;
+const FEW_ROUNDS: usize = 3;
 
-/// Measures `workload` in `repetitions` rounds (more for a short one), after one native run that only warms the
-/// caches.
-pub fn measure(
-    workload: &Workload,
-    recorder: &Recorder,
-    repetitions: usize,
-    peers: bool,
-) -> Result<Measured> {
+/// How often each workload is run.
+#[derive(Clone, Copy)]
+pub struct Rounds {
+    /// In each way, if it takes neither a moment nor seconds.
+    pub usual: usize,
+    /// A short one is repeated no more often.
+    pub few: bool,
+}
+
+impl Rounds {
+    fn of(self, seconds: f64) -> usize {
+        match seconds {
+            _ if seconds > LONG_SECONDS => self.usual.min(FEW_ROUNDS),
+            _ if seconds < SHORT_SECONDS && !self.few => self.usual * MORE_ROUNDS,
+            _ => self.usual,
+        }
+    }
+}
+
+/// What is gathered of one order while the rounds go on.
+#[derive(Default)]
+struct Gathered {
+    recorded: Vec<Run>,
+    replayed: Vec<Run>,
+    trace_bytes: u64,
+    returned_bytes: u64,
+    events: u64,
+}
+
+/// Measures `workload`, after one native run that only warms the caches.
+pub fn measure(workload: &Workload, recorder: &Recorder, rounds: Rounds) -> Result<Measured> {
     let place = Place::new(workload)?;
     let trace = place.trace();
-    let record = recorder.record(&place.words, &trace, None, workload.in_parallel);
     let replay = recorder.replay(&trace);
-    let strace: Vec<OsString> = ["strace", "-f", "-o", "/dev/null"].map(OsString::from).into();
-    let strace = [strace, place.words.clone()].concat();
     let one_processor: Vec<OsString> = ["taskset", "-c", "0"].map(OsString::from).into();
     let one_processor = [one_processor, place.words.clone()].concat();
-    let [mut native, mut alone, mut recorded, mut replayed, mut straced] = [const { Vec::new() }; 5];
-    let (mut trace_bytes, mut returned_bytes) = (0, 0);
-    let warming = place.time(&place.words).context("natively")?;
-    let rounds = if warming < SHORT_SECONDS { repetitions * MORE_ROUNDS } else { repetitions };
+    let warming = place.run(&place.words).context("natively")?;
+    let rounds = rounds.of(warming.seconds);
+    let (mut native, mut alone) = (Vec::new(), Vec::new());
+    let mut orders: Vec<Gathered> = workload.orders.iter().map(|_| Gathered::default()).collect();
     for round in 0..rounds {
-        native.push(place.time(&place.words).context("natively")?);
+        native.push(place.run(&place.words).context("natively")?);
         if workload.one_processor_target.is_some() {
-            alone.push(place.time(&one_processor).context("on one processor")?);
+            alone.push(place.run(&one_processor).context("on one processor")?);
         }
-        recorded.push(place.time(&record).context("recorded")?);
-        replayed.push(place.time_replay(&replay).context("replayed")?);
-        // Once: some workloads take it minutes.
-        if peers && round == 0 {
-            straced.push(place.time(&strace).context("under strace")?);
+        for (aim, gathered) in workload.orders.iter().zip(&mut orders) {
+            let record = recorder.record(&place.words, &trace, None, aim.order == Order::Sync);
+            let name = aim.order.name();
+            gathered.recorded.push(place.run(&record).with_context(|| format!("recorded, {name}"))?);
+            let replayed = place.run_alone(&replay);
+            gathered.replayed.push(replayed.with_context(|| format!("replayed, {name}"))?);
+            if round == 0 {
+                gathered.trace_bytes = size(&trace)?;
+                (gathered.events, gathered.returned_bytes) = counts(recorder, &trace)?;
+            }
+            place.remove_trace()?;
         }
-        if round == 0 {
-            trace_bytes = size(&trace)?;
-            returned_bytes = returned(recorder, &trace)?;
-        }
-        place.remove_trace()?;
     }
-    let ratio = |seconds: &[f64]| Summary::of_pairs(seconds, &native, |seconds, native| seconds / native);
-    let summary = |seconds: Option<Summary>| seconds.context("nothing was measured");
-    Ok(Measured {
-        name: workload.name,
-        native_seconds: summary(Summary::of(&native))?,
-        recorded_seconds: summary(Summary::of(&recorded))?,
-        replayed_seconds: summary(Summary::of(&replayed))?,
-        recorded_ratio: summary(ratio(&recorded))?,
-        replayed_ratio: summary(ratio(&replayed))?,
-        one_processor_ratio: Summary::of_pairs(&recorded, &alone, |recorded, alone| recorded / alone),
-        one_processor_limit: workload.one_processor_target,
-        strace_ratio: ratio(&straced),
-        cost: workload.target.and_then(|target| cost(target, &workload.command, &native, &recorded)),
-        trace_bytes,
-        returned_bytes,
+    let orders = workload.orders.iter().zip(orders).map(|(aim, gathered)| {
+        let serial = aim.order == Order::Serial;
+        let limit = workload.one_processor_target.filter(|_| serial);
+        let one_processor =
+            limit.and_then(|limit| cost(Target::Ratio(limit), workload, &alone, &gathered.recorded));
+        ordered(workload, aim, gathered, &native, one_processor)
+    });
+    let orders = orders.collect::<Option<Vec<Ordered>>>().context("nothing was measured")?;
+    let native = runs(&native, &native).context("nothing was measured")?;
+    Ok(Measured { name: workload.name.clone(), rounds, native, orders })
+}
+
+fn ordered(
+    workload: &Workload,
+    aim: &Aim,
+    gathered: Gathered,
+    native: &[Run],
+    one_processor: Option<Cost>,
+) -> Option<Ordered> {
+    let each = workload.operations.map(|_| Target::NanosecondsEach(f64::INFINITY));
+    let returned = gathered.returned_bytes;
+    Some(Ordered {
+        order: aim.order.name().into(),
+        cost: aim.target.or(each).and_then(|target| cost(target, workload, native, &gathered.recorded)),
+        one_processor,
+        recorded: runs(&gathered.recorded, native)?,
+        replayed: runs(&gathered.replayed, native)?,
+        trace_bytes: gathered.trace_bytes,
+        returned_bytes: returned,
+        events: gathered.events,
         trace_limit_bytes: workload.trace_target.map(|target| match target {
             TraceTarget::Bytes(bytes) => bytes,
-            TraceTarget::PercentOfReturned(percent) => (returned_bytes as f64 * percent / 100.0) as u64,
+            TraceTarget::PercentOfReturned(percent) => (returned as f64 * percent / 100.0) as u64,
         }),
     })
 }
 
-fn cost(target: Target, command: &Command, native: &[f64], recorded: &[f64]) -> Option<Cost> {
-    let calls = match command {
-        Command::Loop(_, calls) => f64::from(*calls),
-        _ => 1.0,
+fn seconds(runs: &[Run]) -> Vec<f64> {
+    runs.iter().map(|run| run.seconds).collect()
+}
+
+fn runs(runs: &[Run], native: &[Run]) -> Option<Runs> {
+    let peaks: Vec<f64> = runs.iter().map(|run| run.peak_bytes as f64).collect();
+    let samples: Vec<_> = runs.iter().filter_map(|run| run.service).collect();
+    Some(Runs {
+        seconds: Summary::of(&seconds(runs))?,
+        ratio: Summary::of_pairs(&seconds(runs), &seconds(native), |run, native| run / native)?,
+        peak_bytes: Summary::of(&peaks)?.median as u64,
+        service: Service::of(&samples),
+    })
+}
+
+/// A limit that is infinite is none: only the unit is wanted.
+fn cost(target: Target, workload: &Workload, native: &[Run], recorded: &[Run]) -> Option<Cost> {
+    let operations = workload.operations.map_or(1.0, f64::from);
+    let of_pairs = |function: &dyn Fn(f64, f64) -> f64| {
+        Summary::of_pairs(&seconds(recorded), &seconds(native), function)
     };
     let (unit, limit, measured) = match target {
-        Target::Ratio(limit) => {
-            ("times", limit, Summary::of_pairs(recorded, native, |recorded, native| recorded / native))
+        Target::Ratio(limit) => ("times", limit, of_pairs(&|recorded, native| recorded / native)),
+        Target::Milliseconds(limit) => ("ms", limit, of_pairs(&|recorded, native| (recorded - native) * 1e3)),
+        Target::NanosecondsEach(limit) => {
+            ("ns each", limit, of_pairs(&|recorded, native| (recorded - native) * 1e9 / operations))
         }
-        Target::Milliseconds(limit) => {
-            ("ms", limit, Summary::of_pairs(recorded, native, |recorded, native| (recorded - native) * 1e3))
-        }
-        Target::NanosecondsPerCall(limit) => (
-            "ns a call",
-            limit,
-            Summary::of_pairs(recorded, native, |recorded, native| (recorded - native) * 1e9 / calls),
-        ),
     };
-    Some(Cost { unit, measured: measured?, limit })
+    Some(Cost {
+        unit: unit.into(),
+        measured: measured?,
+        limit: Some(limit).filter(|limit| limit.is_finite()),
+    })
 }
 
 /// Bytes of all files below `directory`.
-fn size(directory: &Path) -> Result<u64> {
+pub fn size(directory: &Path) -> Result<u64> {
     let entries =
         fs::read_dir(directory).with_context(|| format!("cannot read the trace {}", directory.display()))?;
     let mut bytes = 0;
@@ -150,8 +223,8 @@ fn size(directory: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Bytes that the recorded system calls gave to the program.
-fn returned(recorder: &Recorder, trace: &Path) -> Result<u64> {
+/// The events in a trace, and the bytes that the recorded system calls gave to the program.
+pub fn counts(recorder: &Recorder, trace: &Path) -> Result<(u64, u64)> {
     let output = process::Command::new(&recorder.tool)
         .args(["stats", "--json"])
         .arg(trace)
@@ -166,5 +239,8 @@ fn returned(recorder: &Recorder, trace: &Path) -> Result<u64> {
     );
     let stats: serde_json::Value =
         serde_json::from_slice(&output.stdout).context("imitate stats --json prints no JSON")?;
-    stats["total"]["returned_bytes"].as_u64().context("imitate stats --json has no total.returned_bytes")
+    let number = |name: &str| {
+        stats["total"][name].as_u64().with_context(|| format!("imitate stats --json has no total.{name}"))
+    };
+    Ok((number("count")?, number("returned_bytes")?))
 }

@@ -4,7 +4,7 @@ use crate::place::program;
 use anyhow::{Context, Result};
 use examples::process_tree::descendants;
 use examples::recorder::Recorder;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,7 +16,7 @@ pub const NAME: &str = "memory";
 pub const TARGET_BYTES: u64 = 32 << 20;
 
 /// Resident bytes while a program that has made many calls waits.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Memory {
     /// Of the program by itself.
     pub native_bytes: u64,
@@ -60,7 +60,7 @@ fn resident(words: &[OsString]) -> Result<(u64, u64)> {
 }
 
 /// `Pss` of a process, in bytes: shared pages count by their share, so that sums over processes are right.
-fn proportional_share(process: u32) -> Result<u64> {
+pub fn proportional_share(process: u32) -> Result<u64> {
     let path = format!("/proc/{process}/smaps_rollup");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss in smaps_rollup")?;

@@ -1,6 +1,6 @@
-//! The ratios as a picture: one bar for recording and one for replay beside each workload.
+//! The ratios as a picture: one bar for recording and one for replay beside each workload in each order.
 
-use crate::measure::Measured;
+use crate::measure::{Measured, Ordered};
 use anyhow::{Context, Result, anyhow};
 use plotters::prelude::*;
 use std::path::Path;
@@ -10,27 +10,46 @@ const RECORDED: RGBColor = RGBColor(37, 99, 160);
 const REPLAYED: RGBColor = RGBColor(224, 145, 45);
 const NATIVE: RGBColor = RGBColor(120, 120, 120);
 
+/// A workload in one order.
+struct Bars<'a> {
+    name: String,
+    order: &'a Ordered,
+}
+
 /// Writes an SVG file.
 pub fn write(path: &Path, results: &[Measured]) -> Result<()> {
-    let size = (900, ROW * results.len() as u32 + 110);
+    let rows: Vec<Bars> = results.iter().flat_map(bars).collect();
+    let size = (900, ROW * rows.len() as u32 + 110);
     let canvas = SVGBackend::new(path, size).into_drawing_area();
-    draw(&canvas, results)
+    draw(&canvas, &rows)
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
+fn bars(measured: &Measured) -> impl Iterator<Item = Bars<'_>> {
+    let serial = |order: &Ordered| order.order == "serial";
+    measured.orders.iter().map(move |order| Bars {
+        name: if serial(order) {
+            measured.name.clone()
+        } else {
+            format!("{}, {}", measured.name, order.order)
+        },
+        order,
+    })
+}
+
 fn draw(
     canvas: &DrawingArea<SVGBackend, plotters::coord::Shift>,
-    results: &[Measured],
+    results: &[Bars],
 ) -> Result<(), Box<dyn std::error::Error>> {
     canvas.fill(&WHITE)?;
     let most = results
         .iter()
-        .flat_map(|result| [result.recorded_ratio.most, result.replayed_ratio.most])
+        .flat_map(|result| [result.order.recorded.ratio.most, result.order.replayed.ratio.most])
         .fold(2.0, f64::max);
     let least = results
         .iter()
-        .flat_map(|result| [result.recorded_ratio.least, result.replayed_ratio.least])
+        .flat_map(|result| [result.order.recorded.ratio.least, result.order.replayed.ratio.least])
         .fold(0.5, f64::min);
     let rows = results.len() as f64;
     let mut chart = ChartBuilder::on(canvas)
@@ -49,9 +68,9 @@ fn draw(
     for (row, result) in results.iter().enumerate() {
         let top = row as f64;
         let (left, below) = chart.plotting_area().map_coordinate(&(least * 0.9, top + 0.35));
-        canvas.draw(&Text::new(result.name, (left - 272, below), ("sans-serif", 13)))?;
+        canvas.draw(&Text::new(result.name.clone(), (left - 272, below), ("sans-serif", 13)))?;
         for (summary, from, colour) in
-            [(result.recorded_ratio, 0.15, RECORDED), (result.replayed_ratio, 0.5, REPLAYED)]
+            [(result.order.recorded.ratio, 0.15, RECORDED), (result.order.replayed.ratio, 0.5, REPLAYED)]
         {
             let bar = [(1.0, top + from), (summary.median, top + from + 0.32)];
             chart.draw_series([Rectangle::new(bar, colour.filled())])?;
