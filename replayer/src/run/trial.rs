@@ -17,7 +17,7 @@ use tracer_core::trace::directory;
 /// What came of it.
 pub enum Tried {
     /// The program ran.
-    Ran(Trial),
+    Ran(Box<Trial>),
     /// The program cannot be executed: a shell would exit with this status.
     NotRun(i32),
     /// This signal asked the tool to end. The trace is removed.
@@ -58,7 +58,7 @@ pub fn make(request: &Request, input: &Input) -> Result<Tried> {
         return Ok(Tried::Interrupted(signal));
     }
     let written = [contents(&outputs.stdout)?, contents(&outputs.stderr)?];
-    Ok(Tried::Ran(Trial { run, written }))
+    Ok(Tried::Ran(Box::new(Trial { run, written })))
 }
 
 impl Trial {

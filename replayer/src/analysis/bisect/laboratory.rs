@@ -90,7 +90,7 @@ pub struct Found {
     pub fails: bool,
     /// How many of the hand-overs that were wanted were made, and how many were made beside.
     pub made: [usize; 2],
-    trial: Trial,
+    trial: Box<Trial>,
 }
 
 impl Found {
