@@ -367,7 +367,8 @@ fn compare(thread: &mut Thread, machine: &mut MachineContext) {
     if !watch.diversion.put_back() || !guard.allow(Allowed::All) {
         unwatchable(thread);
     }
-    let is_it = snapshot.difference(machine, 0..0).is_none() && snapshot.is_equal(machine, watch.diversion.mapping());
+    let is_it =
+        snapshot.difference(machine, 0..0).is_none() && snapshot.is_equal(machine, watch.diversion.mapping());
     if !is_it {
         if !guard.allow(Allowed::Execution) {
             unwatchable(thread);
