@@ -203,7 +203,7 @@ fn damage_is_named_with_file_place_and_finding() {
     let data = FileHeader::SIZE + ChunkHeader::SIZE;
     for (place, expected) in [
         (0, "at byte 0, expected the magic bytes"),
-        (8, "has trace format 250, but this imitate reads format 5"),
+        (8, "has trace format 249, but this imitate reads format 6"),
         (FileHeader::SIZE, "at byte 24, expected a chunk"),
         (FileHeader::SIZE + 5, "at byte 24, the chunk header's checksum is"),
         (data, "at byte 24, the chunk does not decompress"),
