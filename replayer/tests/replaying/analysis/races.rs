@@ -3,6 +3,7 @@
 use crate::debugger::compile;
 use crate::{FAILED, Place, imitate, text};
 use serde_json::Value;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -258,6 +259,10 @@ int main(void)
     unsafe { libc::kill(tool.id() as i32, libc::SIGTERM) };
     let output = tool.wait_with_output().unwrap();
     let said = text(&output.stderr);
-    assert_eq!(output.status.code(), FAILED, "{said}");
-    assert!(said.contains("SIGTERM ended the replay") && !said.contains("no race"), "{said}");
+    assert!(!said.contains("no race"), "{said}");
+    // One that comes while the tool has just made the process, and does not know it yet, is for the tool alone.
+    if output.status.signal() != Some(libc::SIGTERM) {
+        assert_eq!(output.status.code(), FAILED, "{said}");
+        assert!(said.contains("SIGTERM ended the replay"), "{said}");
+    }
 }
