@@ -144,7 +144,7 @@ fn take(thread: &mut Thread) -> u64 {
 /// Replay: waits until the section may begin.
 fn wait_for(thread: &mut Thread, number: u64) {
     let mut stall = Stall::new();
-    super::wait_for_turn(&super::OWN, number, || stall.look(thread, "section", number));
+    super::turns::wait_for_turn(&super::OWN, number, || stall.look(thread, "section", number));
     thread.tenure = number;
 }
 
@@ -211,7 +211,7 @@ pub fn leave(thread: &mut Thread) {
         Mode::Record => super::lock::give_back(&super::OWN),
         Mode::Replay => {
             super::OWN.tenures.store(thread.tenure + 1, Ordering::Release);
-            super::call_for(&super::OWN, thread.tenure + 1);
+            super::turns::call_for(&super::OWN, thread.tenure + 1);
         }
     }
 }
