@@ -65,6 +65,11 @@ pub fn waiting(domain: &Domain) -> impl Iterator<Item = usize> + '_ {
     })
 }
 
+/// Notes in the domain who gets the right to run next: the thread in that slot, or whoever comes first.
+pub fn prefer(domain: &Domain, slot: Option<usize>) {
+    domain.preferred.store(slot.map_or(0, |slot| slot as u32 + 1), Ordering::Relaxed);
+}
+
 /// Whether the thread, which has the right to run, is to hand over here; to whom, is noted in the domain.
 pub fn hands_over(thread: &mut Thread, domain: &Domain, place: Place) -> bool {
     if schedule::is_on() {
@@ -79,7 +84,7 @@ pub fn hands_over(thread: &mut Thread, domain: &Domain, place: Place) -> bool {
     match decision {
         Decision::GoOn => false,
         Decision::HandOverTo(slot) => {
-            domain.preferred.store(slot as u32 + 1, Ordering::Relaxed);
+            prefer(domain, Some(slot));
             true
         }
         Decision::Delay(time) => {
@@ -95,7 +100,7 @@ pub fn choose(thread: &mut Thread, domain: &Domain, why: Why) {
         return schedule::choose(thread, domain, why);
     }
     let next = state().choose(waiting(domain));
-    domain.preferred.store(next.map_or(0, |slot| slot as u32 + 1), Ordering::Relaxed);
+    prefer(domain, next);
 }
 
 /// The thread has got the right to run: when it will be stopped if it comes to no safepoint.

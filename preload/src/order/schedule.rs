@@ -7,7 +7,7 @@
 //! how quickly the kernel does what, as far as that is in our hands. The recording is an ordinary one in any case: what is in
 //! the log is who ran.
 
-use super::adversary::Place;
+use super::adversary::{Place, prefer};
 use crate::stop;
 use crate::thread::Thread;
 use crate::{arena, kernel, process};
@@ -127,7 +127,7 @@ pub fn hands_over(thread: &mut Thread, domain: &Domain, at: Place) -> bool {
         process::control().schedule.others.fetch_add(1, Ordering::Relaxed);
     }
     let next = longest_waiting(domain);
-    domain.preferred.store(next.map_or(0, |slot| slot as u32 + 1), Ordering::Relaxed);
+    prefer(domain, next);
     next.is_some()
 }
 
@@ -157,7 +157,7 @@ pub fn choose(thread: &mut Thread, domain: &Domain, why: Why) {
             longest_waiting(domain)
         }
     });
-    domain.preferred.store(next.map_or(0, |slot| slot as u32 + 1), Ordering::Relaxed);
+    prefer(domain, next);
 }
 
 /// A thread, in slot `own`, waits for the right to run, which another one shall have: for a moment, or until that one is seen
@@ -198,8 +198,7 @@ pub fn await_created(domain: &Domain, slot: usize) {
 /// The next place of the list that is between two instructions, if the thread may come to it before its next hook, once it has
 /// logged so many `more` events: which of the list, the instruction, and at which passage.
 pub fn next_stop(thread: &Thread, more: u64) -> Option<(u32, u64, u64)> {
-    let events = thread.events + more - thread.progress.incidental;
-    let points = thread.progress.points + thread.spins;
+    let (events, points) = position(thread, more);
     let rest = (thread.progress.next..thread.progress.end).map(|index| (index, hand_over(index)));
     let here = rest.skip_while(|(_, next)| (next.events, next.points) < (events, points));
     let here = here.take_while(|(_, next)| (next.events, next.points) == (events, points));
@@ -231,8 +230,8 @@ fn make(domain: &Domain, index: u32) -> bool {
     }
     let target = slot_of(target).filter(|slot| comes(domain, *slot));
     note(index, if target.is_some() { outcome::MADE } else { outcome::NOBODY });
-    if let Some(slot) = target {
-        domain.preferred.store(slot as u32 + 1, Ordering::Relaxed);
+    if target.is_some() {
+        prefer(domain, target);
     }
     target.is_some()
 }
@@ -263,10 +262,14 @@ fn settle(domain: &Domain, except: usize) {
     }
 }
 
+/// Where the thread is once it has logged so many `more` events: events and points, as the list counts them.
+fn position(thread: &Thread, more: u64) -> (u64, u64) {
+    (thread.events + more - thread.progress.incidental, thread.progress.points + thread.spins)
+}
+
 /// The next hand-over of the thread's part of the list, if that is here. Those whose places it has passed are left behind.
 fn take(thread: &mut Thread, kind: u32) -> Option<u32> {
-    let events = thread.events - thread.progress.incidental;
-    let points = thread.progress.points + thread.spins;
+    let (events, points) = position(thread, 0);
     let mut at = thread.progress.next;
     while at < thread.progress.end {
         let next = hand_over(at);

@@ -5,7 +5,8 @@ use crate::{process, stop};
 use kmod_shim::arch::native::raw;
 use tracer_core::session::Mode;
 
-const SA_RESTORER: u64 = 0x0400_0000;
+/// The action says where its handler returns to; the kernel of x86-64 wants it of all.
+pub const SA_RESTORER: u64 = 0x0400_0000;
 
 /// rt_sigaction(2), for real; gives what was set before.
 fn set(signal: i32, action: &Action) -> Action {

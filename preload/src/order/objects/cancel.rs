@@ -13,7 +13,7 @@ use super::interrupt;
 use super::ordered::Ordered;
 use super::original::Original;
 use super::rows::{self, Row};
-use super::stacks;
+use super::stacks::{self, calling_thread};
 use crate::order::sections::{self, state};
 use crate::process;
 use crate::signals::{Action, kernel_side};
@@ -57,10 +57,9 @@ pub fn install() {
     if restorer == 0 || CANCEL.place() == 0 || TEST.place() == 0 {
         return;
     }
-    const SA_RESTORER: u64 = 0x0400_0000;
     let action = Action {
         handler: handle as *const () as u64,
-        flags: libc::SA_SIGINFO as u64 | SA_RESTORER,
+        flags: libc::SA_SIGINFO as u64 | kernel_side::SA_RESTORER,
         restorer,
         mask: 0,
     };
@@ -73,14 +72,6 @@ pub fn install() {
 /// Whether the signal's handler is ours, and not to be replaced by libc's.
 pub fn has(signal: i32) -> bool {
     signal == SIGNAL && process::get().actions[SIGNAL as usize].handler == handle as *const () as u64
-}
-
-/// libc's name for the calling thread (tcbhead_t.self).
-fn own() -> u64 {
-    let own: u64;
-    // SAFETY: reads a word that each thread of libc's has.
-    unsafe { core::arch::asm!("mov {}, fs:[0x10]", out(reg) own, options(pure, readonly, nostack)) };
-    own
 }
 
 /// Sends a signal to another thread: 0 or an error; `None` if the thread has ended.
@@ -97,7 +88,7 @@ fn send(target: u64, signal: i32) -> Option<i32> {
 }
 
 extern "C" fn cancel(target: u64) -> i32 {
-    let is_ours = sections::ordered().is_some() && target != own() && has(SIGNAL);
+    let is_ours = sections::ordered().is_some() && target != calling_thread() && has(SIGNAL);
     if is_ours && send(target, SIGNAL).is_some() {
         return 0;
     }
@@ -106,7 +97,7 @@ extern "C" fn cancel(target: u64) -> i32 {
 }
 
 extern "C" fn kill(target: u64, signal: i32) -> i32 {
-    let is_ours = sections::ordered().is_some() && target != own() && !OF_LIBC.contains(&signal);
+    let is_ours = sections::ordered().is_some() && target != calling_thread() && !OF_LIBC.contains(&signal);
     let sent = if is_ours { send(target, signal) } else { None };
     // SAFETY: libc's function, with the program's arguments.
     sent.unwrap_or_else(|| unsafe { KILL.call([target, signal as u64]) })
@@ -138,7 +129,7 @@ fn mark() {
     unsafe {
         SET_TYPE.call([DEFERRED, &raw mut before as u64]);
         LOCK.enter();
-        CANCEL.call([own()]);
+        CANCEL.call([calling_thread()]);
         LOCK.leave();
         SET_TYPE.call([before as u64, &raw mut before as u64]);
     }
@@ -155,15 +146,19 @@ fn deliver(thread: &mut Thread, state: u8) {
 /// A thread is about to wait in an operation that is a cancellation point.
 pub fn point(thread: &mut Thread, state: u8) {
     deliver(thread, state);
-    // SAFETY: libc's function.
-    unsafe { TEST.call([]) };
+    look();
+}
+
+/// What libc does at a cancellation point.
+fn look() {
+    if TEST.place() != 0 {
+        // SAFETY: libc's function, which was found.
+        unsafe { TEST.call([]) };
+    }
 }
 
 /// Does an operation that is a cancellation point until it is not ended by a cancellation that the thread refuses.
 pub fn repeat(thread: &mut Thread, state: u8, mut operation: impl FnMut(&mut Thread) -> i32) -> i32 {
-    if TEST.place() == 0 {
-        return operation(thread);
-    }
     loop {
         point(thread, state);
         thread.cancellation = Cancellation::Possible;
@@ -193,8 +188,7 @@ pub fn within(call: impl FnOnce() -> i32) -> i32 {
 /// The thread was cancelled while it waited: comes back if it refuses to be.
 pub fn act() {
     mark();
-    // SAFETY: libc's function.
-    unsafe { TEST.call([]) };
+    look();
 }
 
 /// How far a cancellation of the operation that a thread is in has come.

@@ -27,18 +27,16 @@ macro_rules! waiting {
             extern "C" fn $hook(condition: u64, mutex: u64 $(, $argument: u64)*) -> i32 {
                 // SAFETY: libc's function, with the arguments that the program passes.
                 let attempt = || unsafe { $static.call([condition, mutex $(, $argument)*]) };
-                match sections::ordered() {
-                    None => attempt(),
-                    Some((thread, state::RECORD)) => record(thread, condition, mutex, attempt),
-                    Some((thread, state)) => {
-                        cancel::point(thread, state);
-                        const FUNCTION: Option<u16> = functions::number($name);
-                        watch::operation_begins(thread, FUNCTION, [condition, mutex]);
-                        let result = replay(thread, condition, mutex);
-                        watch::operation_ends(thread, FUNCTION, condition, result);
-                        result
-                    }
+                let Some((thread, state)) = sections::ordered() else { return attempt() };
+                cancel::point(thread, state);
+                if state == state::RECORD {
+                    return record(thread, condition, mutex, attempt);
                 }
+                const FUNCTION: Option<u16> = functions::number($name);
+                watch::operation_begins(thread, FUNCTION, [condition, mutex]);
+                let result = replay(thread, condition, mutex);
+                watch::operation_ends(thread, FUNCTION, condition, result);
+                result
             }
         )*
 
@@ -64,7 +62,6 @@ fn has_waited(result: i32) -> bool {
 }
 
 fn record(thread: &mut Thread, condition: u64, mutex: u64, attempt: impl FnOnce() -> i32) -> i32 {
-    cancel::point(thread, state::RECORD);
     thread.cancellation = Cancellation::Possible;
     // glibc's wait itself broadcasts if it ran out of time when its group had been signalled (__condvar_cancel_waiting).
     thread.waits_for = condition;

@@ -26,12 +26,24 @@ const KINDS: u32 = 3;
 const LOOKS: usize = 2;
 const PAUSES: usize = 256;
 
+/// The kind of a mutex that is being locked.
+#[inline(always)]
+fn kind_of(mutex: u64) -> u32 {
+    // SAFETY: libc will read this mutex in a moment.
+    unsafe { ((mutex + MUTEX_KIND) as *const u32).read() }
+}
+
+/// Its first word, which is 0 while nobody has it.
+#[inline(always)]
+fn lock_of(mutex: u64) -> &'static AtomicI32 {
+    // SAFETY: libc will use this mutex in a moment, and callers have done with the word by then.
+    unsafe { &*(mutex as *const AtomicI32) }
+}
+
 /// A mutex that is being locked.
 #[inline(always)]
 pub fn mutex(object: u64) -> Subject {
-    // SAFETY: libc will read this mutex in a moment.
-    let kind = unsafe { ((object + MUTEX_KIND) as *const u32).read() };
-    if kind & ROBUST != 0 {
+    if kind_of(object) & ROBUST != 0 {
         return Subject::by_address(Operation::Mutex, object);
     }
     // SAFETY: glibc uses these bytes in robust mutexes only.
@@ -298,8 +310,7 @@ giving! {
 
 /// Locks a mutex in replay, whatever function locked it in the recording.
 pub fn lock(object: u64) -> i32 {
-    // SAFETY: libc will read this mutex in a moment.
-    let kind = unsafe { ((object + MUTEX_KIND) as *const u32).read() };
+    let kind = kind_of(object);
     if kind & INHERITS == 0 {
         if kind & KINDS != libc::PTHREAD_MUTEX_RECURSIVE as u32 {
             wait_a_moment(object);
@@ -325,25 +336,21 @@ pub fn lock(object: u64) -> i32 {
 /// with our hook in between it seldom is: 20 million operations took 1.7 of native, and 1.05 with this.
 #[inline(always)]
 fn back_off(mutex: u64) {
-    // SAFETY: libc will use this mutex in a moment; its first word is 0 while nobody has it.
-    let word = unsafe { &*(mutex as *const AtomicI32) };
-    if word.load(Ordering::Relaxed) != 0 {
-        back_off_from(mutex, word);
+    if lock_of(mutex).load(Ordering::Relaxed) != 0 {
+        back_off_from(mutex);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn back_off_from(mutex: u64, word: &AtomicI32) {
-    // SAFETY: as above.
-    let kind = unsafe { ((mutex + MUTEX_KIND) as *const u32).read() };
-    if kind & (KINDS | ROBUST | INHERITS) != libc::PTHREAD_MUTEX_NORMAL as u32 {
+fn back_off_from(mutex: u64) {
+    if kind_of(mutex) & (KINDS | ROBUST | INHERITS) != libc::PTHREAD_MUTEX_NORMAL as u32 {
         // The thread may have it itself, or the function has its own way to wait.
         return;
     }
     for _ in 0..LOOKS {
         (0..PAUSES).for_each(|_| core::hint::spin_loop());
-        if word.load(Ordering::Relaxed) == 0 {
+        if lock_of(mutex).load(Ordering::Relaxed) == 0 {
             return;
         }
     }
@@ -352,10 +359,8 @@ fn back_off_from(mutex: u64, word: &AtomicI32) {
 /// Looks for a while whether the mutex is given up: it is this thread's turn to have it, so who has it is about to, and libc
 /// would sleep at once.
 fn wait_a_moment(mutex: u64) {
-    // SAFETY: libc will use this mutex in a moment; its first word is 0 while nobody has it.
-    let word = unsafe { &*(mutex as *const AtomicI32) };
     for _ in 0..SPINS {
-        if word.load(Ordering::Relaxed) == 0 {
+        if lock_of(mutex).load(Ordering::Relaxed) == 0 {
             return;
         }
         core::hint::spin_loop();

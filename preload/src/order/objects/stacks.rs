@@ -128,6 +128,14 @@ fn change(address: u64, action: impl FnOnce(&mut Stack)) {
     });
 }
 
+/// libc's name for the calling thread: the word that says where its control block is (tcbhead_t.self).
+pub fn calling_thread() -> u64 {
+    let own: u64;
+    // SAFETY: reads a word that each thread of libc's has.
+    unsafe { core::arch::asm!("mov {}, fs:[0x10]", out(reg) own, options(pure, readonly, nostack)) };
+    own
+}
+
 /// What `action` gives, while the thread cannot end; `None` if it has ended.
 pub fn while_it_runs<R>(thread: u64, action: impl FnOnce() -> R) -> Option<R> {
     with(|stacks| {
@@ -140,9 +148,7 @@ pub fn while_it_runs<R>(thread: u64, action: impl FnOnce() -> R) -> Option<R> {
 /// The calling thread ends. `tell` lets those know that wait for it: nobody can do anything with the stack before that has
 /// been done.
 pub fn thread_ends(tell: impl FnOnce()) {
-    let own: u64;
-    // SAFETY: the word that says where the thread's control block is (tcbhead_t.self in glibc).
-    unsafe { core::arch::asm!("mov {}, fs:[0x10]", out(reg) own, options(pure, readonly, nostack)) };
+    let own = calling_thread();
     with(|stacks| {
         tell();
         if let Some(stack) = containing(stacks, own) {
