@@ -51,13 +51,39 @@ fn wanted() -> bool {
     true
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+/// Where a thread hands over: a [`place`], by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Place {
+pub enum Place {
+    /// Before an event.
     Event,
+    /// At one of libc's functions, or where it spins.
     Point,
+    /// Where it waits or ends.
     Wait,
+    /// Between two instructions.
     Stop,
+}
+
+impl Place {
+    /// The one of this number.
+    pub fn of(number: u32) -> Place {
+        match number {
+            place::EVENT => Place::Event,
+            place::POINT => Place::Point,
+            place::STOP => Place::Stop,
+            _ => Place::Wait,
+        }
+    }
+
+    fn number(self) -> u32 {
+        match self {
+            Place::Event => place::EVENT,
+            Place::Point => place::POINT,
+            Place::Wait => place::WAIT,
+            Place::Stop => place::STOP,
+        }
+    }
 }
 
 impl HandOvers {
@@ -118,12 +144,7 @@ impl Row {
         Row {
             from: format!("{:x}", hand_over.thread),
             to: format!("{:x}", hand_over.target),
-            place: match hand_over.place {
-                place::EVENT => Place::Event,
-                place::POINT => Place::Point,
-                place::STOP => Place::Stop,
-                _ => Place::Wait,
-            },
+            place: Place::of(hand_over.place),
             events: hand_over.events,
             points: (hand_over.points != ANY).then_some(hand_over.points),
             address: at_stop.then(|| format!("{:x}", hand_over.address)),
@@ -150,12 +171,7 @@ impl Row {
             target: digits(&self.to)?,
             address: stop.0,
             passages: stop.1,
-            place: match self.place {
-                Place::Event => place::EVENT,
-                Place::Point => place::POINT,
-                Place::Wait => place::WAIT,
-                Place::Stop => place::STOP,
-            },
+            place: self.place.number(),
             wanted: self.wanted.into(),
             ..HandOver::default()
         })

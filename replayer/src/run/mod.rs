@@ -1,6 +1,7 @@
 //! Running programs: recording, once or until it fails, replaying, and both to compare.
 
 mod ahead;
+mod attendant;
 mod chaos;
 mod foreground;
 mod hand_overs;
@@ -16,7 +17,7 @@ mod unseen;
 mod verify;
 mod watched;
 
-pub use hand_overs::HandOvers;
+pub use hand_overs::{HandOvers, Place as HandOverPlace};
 pub use hunt::{Condition, Hunted, hunt};
 pub use program::library;
 pub use record::{Recorded, Request, record};

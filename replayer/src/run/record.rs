@@ -3,7 +3,7 @@
 use super::chaos;
 use super::hand_overs::HandOvers;
 use super::program::{Outputs, Running, library};
-use super::sleepers::Sleepers;
+use super::sleepers;
 use super::unseen::Watch;
 use crate::arguments::{Check, CopyFiles, OrderName, Program, Record, RecordingOptions};
 use crate::status::Ending;
@@ -114,6 +114,13 @@ pub struct Outcomes {
     pub others: u32,
 }
 
+impl Outcomes {
+    /// How many were made.
+    pub fn made(&self) -> usize {
+        self.each.iter().filter(|one| **one == outcome::MADE).count()
+    }
+}
+
 /// `imitate record`: records a program; returns when it has ended.
 pub fn record(options: &Record) -> Result<Recorded> {
     let listed = options.hand_overs.as_deref().map(HandOvers::read).transpose()?;
@@ -222,7 +229,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         OrderName::Sync if !request.quiet => Some(Watch::begin(started.control.clone())),
         _ => None,
     };
-    let sleepers = memory.as_ref().map(|_| Sleepers::begin(started.control.clone()));
+    let sleepers = memory.as_ref().map(|_| sleepers::begin(started.control.clone()));
     let status = program.wait()?;
     // Without its companion there is no trace to complete; wait_done says so.
     let _ = started.root_ended(status.into_raw());
@@ -244,7 +251,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
 /// Says which hand-overs of a list were not made, if there are such.
 fn tell_what_was_made(list: &[HandOver], outcomes: &Outcomes) {
     let wanted = list.iter().filter(|hand_over| hand_over.wanted != 0).count();
-    let made = outcomes.each.iter().filter(|one| **one == outcome::MADE).count();
+    let made = outcomes.made();
     if made < wanted {
         eprintln!("imitate: {made} of {wanted} hand-overs were made: the places of the others did not come");
     }

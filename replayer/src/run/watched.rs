@@ -14,7 +14,7 @@ use tracer_core::companion::memory::ControlMapping;
 use tracer_core::companion::{Audience, ReplayEnd};
 use tracer_core::session::check_level;
 use tracer_core::session::watch::{
-    CHUNK, CHUNKS, PAGE_LIST, PAGES, Record, STACK_LIST, STACKS, accesses, chunk_offset,
+    CHUNK, CHUNKS, PAGE_LIST, PAGES, Record, STACK_LIST, STACKS, accesses, chunk_offset, what,
 };
 
 /// What a watched replay told.
@@ -28,6 +28,13 @@ pub struct Watched {
 }
 
 impl Watched {
+    /// Where threads were stopped between two instructions: the stream, the event that says so, and at which of the thread's
+    /// passages of the instruction since its last hook. Told of with [`Accesses::HandOvers`] only.
+    pub fn stops(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
+        let stops = self.records.iter().filter(|record| record.what == what::STOPS);
+        stops.map(|record| (record.stream, record.event, record.mutex))
+    }
+
     /// Says on stderr that the recording ends before the program does, if that is so.
     pub fn say_how_it_ends(&self) {
         if let Some(how) = &self.ends_early {

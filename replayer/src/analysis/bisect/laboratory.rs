@@ -11,7 +11,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use tracer_core::session::schedule::{HandOver, outcome, place};
+use tracer_core::session::schedule::{HandOver, place};
 
 /// How the program is recorded.
 pub struct Setting {
@@ -146,8 +146,7 @@ impl Laboratory {
         let hand_overs = sorted(list, wanted);
         let mut found = self.record(self.setting.seed, Some(&hand_overs), output)?;
         if let Some(outcomes) = &found.trial.run.hand_overs {
-            let made = outcomes.each.iter().filter(|one| **one == outcome::MADE);
-            found.made = [made.count(), outcomes.others as usize];
+            found.made = [outcomes.made(), outcomes.others as usize];
         }
         Ok(found)
     }

@@ -7,12 +7,11 @@ use super::places::{self, Listed, Tenure};
 use super::{Answer, Rate};
 use crate::inspect::event_text;
 use crate::place::Place;
-use crate::run::{Accesses, watch};
+use crate::run::{Accesses, HandOverPlace, watch};
 use anyhow::Result;
 use serde::Serialize;
 use std::path::Path;
 use tracer_core::session::schedule::{ANY, is_incidental, place};
-use tracer_core::session::watch::what;
 use tracer_core::trace::reader::{Body, Event};
 
 /// How many events of a thread that runs meanwhile are shown.
@@ -24,7 +23,7 @@ pub struct Row {
     /// The thread that ran.
     pub from: Thread,
     /// Where it was.
-    pub place: &'static str,
+    pub place: HandOverPlace,
     /// The event that it was about to log, as `dump` shows it, or the function that it was about to call.
     pub before: Option<String>,
     /// As `STREAM:EVENT`, in the trace that is kept if that fails with the hand-overs.
@@ -87,8 +86,7 @@ pub fn rows(directory: &Path, answer: &Answer) -> Result<Vec<Row>> {
     let (list, tenures) = places::hand_overs(&recording, &family)?;
     let images = Images::of(directory, &recording, &family)?;
     let told = watch(directory, Accesses::HandOvers)?;
-    let stops = told.records.iter().filter(|record| record.what == what::STOPS);
-    let stops = stops.map(|record| (record.stream, record.event, record.mutex)).collect();
+    let stops = told.stops().collect();
     let stacks = Captured::read(&told.records);
     let shown = Shown { recording, family, list, tenures, images, stacks, stops };
     let found = answer.part.iter().zip(&answer.without);
@@ -100,18 +98,19 @@ impl Shown {
         // One that was not made is told as it was in the other trace, as far as that is known.
         let made = self.list.iter().find(|listed| self.is_same(listed, wanted));
         let listed = made.unwrap_or(wanted);
-        let at_stop = listed.hand_over.place == place::STOP;
+        let place = HandOverPlace::of(listed.hand_over.place);
+        let at_stop = place == HandOverPlace::Stop;
         let stack = self.stack(listed.from, listed.event);
-        let before = match listed.hand_over.place {
-            place::STOP => None,
-            place::POINT => {
+        let before = match place {
+            HandOverPlace::Stop => None,
+            HandOverPlace::Point => {
                 stack.first().map(|function| function.split(" at ").next().unwrap_or_default().to_owned())
             }
             _ => self.next_event(listed.from, listed.event)?.map(|event| shown(&event)),
         };
         Ok(Row {
             from: self.thread(listed.from),
-            place: name(listed.hand_over.place),
+            place,
             before,
             event: Place { stream: listed.from, event: listed.event },
             address: at_stop.then_some(listed.hand_over.address),
@@ -213,14 +212,4 @@ impl Shown {
 
 fn shown(event: &Event) -> String {
     text(event_text(event).as_bytes())
-}
-
-/// As `--json` and lists call it.
-pub fn name(place: u32) -> &'static str {
-    match place {
-        place::EVENT => "event",
-        place::POINT => "point",
-        place::STOP => "stop",
-        _ => "wait",
-    }
 }

@@ -23,7 +23,6 @@ use places::Listed;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use tracer_core::session::schedule::place;
-use tracer_core::session::watch::what;
 
 /// How often the whole list, and none of it, are tried first.
 const FIRST_TRIES: u32 = 5;
@@ -133,7 +132,7 @@ fn find(
 ) -> Result<Option<Answer>> {
     let name = subject.name();
     let list = listed(&subject.directory, &subject.recording, &subject.family)?;
-    let all: Vec<usize> = (0..list.len()).filter(|at| list[*at].changes_over()).collect();
+    let all = changes_over(&list);
     if all.is_empty() {
         eprintln!("imitate: {name} has no hand-overs between threads: its failure depends on something else");
         return Ok(None);
@@ -181,7 +180,7 @@ fn find(
         );
         return Ok(None);
     };
-    let all: Vec<usize> = (0..list.len()).filter(|at| list[*at].changes_over()).collect();
+    let all = changes_over(&list);
     if fails(laboratory, &list, &all, 1)? {
         eprintln!(
             "imitate: the program fails without hand-overs, and with those of a run that passed, too: what it does depends on \
@@ -192,6 +191,11 @@ fn find(
     let mut makes = |part: &[usize]| Ok(!fails(laboratory, &list, part, 1)?);
     let (part, with, without) = minimal(options, laboratory, &list, all, Effect::Passes, &mut makes)?;
     Ok(Some(Answer { effect: Effect::Passes, list, part, with, without, with_none }))
+}
+
+/// Which of the list are hand-overs to another thread.
+fn changes_over(list: &[Listed]) -> Vec<usize> {
+    (0..list.len()).filter(|at| list[*at].changes_over()).collect()
 }
 
 /// Of the list, the part that makes the difference; how often the program fails with it, and with each of it left out.
@@ -260,10 +264,10 @@ fn listed(directory: &Path, recording: &Recording, family: &Family) -> Result<Ve
     let (mut list, _) = places::hand_overs(recording, family)?;
     if list.iter().any(|listed| listed.hand_over.place == place::STOP) {
         let told = watch(directory, Accesses::HandOvers)?;
-        for record in told.records.iter().filter(|record| record.what == what::STOPS) {
-            let is_it = |listed: &&mut Listed| (listed.from, listed.event) == (record.stream, record.event);
+        for (stream, event, passages) in told.stops() {
+            let is_it = |listed: &&mut Listed| (listed.from, listed.event) == (stream, event);
             if let Some(listed) = list.iter_mut().find(is_it) {
-                listed.hand_over.passages = record.mutex;
+                listed.hand_over.passages = passages;
             }
         }
     }

@@ -4,7 +4,7 @@ use super::failing::Subject;
 use super::meanwhile::{Row, Stretch, Thread};
 use super::{Answer, Effect, Rate};
 use crate::arguments::Bisect;
-use crate::run::named;
+use crate::run::{HandOverPlace, named};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -138,12 +138,12 @@ fn print_row(number: usize, row: &Row, effect: Effect, out: &mut impl Write) -> 
 
 fn place(row: &Row) -> String {
     match (row.place, &row.before) {
-        ("event", Some(event)) => format!("is interrupted before {event}"),
-        ("point", Some(function)) => format!("is interrupted before it calls {function}"),
-        ("wait", Some(event)) => format!("gives way in {event}"),
-        ("event", None) => "is interrupted, and never goes on".into(),
-        ("wait", None) => "ends, or waits to the end".into(),
-        ("stop", _) => format!(
+        (HandOverPlace::Event, Some(event)) => format!("is interrupted before {event}"),
+        (HandOverPlace::Point, Some(function)) => format!("is interrupted before it calls {function}"),
+        (HandOverPlace::Wait, Some(event)) => format!("gives way in {event}"),
+        (HandOverPlace::Event, None) => "is interrupted, and never goes on".into(),
+        (HandOverPlace::Wait, None) => "ends, or waits to the end".into(),
+        (HandOverPlace::Stop, _) => format!(
             "is interrupted before the instruction at {:#x}, at passage {} of it",
             row.address.unwrap_or_default(),
             row.passages.unwrap_or_default()

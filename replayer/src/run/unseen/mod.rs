@@ -8,17 +8,17 @@
 
 mod scan;
 
+use super::attendant::Attendant;
 use memmap2::Mmap;
-use rustix::thread::futex;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 use tracer_core::companion::memory::ControlMapping;
+use tracer_core::session::{Control, Slot};
 use tracer_core::trace::manifest::Manifest;
 
 /// How the names of files begin that are not looked at: glibc's, and the compilers' run-time libraries.
@@ -103,69 +103,38 @@ fn line(mut found: Vec<(PathBuf, usize)>) -> Option<String> {
 }
 
 /// Looks at what a recording's processes load, for as long as it goes on.
-pub struct Watch {
-    shared: Arc<Shared>,
-    thread: JoinHandle<Findings>,
-}
-
-struct Shared {
-    control: Arc<ControlMapping>,
-    is_over: AtomicBool,
-}
+pub struct Watch(Attendant<Findings>);
 
 impl Watch {
     /// Begins to look.
     pub fn begin(control: Arc<ControlMapping>) -> Watch {
-        let shared = Arc::new(Shared { control, is_over: AtomicBool::new(false) });
-        let watched = shared.clone();
-        Watch { shared, thread: std::thread::spawn(move || watch(&watched)) }
+        Watch(Attendant::begin(control, |control| &control.parallel, Findings::default(), look_at_loaded))
     }
 
     /// The recording has ended, and `trace` is complete: looks at what was loaded meanwhile.
     pub fn finish(self, trace: &Path) {
-        self.shared.is_over.store(true, Ordering::SeqCst);
-        let word = &self.shared.control.parallel;
-        let began = word.fetch_add(1, Ordering::SeqCst) != 0;
-        wake(word);
-        // A panic there has been told.
-        let Ok(mut findings) = self.thread.join() else { return };
-        if began && let Ok(manifest) = Manifest::load(trace) {
+        if let Some((mut findings, true)) = self.0.finish()
+            && let Ok(manifest) = Manifest::load(trace)
+        {
             look_at_all(&mut findings, &manifest);
         }
     }
 }
 
-fn watch(shared: &Shared) -> Findings {
-    let (mut findings, mut seen) = (Findings::default(), 0);
-    loop {
-        let now = shared.control.parallel.load(Ordering::SeqCst);
-        if shared.is_over.load(Ordering::SeqCst) {
-            return findings;
-        }
-        if now == seen {
-            // Woken, interrupted, or the word has changed: whichever it is, it is looked at.
-            let _ = futex::wait(&shared.control.parallel, futex::Flags::empty(), now, None);
-            continue;
-        }
-        seen = now;
-        let asks = |slot: &&tracer_core::session::Slot| slot.parallel.swap(0, Ordering::Acquire) != 0;
-        for slot in shared.control.used_slots().iter().filter(asks) {
-            let process = slot.process.load(Ordering::Relaxed);
-            // It may have ended, or its ids may be those of another namespace: then it is looked at when the trace is complete.
-            let Ok(maps) = std::fs::read(format!("/proc/{process}/maps")) else { continue };
-            for mapping in kmod_shim::maps::parse(&maps) {
-                if mapping.executable && mapping.name.starts_with(b"/") {
-                    findings.look_at(Path::new(OsStr::from_bytes(mapping.name)));
-                }
+/// Looks at what is loaded by the processes that have got their second threads.
+fn look_at_loaded(findings: &mut Findings, control: &Control) {
+    let asks = |slot: &&Slot| slot.parallel.swap(0, Ordering::Acquire) != 0;
+    for slot in control.used_slots().iter().filter(asks) {
+        let process = slot.process.load(Ordering::Relaxed);
+        // It may have ended, or its ids may be those of another namespace: then it is looked at when the trace is complete.
+        let Ok(maps) = std::fs::read(format!("/proc/{process}/maps")) else { continue };
+        for mapping in kmod_shim::maps::parse(&maps) {
+            if mapping.executable && mapping.name.starts_with(b"/") {
+                findings.look_at(Path::new(OsStr::from_bytes(mapping.name)));
             }
         }
-        findings.tell();
     }
-}
-
-fn wake(word: &AtomicU32) {
-    // It fails only for addresses that are none.
-    let _ = futex::wake(word, futex::Flags::empty(), u32::MAX);
+    findings.tell();
 }
 
 fn look_at_all(findings: &mut Findings, manifest: &Manifest) {
