@@ -222,7 +222,7 @@ static void take_by_turns(void) {
 }
 
 int main(int argc, char **argv) {
-    check(argc == 3 ? 0 : EINVAL, "each_lock OBJECT OPERATION");
+    check(argc == 3 || chooses_signals(argc, argv) ? 0 : EINVAL, "each_lock OBJECT OPERATION [signals]");
     objects[PLACE(argv[1], objects)].prepare();
     operation = &operations[PLACE(argv[2], operations)];
     work = take_by_turns;

@@ -186,7 +186,7 @@ static const struct object {
 };
 
 int main(int argc, char **argv) {
-    check(argc == 3 ? 0 : EINVAL, "each_wait OBJECT WAY");
+    check(argc == 3 || chooses_signals(argc, argv) ? 0 : EINVAL, "each_wait OBJECT WAY [signals]");
     objects[PLACE(argv[1], objects)].prepare();
     const struct way *way = &ways[PLACE(argv[2], ways)];
     work = way->work, wait_in_turn = way->wait, broadcasts = way->broadcasts;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@ static unsigned long order;
 // Of each thread.
 static unsigned long seen[MOST_THREADS];
 static int threads;
+// Signals come meanwhile.
+static int interrupted;
 static __thread long me;
 
 static void note(unsigned long value) { order = order * 1000003 + value * 8 + me; }
@@ -55,6 +58,17 @@ static void *start(void *argument) {
     return NULL;
 }
 
+static void see_signal(int number) { see(number); }
+
+// Whether the program's last argument is that.
+static int chooses_signals(int argc, char **argv) {
+    if (argc != 4 || strcmp(argv[3], "signals"))
+        return 0;
+    struct sigaction action = {.sa_handler = see_signal, .sa_flags = SA_RESTART};
+    check(sigaction(SIGUSR1, &action, NULL) ? errno : 0, "sigaction");
+    return interrupted = 1;
+}
+
 // Does `work` in so many threads, and says what came of it.
 static void with_threads(int number) {
     pthread_t all[MOST_THREADS];
@@ -64,6 +78,10 @@ static void with_threads(int number) {
     check(pthread_barrier_init(&beginning, NULL, number), "pthread_barrier_init");
     for (long i = 0; i < number; i++)
         check(pthread_create(&all[i], NULL, start, (void *)i), "pthread_create");
+    for (int i = 0; interrupted && i < ROUNDS * number; i++) {
+        pthread_kill(all[i % number], SIGUSR1);
+        compute(5000);
+    }
     for (int i = 0; i < number; i++)
         check(pthread_join(all[i], NULL), "pthread_join");
     printf("%d threads: %lx", number, order);

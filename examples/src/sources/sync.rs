@@ -16,6 +16,7 @@ pub fn rows() -> Vec<Case> {
         own("sync/exit_while_printing.c"),
         own("sync/database.c").compiled("-Wl,--no-as-needed -l:libsqlite3.so.0").varies(),
         own("threads/primitives.c"),
+        own("threads/inheriting.c"),
         own("threads/exit_at_once.c").exits(20),
         own("threads/exit_at_once.c").with("by-signal").killed(SIGUSR1),
     ]

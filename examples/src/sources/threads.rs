@@ -60,6 +60,7 @@ pub fn threads() -> Vec<Case> {
         own("threads/attributes.c"),
         own("threads/robust.c"),
         own("threads/primitives.c"),
+        own("threads/inheriting.c"),
         own("signals/second_thread.c").compiled("-O0").varies(),
         own("signals/second_thread.c").compiled("-O2").varies(),
         own("signals/allocating.c").varies(),

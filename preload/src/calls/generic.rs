@@ -160,7 +160,7 @@ pub fn sleep(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
 }
 
 /// Whether the kernel would restart the call after the handler that is about to run: it was interrupted, it is
-/// of a kind that restarts, and the handler's flags allow it (signal(7)).
+/// of a kind that restarts, and the handler's flags allow it (signal(7)) or do not matter.
 fn restarts(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], result: i64) -> bool {
     if result != INTERRUPTED || thread.register.signals_pending == 0 {
         return false;
@@ -168,8 +168,9 @@ fn restarts(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], result
     let Some(signal) = thread.pending.first(thread.blocked) else { return false };
     let action = process::get().actions[signal as usize];
     let harmless = !action.is_function();
-    syscalls::behaviour(syscall, arguments).restarts
-        && (action.flags & libc::SA_RESTART as u64 != 0 || harmless)
+    let behaviour = syscalls::behaviour(syscall, arguments);
+    behaviour.never_interrupted
+        || behaviour.restarts && (action.flags & libc::SA_RESTART as u64 != 0 || harmless)
 }
 
 /// Takes the call's outcome from the log.

@@ -16,30 +16,30 @@ pub struct Behaviour {
     pub blocks: bool,
     /// The kernel makes it again after a handler with SA_RESTART.
     pub restarts: bool,
+    /// It does so whatever the handler's flags are.
+    pub never_interrupted: bool,
 }
 
 /// How to treat call `s` with arguments `a`: by the row of its command or option, if it has such, or else by
 /// its own. Callers that decide by [`Syscall::class`] alone miss commands that must be refused.
 pub fn behaviour(s: &Syscall, a: &[u64; 6]) -> Behaviour {
+    let with = |class: Option<Class>, blocks: bool, rule: Restarts| Behaviour {
+        class: class.unwrap_or(s.class),
+        blocks,
+        restarts: restarts(s, a, rule),
+        never_interrupted: rule == Restarts::Unconditionally,
+    };
     let Some(commands) = commands(s) else {
         let has_option = s.arguments.iter().any(|argument| matches!(argument.kind, Type::SocketOption));
         let class = if has_option { socket_options::class(s.number, a) } else { None };
-        return Behaviour {
-            class: class.unwrap_or(s.class),
-            blocks: s.blocks,
-            restarts: restarts(s, a, s.restart),
-        };
+        return with(class, s.blocks, s.restart);
     };
     match commands.find(a) {
-        Some(command) => Behaviour {
-            class: command.class.unwrap_or(s.class),
-            blocks: command.blocks,
-            restarts: restarts(s, a, command.restarts),
-        },
+        Some(command) => with(command.class, command.blocks, command.restarts),
         None => {
             let class = if core::ptr::eq(commands, &ioctl::IOCTL) { ioctl::class(a[1]) } else { None };
             // Of a command that nobody knows, the row's word is the safe one.
-            Behaviour { class: class.unwrap_or(s.class), blocks: s.blocks, restarts: s.restarts }
+            with(class, s.blocks, s.restart)
         }
     }
 }
@@ -54,7 +54,7 @@ fn commands(s: &Syscall) -> Option<&'static CommandSet> {
 fn restarts(s: &Syscall, a: &[u64; 6], rule: Restarts) -> bool {
     match rule {
         Restarts::Never => false,
-        Restarts::Always => true,
+        Restarts::Always | Restarts::Unconditionally => true,
         Restarts::Untimed => !timed(s, a),
     }
 }

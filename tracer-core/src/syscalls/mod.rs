@@ -78,6 +78,9 @@ pub enum Restarts {
     Always,
     /// The same, unless the call has a timeout (its argument of kind `timespec`).
     Untimed,
+    /// Whatever the handler's flags: the caller relies on it that EINTR never comes (ERESTARTNOINTR in kernel/futex/pi.c;
+    /// glibc's pthread_mutex_lock takes it for a success).
+    Unconditionally,
 }
 
 /// The row for a number, `None` if it isn't a system call known here.

@@ -1,9 +1,9 @@
 //! Barriers: all that came before comes before all that goes on, and one of the threads is told that it is the one.
 
-use super::engine::{self, Subject, next, tell};
+use super::engine::{self, Subject, expect, tell};
+use super::interrupt;
 use super::original::Original;
 use super::rows::Row;
-use crate::divergence;
 use crate::order::sections::{self, state};
 use tracer_core::event::Operation;
 
@@ -24,11 +24,9 @@ extern "C" fn barrier_wait(barrier: u64) -> i32 {
         tell(thread, 0, leave, leave.word.place(), result);
         result
     } else {
-        let Some(logged) = next(thread, leave) else {
-            divergence::unexpected_operation(thread, leave.operation, barrier, leave.word.last())
-        };
-        // First this: the others wait for it. Some may have come to the next round before this thread left.
-        attempt();
+        // Not the barrier itself is waited for: handlers of signals run meanwhile, for which others may have to be past it.
+        interrupt::replay(thread);
+        let logged = expect(thread, leave);
         leave.word.wait_for(thread, logged.place);
         logged.result
     };

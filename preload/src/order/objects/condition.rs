@@ -5,14 +5,14 @@
 //! up, and takes it back at its recorded place.
 
 use super::cancel::{self, Cancellation};
-use super::engine::{Logged, Subject, come_to, next, tell};
+use super::engine::{Logged, Subject, come_to, expect, is_refused, tell};
 use super::interrupt;
 use super::original::Original;
 use super::rows::{self, Row};
 use super::word::Place;
 use crate::order::sections::{self, state};
 use crate::thread::Thread;
-use crate::{divergence, playback, watch};
+use crate::watch;
 use tracer_core::event::{Operation, operation::REFUSED};
 use tracer_core::session::functions;
 
@@ -63,6 +63,7 @@ fn has_waited(result: i32) -> bool {
 
 fn record(thread: &mut Thread, condition: u64, mutex: u64, attempt: impl FnOnce() -> i32) -> i32 {
     thread.cancellation = Cancellation::Possible;
+    begin(thread);
     // glibc's wait itself broadcasts if it ran out of time when its group had been signalled (__condvar_cancel_waiting).
     thread.waits_for = condition;
     let result = attempt();
@@ -79,6 +80,12 @@ fn record(thread: &mut Thread, condition: u64, mutex: u64, attempt: impl FnOnce(
     finish(thread, result)
 }
 
+/// The mutex is about to be given up. Signals that come from here on are told from those that came before it: their handlers may
+/// run after what others did with the mutex.
+fn begin(thread: &mut Thread) {
+    thread.passes += 1;
+}
+
 /// The wait has come to its end, and the thread has the mutex again.
 fn finish(thread: &mut Thread, result: i32) -> i32 {
     thread.passes += 1;
@@ -91,23 +98,19 @@ fn finish(thread: &mut Thread, result: i32) -> i32 {
 }
 
 fn replay(thread: &mut Thread, condition: u64, mutex: u64) -> i32 {
-    if playback::peek(thread).is_none() {
-        // SAFETY: the program's mutex, which it has locked.
-        unsafe { MUTEX_UNLOCK.call([mutex]) };
-        divergence::ends_early(thread);
-    }
-    interrupt::replay(thread);
+    begin(thread);
     let (condition, mutex) = (of(condition), rows::mutex(mutex));
-    let result = match next(thread, condition) {
-        Some(Logged { refused: true, result, .. }) => result,
-        Some(Logged { place, result, flags, .. }) => {
+    if !is_refused(thread) {
+        // SAFETY: the program's mutex, which it has locked, as in the recording.
+        unsafe { MUTEX_UNLOCK.call([mutex.object]) };
+        interrupt::replay(thread);
+    }
+    let result = match expect(thread, condition) {
+        Logged { refused: true, result, .. } => result,
+        Logged { place, result, flags, .. } => {
             cancel::follow(thread, flags);
-            // SAFETY: the program's mutex, which it has locked, as in the recording.
-            unsafe { MUTEX_UNLOCK.call([mutex.object]) };
             condition.word.wait_for(thread, place);
-            let Some(again) = next(thread, mutex) else {
-                divergence::unexpected_operation(thread, mutex.operation, mutex.object, mutex.word.last())
-            };
+            let again = expect(thread, mutex);
             come_to(thread, mutex, again.place);
             thread.held_by = again.place.holder();
             rows::lock(mutex.object);
@@ -115,12 +118,6 @@ fn replay(thread: &mut Thread, condition: u64, mutex: u64) -> i32 {
             mutex.word.advance_and_wake(thread);
             result
         }
-        None => divergence::unexpected_operation(
-            thread,
-            condition.operation,
-            condition.object,
-            condition.word.last(),
-        ),
     };
     finish(thread, result)
 }

@@ -223,3 +223,21 @@ pub fn next(thread: &mut Thread, subject: Subject) -> Option<Logged> {
     let refused = header.flags & REFUSED != 0;
     Some(Logged { refused, flags: header.flags, place: Place(body[1]), result: body[3] as i32 })
 }
+
+/// Replay: takes the event of an operation that is always logged. A thread that the recording's end met in it stays there.
+pub fn expect(thread: &mut Thread, subject: Subject) -> Logged {
+    if playback::peek(thread).is_none() {
+        divergence::ends_early(thread);
+    }
+    match next(thread, subject) {
+        Some(logged) => logged,
+        None => {
+            divergence::unexpected_operation(thread, subject.operation, subject.object, subject.word.last())
+        }
+    }
+}
+
+/// Replay: whether the operation that the thread is about to make failed at once.
+pub fn is_refused(thread: &mut Thread) -> bool {
+    comes_now(thread).is_some_and(|(header, _)| header.flags & REFUSED != 0)
+}

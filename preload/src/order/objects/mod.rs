@@ -46,6 +46,7 @@ pub use once::Initialiser;
 use original::Original;
 use rows::Row;
 use tracer_core::session::Mode;
+use tracer_core::syscalls;
 
 /// How libc's file is called, and how the C++ library's name begins.
 pub const LIBC: &[u8] = b"/libc.so.6";
@@ -201,18 +202,24 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
         kernel_side::block(thread.blocked);
     }
     let arguments = frame.arguments();
-    frame.rax =
-        if matches!(arguments[1] as i32 & libc::FUTEX_CMD_MASK, libc::FUTEX_WAKE | libc::FUTEX_WAKE_OP) {
-            // That is never interrupted, which libc relies on.
-            // SAFETY: libc's own call.
-            unsafe { raw::call(libc::SYS_futex, arguments) as u64 }
-        } else if let Some(stream) = thread.held_by.checked_sub(1) {
-            demand::while_held(stream, || generic::call(thread, libc::SYS_futex, arguments)) as u64
-        } else if process::get().mode == Mode::Record {
-            sleep(thread, arguments) as u64
-        } else {
-            generic::call(thread, libc::SYS_futex, arguments) as u64
-        };
+    let Some(futex) = syscalls::lookup(libc::SYS_futex as u64) else { return false };
+    let behaviour = syscalls::behaviour(futex, &arguments);
+    if !behaviour.blocks {
+        // A call that wakes or unlocks is never interrupted, which libc relies on. Nor may a handler run: what gives has its
+        // place already.
+        // SAFETY: libc's own call.
+        frame.rax = unsafe { raw::call(libc::SYS_futex, arguments) as u64 };
+        return true;
+    }
+    let result = if let Some(stream) = thread.held_by.checked_sub(1) {
+        demand::while_held(stream, || generic::call(thread, libc::SYS_futex, arguments))
+    } else if process::get().mode == Mode::Record {
+        sleep(thread, arguments)
+    } else {
+        generic::call(thread, libc::SYS_futex, arguments)
+    };
+    let again = result == generic::INTERRUPTED && behaviour.never_interrupted;
+    generic::finish(frame, result, again);
     let waits = process::get().mode == Mode::Record && thread.is_in_operation(frame.rsp);
     if waits && thread.register.signals_pending != 0 {
         if cancel::ends_wait(thread) {

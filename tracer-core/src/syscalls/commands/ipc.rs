@@ -23,14 +23,14 @@ pub static FUTEX: CommandSet = CommandSet {
         FUTEX_REQUEUE = 3, (0: Type::Pointer, 3: Type::Int, 4: Type::Pointer);
         FUTEX_CMP_REQUEUE = 4, (0: Type::Pointer, 3: Type::Int, 4: Type::Pointer, 5: Type::Hex);
         FUTEX_WAKE_OP = 5, (0: Type::Pointer, 3: Type::Int, 4: WORD, 5: Type::Hex);
-        FUTEX_LOCK_PI = 6, (0: WORD, 3: reads(&TIMESPEC)), blocks Always;
+        FUTEX_LOCK_PI = 6, (0: WORD, 3: reads(&TIMESPEC)), blocks Unconditionally;
         FUTEX_UNLOCK_PI = 7, (0: WORD);
         FUTEX_TRYLOCK_PI = 8, (0: WORD);
         FUTEX_WAIT_BITSET = 9, (0: Type::Pointer, 3: reads(&TIMESPEC), 5: Type::Hex), blocks Untimed;
         FUTEX_WAKE_BITSET = 10, (0: Type::Pointer, 5: Type::Hex);
-        FUTEX_WAIT_REQUEUE_PI = 11, (0: Type::Pointer, 3: reads(&TIMESPEC), 4: WORD), blocks Always;
+        FUTEX_WAIT_REQUEUE_PI = 11, (0: Type::Pointer, 3: reads(&TIMESPEC), 4: WORD), blocks Unconditionally;
         FUTEX_CMP_REQUEUE_PI = 12, (0: Type::Pointer, 3: Type::Int, 4: WORD, 5: Type::Hex);
-        FUTEX_LOCK_PI2 = 13, (0: WORD, 3: reads(&TIMESPEC)), blocks Always;
+        FUTEX_LOCK_PI2 = 13, (0: WORD, 3: reads(&TIMESPEC)), blocks Unconditionally;
     },
 };
 

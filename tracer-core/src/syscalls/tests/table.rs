@@ -119,7 +119,8 @@ fn commands_decide_behaviour() {
     assert!(!futex(libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 0).blocks);
     assert!(futex(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, 0).restarts);
     assert!(!futex(libc::FUTEX_WAIT, 0x2000).restarts, "timed waits come back with EINTR");
-    assert!(futex(libc::FUTEX_LOCK_PI, 0x2000).restarts);
+    assert!(futex(libc::FUTEX_LOCK_PI, 0x2000).never_interrupted);
+    assert!(!futex(libc::FUTEX_WAIT, 0).never_interrupted);
 
     let madvise = |advice: i32| behaviour(row("madvise"), &[0, 4096, advice as u64, 0, 0, 0]).class;
     assert_eq!(madvise(libc::MADV_DONTNEED), Class::Execute);
