@@ -76,7 +76,10 @@ extern "C" fn pthread_once(control: u64, function: u64) -> i32 {
             return 0;
         }
         thread.passes += 1;
-        return call(function);
+        let result = call(function);
+        // libc wakes only those that sleep as it does, privately.
+        kernel::futex_wake(word);
+        return result;
     }
     let initialiser = Initialiser { function, control, outer: thread.initialiser };
     thread.initialiser = &raw const initialiser;
