@@ -175,6 +175,10 @@ pub fn call(
 ) {
     if kind == Kind::Call {
         crate::calls::memory::before_log(thread, syscall, arguments, result);
+        let slept = core::mem::take(&mut thread.slept_in_call);
+        if slept != 0 {
+            thread.items.push(Tag::Slept, 0, slept, core::ptr::null(), 0);
+        }
     }
     let count = syscall.arguments.len();
     let fixed = 8 + 8 * count;

@@ -130,6 +130,7 @@ pub fn items(
             Some(Tag::Output) => output(thread, item.value, length),
             Some(Tag::Text) => text(thread, syscall, &item),
             Some(Tag::Input) => input(thread, syscall, &item),
+            Some(Tag::Slept) => skip(thread, length),
             Some(_) => other(thread, &item),
             None => divergence::damaged(thread, b"an item has an unknown tag"),
         }

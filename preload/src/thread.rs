@@ -77,6 +77,8 @@ pub struct Thread {
     pub passes: u64,
     /// Sync order, recording: for how many nanoseconds it slept in the operation with this number ([`Thread::passes`]).
     pub slept: (u64, u64),
+    /// Recording: for how many nanoseconds it slept in the call that it makes.
+    pub slept_in_call: u64,
     /// Sync order, recording: the condition variable that it waits for in libc, 0 for none: what libc does to it meanwhile is
     /// part of the wait.
     pub waits_for: u64,
@@ -211,6 +213,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).returns).write(0);
         (&raw mut (*thread).passes).write(0);
         (&raw mut (*thread).slept).write((0, 0));
+        (&raw mut (*thread).slept_in_call).write(0);
         (&raw mut (*thread).is_ending).write(false);
         (&raw mut (*thread).is_in_guard).write(false);
         (&raw mut (*thread).waits_for).write(0);

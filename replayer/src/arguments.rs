@@ -9,7 +9,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub use questions::{
     Audit, By, Deadlocks, Diff, Dump, Export, Extract, Grep, Locks, LocksBy, PictureFormat, Processes, Races,
-    Stats, Timeline,
+    SortBy, Stats, Timeline,
 };
 use std::ffi::OsString;
 use std::num::NonZeroU64;

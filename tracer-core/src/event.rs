@@ -311,13 +311,17 @@ pub enum Tag {
     /// The kernel moved these bytes to one of the recording's outputs without passing them through the program's
     /// memory: data = the bytes, which replay writes there again.
     Moved = 19,
+    /// The call slept: `value` = for how many nanoseconds, by a clock that counts the kernel's ticks (1 to 10 ms, see
+    /// CLOCK_MONOTONIC_COARSE in clock_gettime(2)). What takes less than a tick says so by chance, as often as it takes part
+    /// of one: sums over many calls are right.
+    Slept = 20,
 }
 
 impl Tag {
     /// The tag for a stored byte, `None` if no version wrote such a byte.
     pub fn from_byte(byte: u8) -> Option<Tag> {
         use Tag::*;
-        const ALL: [Tag; 19] = [
+        const ALL: [Tag; 20] = [
             Output,
             OutputFile,
             Text,
@@ -337,6 +341,7 @@ impl Tag {
             FileBytes,
             State,
             Moved,
+            Slept,
         ];
         ALL.get((byte as usize).wrapping_sub(1)).copied()
     }

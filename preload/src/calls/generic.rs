@@ -3,7 +3,7 @@
 use super::bounce;
 use crate::log::{self, ProgramMemory};
 use crate::thread::Thread;
-use crate::{divergence, order, output, playback, process, watch};
+use crate::{clock, divergence, order, output, playback, process, watch};
 use kmod_shim::arch::native::{frame::Frame, raw};
 use tracer_core::event::{ItemHeader, Kind, Tag, flags};
 use tracer_core::session::Mode;
@@ -126,7 +126,7 @@ pub fn write_out(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
         // Who waits must wait, and a request to stop would cut a long write short.
         order::refuse_requests();
     }
-    let result = call(thread, number, arguments);
+    let result = timed_call(thread, number, arguments);
     if ordered {
         order::permit_requests();
     }
@@ -145,6 +145,14 @@ pub fn call(thread: &Thread, number: i64, arguments: [u64; 6]) -> i64 {
     }
 }
 
+/// The same, and notes for how long it slept: the call's event will say it.
+fn timed_call(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
+    let began = clock::ticks(thread);
+    let result = call(thread, number, arguments);
+    thread.slept_in_call += clock::ticks(thread).saturating_sub(began);
+    result
+}
+
 /// A call that may sleep: other threads run meanwhile, and signals interrupt it.
 pub fn sleep(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
     let released = order::release(thread);
@@ -152,7 +160,7 @@ pub fn sleep(thread: &mut Thread, number: i64, arguments: [u64; 6]) -> i64 {
         // In a SIGSYS handler everything is blocked; the program's mask must rule while it sleeps.
         crate::signals::kernel_side::block(thread.blocked);
     }
-    let result = call(thread, number, arguments);
+    let result = timed_call(thread, number, arguments);
     if released {
         order::acquire(thread);
     }

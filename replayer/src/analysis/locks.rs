@@ -11,24 +11,25 @@ use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
+use std::path::Path;
 use tracer_core::session::watch::what;
 use tracer_core::trace::reader::Body;
 
 /// Sums over what was done to a lock, or at a place. Times are in nanoseconds.
 #[derive(Clone, Debug, Default, Serialize)]
-struct Sums {
+pub struct Sums {
     /// How often it was taken, or came.
-    taken: u64,
+    pub taken: u64,
     /// How often it was waited for.
-    waited: u64,
+    pub waited: u64,
     /// How often it could not be had.
-    refused: u64,
-    wait_ns: u64,
-    longest_wait_ns: u64,
-    hold_ns: u64,
-    longest_hold_ns: u64,
+    pub refused: u64,
+    pub wait_ns: u64,
+    pub longest_wait_ns: u64,
+    pub hold_ns: u64,
+    pub longest_hold_ns: u64,
     /// Streams of those that took or wanted it.
-    threads: BTreeSet<u32>,
+    pub threads: BTreeSet<u32>,
 }
 
 impl Sums {
@@ -112,37 +113,37 @@ impl Observer for Counts {
     }
 }
 
+/// What is known of a trace's locks.
 #[derive(Serialize)]
-struct Report {
+pub struct Report {
     /// How threads were ordered in the recording.
     order: String,
-    objects: Vec<Row>,
-    sites: Vec<Row>,
+    /// By lock, those that were waited for longest first.
+    pub objects: Vec<Row>,
+    /// By where they were taken, likewise.
+    pub sites: Vec<Row>,
 }
 
+/// Of a lock, or a place where locks are taken.
 #[derive(Serialize)]
-struct Row {
+pub struct Row {
     /// Process id.
-    process: u32,
-    sort: Sort,
+    pub process: u32,
+    /// What sort of lock.
+    pub sort: Sort,
     /// The address, of an object.
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<u64>,
+    pub address: Option<u64>,
     /// A variable's name, or where the program is.
-    name: String,
+    pub name: String,
     #[serde(flatten)]
-    sums: Sums,
+    pub sums: Sums,
 }
 
 /// Prints what is known of a trace's locks.
 pub fn locks(options: &Locks) -> Result<()> {
     let directory = locate(options.which.trace.as_deref())?;
-    let told = tell(&directory)?;
-    let sync = told.recording.manifest.order == "sync";
-    let slept = if sync { Some(recorded_sleeps(&told.recording)?) } else { None };
-    let mut counts = Counts { slept, ..Counts::default() };
-    run(&told.watched.records, sync, &|stream| told.family.leader(stream), &mut counts);
-    let report = report(&told, counts);
+    let report = of(&directory)?;
     pager::begin();
     let mut out = anstream::stdout().lock();
     if options.json {
@@ -151,6 +152,16 @@ pub fn locks(options: &Locks) -> Result<()> {
         print(&report, options, &mut out)?;
     }
     Ok(())
+}
+
+/// What a replay of a trace tells of its locks.
+pub fn of(directory: &Path) -> Result<Report> {
+    let told = tell(directory)?;
+    let sync = told.recording.manifest.order == "sync";
+    let slept = if sync { Some(recorded_sleeps(&told.recording)?) } else { None };
+    let mut counts = Counts { slept, ..Counts::default() };
+    run(&told.watched.records, sync, &|stream| told.family.leader(stream), &mut counts);
+    Ok(report(&told, counts))
 }
 
 /// What a recording in sync order knows of sleeps.

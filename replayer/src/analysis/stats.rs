@@ -3,10 +3,10 @@
 use super::family::{Family, Member, text};
 use super::objects::{Objects, Sort};
 use super::recording::Recording;
-use super::table::{bytes, count, table};
+use super::table::{bytes, count, table, time};
 use super::transfer::Direction;
 use super::walk::{Seen, walk};
-use crate::arguments::{By, Stats};
+use crate::arguments::{By, SortBy, Stats};
 use crate::inspect::event_name;
 use crate::manage::locate;
 use anyhow::{Context, Result};
@@ -33,6 +33,8 @@ struct Sums {
     returned_bytes: u64,
     /// Bytes, read or mapped, that the trace keeps as a reference to a file.
     referenced_bytes: u64,
+    /// Nanoseconds that calls and operations slept, as far as the trace tells.
+    slept_ns: u64,
     /// Bytes that the events take in their streams, before compression.
     stream_bytes: u64,
 }
@@ -49,11 +51,15 @@ impl Sums {
                     self.returned_bytes = self.returned_bytes.saturating_add(range.length);
                     self.referenced_bytes = self.referenced_bytes.saturating_add(range.length);
                 }
+                Item::Slept { nanoseconds } => self.slept_ns = self.slept_ns.saturating_add(nanoseconds),
                 Item::MapFile { range, .. } => {
                     self.referenced_bytes = self.referenced_bytes.saturating_add(range.length);
                 }
                 _ => {}
             }
+        }
+        if let Body::Operation { slept, .. } = event.body {
+            self.slept_ns = self.slept_ns.saturating_add(u64::from(slept) * 1000);
         }
         for moved in seen.moved.iter().filter(|moved| !moved.transfer.mapped) {
             let sum = match moved.transfer.direction {
@@ -171,7 +177,7 @@ fn print(report: &Report, options: &Stats, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// The table that was asked for: largest in the trace first, or most data first.
+/// The table that was asked for: as it asks, or else largest in the trace first, or most data first.
 fn rows(report: &Report, options: &Stats) -> Table {
     let mut rows: Vec<(Vec<String>, &Sums)> = match options.by {
         By::Call => report.by_sort.iter().map(|(sort, sums)| (vec![sort.clone()], sums)).collect(),
@@ -186,7 +192,12 @@ fn rows(report: &Report, options: &Stats) -> Table {
     };
     rows.sort_by_key(|(_, sums)| {
         let moved = sums.read_bytes.saturating_add(sums.written_bytes);
-        let first = if options.by == By::Object { moved } else { sums.stream_bytes };
+        let first = match options.sort {
+            Some(SortBy::Count) => sums.count,
+            Some(SortBy::Slept) => sums.slept_ns,
+            None if options.by == By::Object => moved,
+            None => sums.stream_bytes,
+        };
         std::cmp::Reverse((first, sums.count))
     });
     rows.truncate(options.top.unwrap_or(usize::MAX));
@@ -200,13 +211,13 @@ fn rows(report: &Report, options: &Stats) -> Table {
     if options.by != By::Object {
         rows.push((total, &report.total));
     }
-    let sums = ["COUNT", "ERRORS", "READ", "WRITTEN", "RETURNED", "BY REFERENCE", "IN TRACE"];
+    let sums = ["COUNT", "ERRORS", "READ", "WRITTEN", "RETURNED", "BY REFERENCE", "SLEPT", "IN TRACE"];
     let mut table = table(&[own, &sums].concat());
     for (mut row, sums) in rows {
         row.extend([count(sums.count), count(sums.errors)]);
         let sizes = [sums.read_bytes, sums.written_bytes, sums.returned_bytes, sums.referenced_bytes];
         row.extend(sizes.map(bytes));
-        row.push(bytes(sums.stream_bytes));
+        row.extend([time(sums.slept_ns), bytes(sums.stream_bytes)]);
         table.add_row(row);
     }
     table

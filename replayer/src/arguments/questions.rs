@@ -36,6 +36,15 @@ pub enum By {
     Object,
 }
 
+/// What `imitate stats` prints first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    /// What there is most of
+    Count,
+    /// What slept longest
+    Slept,
+}
+
 /// `imitate stats`
 #[derive(Args)]
 pub struct Stats {
@@ -44,6 +53,9 @@ pub struct Stats {
     /// What to sum up by; JSON has all of them
     #[arg(long, value_enum, default_value_t = By::Call)]
     pub by: By,
+    /// What to print first [default: what takes most of the trace; of objects, what moved most data]
+    #[arg(long, value_enum)]
+    pub sort: Option<SortBy>,
     /// Print only the first N rows
     #[arg(short = 'n', long, value_name = "N")]
     pub top: Option<usize>,
@@ -225,6 +237,9 @@ pub struct Export {
     /// What the trace is called in the tables, for traces of several machines [default: its directory's name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Also the tables `locks` and `lock_sites`, for which the traces are replayed
+    #[arg(long)]
+    pub locks: bool,
 }
 
 /// What a picture is written as.

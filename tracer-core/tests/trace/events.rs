@@ -186,6 +186,7 @@ fn items_are_typed() {
         item(Tag::FileBytes, 0, 10, b"new"),
         item(Tag::State, 0, 0x40_1000, &words(&[1, 2])),
         item(Tag::Moved, 0, 0, b"moved"),
+        item(Tag::Slept, 0, 4_000_000, b""),
     ];
     let event = single(&event(Kind::Start, 0, 0, &stored.concat()));
     let items: Vec<Item> = event.items().iter().collect();
@@ -213,6 +214,7 @@ fn items_are_typed() {
     assert_eq!(items[7], Item::FileBytes { offset: 10, bytes: b"new" });
     assert_eq!(items[8], Item::State { address: 0x40_1000, bytes: &words(&[1, 2]) });
     assert_eq!(items[9], Item::Moved { bytes: b"moved" });
+    assert_eq!(items[10], Item::Slept { nanoseconds: 4_000_000 });
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod rows;
 mod texts;
 
 use super::family::{End, Family, Member, shown};
+use super::locks;
 use super::objects::{Object, Objects};
 use super::recording::Recording;
 use super::transfer::Direction;
@@ -20,10 +21,10 @@ use rows::VERSION;
 use std::collections::HashMap;
 use std::path::Path;
 use texts::{Text, Texts, known, mostly_known};
-use tracer_core::event::Kind;
+use tracer_core::event::{Kind, operation};
 use tracer_core::syscalls::print::errno_name;
 use tracer_core::trace::manifest::{Ended, Manifest};
-use tracer_core::trace::reader::Event;
+use tracer_core::trace::reader::{Body, Event, Item, Items};
 
 /// Pages of a column are some MiB, allocated and freed for each group. glibc would give them back to the kernel each time.
 fn keep_freed_memory() {
@@ -53,7 +54,7 @@ pub fn export(options: &Export) -> Result<()> {
         if name.contains('/') {
             bail!("{name} cannot be the name of a file")
         }
-        one(&trace, &name, &options.parquet).with_context(|| format!("cannot export {}", trace.display()))?;
+        one(&trace, &name, options).with_context(|| format!("cannot export {}", trace.display()))?;
     }
     Ok(())
 }
@@ -73,6 +74,7 @@ struct Tables {
     texts: Texts,
     events: TableFile<rows::Event>,
     syscalls: TableFile<rows::Syscall>,
+    operations: TableFile<rows::Operation>,
     hand_overs: TableFile<rows::HandOver>,
     /// Events so far.
     position: u64,
@@ -80,7 +82,8 @@ struct Tables {
     ran: HashMap<u32, (u32, u64)>,
 }
 
-fn one(directory: &Path, trace: &str, target: &Path) -> Result<()> {
+fn one(directory: &Path, trace: &str, options: &Export) -> Result<()> {
+    let target = &options.parquet;
     let recording = Recording::open(directory)?;
     let family = Family::of(&recording);
     let mut tables = Tables {
@@ -91,20 +94,27 @@ fn one(directory: &Path, trace: &str, target: &Path) -> Result<()> {
         texts: Texts::new(),
         events: TableFile::create(target, "events", trace)?,
         syscalls: TableFile::create(target, "syscalls", trace)?,
+        operations: TableFile::create(target, "operations", trace)?,
         hand_overs: TableFile::create(target, "hand_overs", trace)?,
         position: 0,
         ran: HashMap::new(),
     };
     walk(&recording, &family, |seen, objects| tables.take(&family, seen, objects).map(|()| true))?;
-    let Tables { events, syscalls, hand_overs, position, .. } = tables;
+    let Tables { events, syscalls, operations, hand_overs, position, .. } = tables;
     events.finish()?;
     syscalls.finish()?;
+    operations.finish()?;
     hand_overs.finish()?;
     let mut streams = TableFile::create(target, "streams", trace)?;
     for (stream, member) in &family.members {
         streams.push(stream_row(trace, &family, *stream, member))?;
     }
     streams.finish()?;
+    if options.locks {
+        let report = locks::of(directory)?;
+        lock_table(target, "locks", trace, report.objects)?;
+        lock_table(target, "lock_sites", trace, report.sites)?;
+    }
     // Last: a trace that is there is there as a whole.
     let mut traces = TableFile::create(target, "traces", trace)?;
     traces.push(trace_row(trace, &recording, position))?;
@@ -174,12 +184,59 @@ impl Tables {
                 object,
                 read_bytes: bytes(Direction::Read),
                 written_bytes: bytes(Direction::Written),
+                slept_ns: slept(seen.event.items()),
                 text: self.texts.copy(&shown(&self.text)),
+            })?;
+        }
+        if let Body::Operation { object, place, after, result, slept, .. } = seen.event.body {
+            self.operations.push(rows::Operation {
+                trace: trace.clone(),
+                stream,
+                event,
+                position,
+                name: name.clone(),
+                address: object,
+                place,
+                after_stream: after,
+                result,
+                refused: seen.event.flags & operation::REFUSED != 0,
+                slept_ns: u64::from(slept) * 1000,
             })?;
         }
         self.position += 1;
         self.events.push(rows::Event { trace, stream, event, position, kind, name })
     }
+}
+
+/// For how long a call slept, if that is known.
+fn slept(items: &Items) -> Option<u64> {
+    items.iter().find_map(|item| match item {
+        Item::Slept { nanoseconds } => Some(nanoseconds),
+        _ => None,
+    })
+}
+
+fn lock_table(target: &Path, name: &str, trace: &str, rows: Vec<locks::Row>) -> Result<()> {
+    let mut table = TableFile::create(target, name, trace)?;
+    let trace: Text = trace.into();
+    for locks::Row { process, sort, address, name, sums } in rows {
+        table.push(rows::Lock {
+            trace: trace.clone(),
+            process,
+            sort: known(sort.name()),
+            address,
+            name: name.as_str().into(),
+            threads: sums.threads.len() as u32,
+            taken: sums.taken,
+            waited: sums.waited,
+            refused: sums.refused,
+            wait_ns: sums.wait_ns,
+            longest_wait_ns: sums.longest_wait_ns,
+            hold_ns: sums.hold_ns,
+            longest_hold_ns: sums.longest_hold_ns,
+        })?;
+    }
+    table.finish()
 }
 
 fn stream_row(trace: &str, family: &Family, stream: u32, member: &Member) -> rows::Stream {

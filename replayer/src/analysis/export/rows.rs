@@ -5,7 +5,7 @@ use super::columns::table;
 use super::texts::Text;
 
 /// The version of the tables, in `traces`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 table! {
     /// A recording.
@@ -75,7 +75,44 @@ table! {
         pub object: Option<Text>,
         pub read_bytes: u64,
         pub written_bytes: u64,
+        pub slept_ns: Option<u64>,
         pub text: Text,
+    }
+}
+
+table! {
+    /// An operation on a synchronisation object, in sync order.
+    pub struct Operation {
+        pub trace: Text,
+        pub stream: u32,
+        pub event: u64,
+        pub position: u64,
+        pub name: Text,
+        pub address: u64,
+        pub place: u64,
+        pub after_stream: Option<u32>,
+        pub result: i64,
+        pub refused: bool,
+        pub slept_ns: u64,
+    }
+}
+
+table! {
+    /// A lock, or a place where locks are taken.
+    pub struct Lock {
+        pub trace: Text,
+        pub process: u32,
+        pub sort: Text,
+        pub address: Option<u64>,
+        pub name: Text,
+        pub threads: u32,
+        pub taken: u64,
+        pub waited: u64,
+        pub refused: u64,
+        pub wait_ns: u64,
+        pub longest_wait_ns: u64,
+        pub hold_ns: u64,
+        pub longest_hold_ns: u64,
     }
 }
 

@@ -96,6 +96,7 @@ fn item(item: Item<'_>) -> Value {
         }),
         Item::FileBytes { offset, bytes: data } => json!({ "file_bytes": bytes(data), "offset": offset }),
         Item::State { address, .. } => json!({ "between_instructions": address }),
+        Item::Slept { nanoseconds } => json!({ "slept_ns": nanoseconds }),
         Item::Ticket { ticket } => json!({ "ticket": ticket }),
         Item::Moved { bytes: data } => json!({ "moved": bytes(data) }),
         Item::Executable { path } => json!({ "executable": bytes(path) }),

@@ -120,6 +120,7 @@ fn call(out: &mut String, event: &Event, result: i64, arguments: &Arguments, ite
                 write!(out, " <mapped file {file} has {} bytes>", change.size)?;
             }
             Item::Stream { stream } => write!(out, " <stream {stream}>")?,
+            Item::Slept { nanoseconds } => write!(out, " slept {} us", (nanoseconds + 500) / 1000)?,
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! `export`.
 
-use super::{ask, record_script, rows};
+use super::{ask, record_program, record_script, rows};
 use crate::{Place, imitate, text};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
@@ -44,7 +44,7 @@ fn the_tables_have_what_the_trace_has() {
     let dump = rows(&place, &["dump", "--json"]);
     let traces = table(&place, "traces");
     assert_eq!(traces.len(), 1);
-    assert_eq!(column(&traces[0], "schema_version"), Field::UInt(1));
+    assert_eq!(column(&traces[0], "schema_version"), Field::UInt(2));
     assert_eq!(column(&traces[0], "events"), Field::ULong(dump.len() as u64));
     let streams = table(&place, "streams");
     let signals: Vec<Field> = streams.iter().map(|stream| column(stream, "signal")).collect();
@@ -89,4 +89,55 @@ fn the_tables_have_what_the_trace_has() {
         .unwrap();
     assert_eq!(again.status.code(), Some(125));
     assert!(text(&again.stderr).contains("mine.parquet"), "{}", text(&again.stderr));
+}
+
+/// Two threads that want the same lock, which each holds while it sleeps.
+const LOCKING: &str = r#"
+#include <pthread.h>
+#include <unistd.h>
+static pthread_mutex_t fought_for = PTHREAD_MUTEX_INITIALIZER;
+static void *work(void *unused) {
+    for (int round = 0; round < 5; round++) {
+        pthread_mutex_lock(&fought_for);
+        usleep(20000);
+        pthread_mutex_unlock(&fought_for);
+    }
+    return unused;
+}
+int main(void) {
+    pthread_t other;
+    pthread_create(&other, NULL, work, NULL);
+    work(NULL);
+    return pthread_join(other, NULL);
+}
+"#;
+
+#[test]
+fn the_tables_say_what_was_waited_for() {
+    for order in ["serial", "sync"] {
+        let place = Place::new();
+        record_program(&place, LOCKING, &["--order", order], &[], 0);
+        let target = place.path("tables");
+        ask(&place, &["export", "--name", "mine", "--locks", "--parquet", target.to_str().unwrap()]);
+        let calls = table(&place, "syscalls");
+        let sleeps = calls.iter().filter(|row| column(row, "name") == Field::Str("clock_nanosleep".into()));
+        let slept: Vec<Field> = sleeps.map(|row| column(row, "slept_ns")).collect();
+        // A tick of the clock takes 10 ms at most.
+        assert_eq!(slept.len(), 10);
+        let long = |slept: &Field| matches!(slept, Field::ULong(10_000_000..));
+        assert!(slept.iter().all(long), "{order}: {slept:?}");
+        let locks = table(&place, "locks");
+        let fought = locks.iter().find(|row| column(row, "name") == Field::Str("fought_for".into())).unwrap();
+        assert_eq!(column(fought, "taken"), Field::ULong(10), "{order}");
+        assert_eq!(column(fought, "threads"), Field::UInt(2), "{order}");
+        assert!(!table(&place, "lock_sites").is_empty());
+        // The lock went to another thread at least once, which only sync order logs.
+        let operations = table(&place, "operations");
+        let of_it = operations.iter().filter(|row| column(row, "address") == column(fought, "address"));
+        assert_eq!(of_it.count() > 0, order == "sync");
+        let stats = rows(&place, &["stats", "--json"]).remove(0);
+        assert!(stats["by_sort"]["clock_nanosleep"]["slept_ns"].as_u64().unwrap() >= 100_000_000);
+        let (first, _) = ask(&place, &["stats", "--sort", "slept", "-n", "3"]);
+        assert!(first.contains("clock_nanosleep"), "{first}");
+    }
 }

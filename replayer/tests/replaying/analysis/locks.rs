@@ -1,5 +1,6 @@
 //! `locks` and `deadlocks`.
 
+use super::record_program;
 use crate::{Place, imitate, text};
 use serde_json::Value;
 use std::process::Command;
@@ -88,16 +89,7 @@ int main(int count, char **arguments) {
 
 /// Records it in `place`.
 fn record(place: &Place, options: &[&str], what: &str, status: i32) {
-    let (source, program) = (place.path("program.c"), place.path("program"));
-    std::fs::write(&source, PROGRAM).unwrap();
-    let mut compiler = Command::new("cc");
-    assert!(
-        compiler.args(["-g", "-pthread"]).arg(&source).arg("-o").arg(&program).status().unwrap().success()
-    );
-    let mut command = imitate();
-    command.arg("record").args(options).arg("--output").arg(place.trace()).arg("--").arg(&program).arg(what);
-    let recorded = command.output().unwrap();
-    assert_eq!(recorded.status.code(), Some(status), "{what}: {}", text(&recorded.stderr));
+    record_program(place, PROGRAM, options, &[what], status);
 }
 
 /// What `deadlocks` finds, and its status.

@@ -12,6 +12,7 @@ mod timeline;
 
 use crate::{Place, imitate, text};
 use serde_json::Value;
+use std::process::Command;
 
 /// Records a Python script, which is started in `place` and must succeed.
 fn record_script(place: &Place, script: &str) {
@@ -21,6 +22,18 @@ fn record_script(place: &Place, script: &str) {
     command.arg("record").arg("--output").arg(place.trace()).args(["--", "/usr/bin/python3"]);
     let output = command.arg(place.path("script.py")).current_dir(place.path("work")).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// Compiles a C program of threads, with debug information, and records it in `place`.
+fn record_program(place: &Place, source: &str, options: &[&str], arguments: &[&str], status: i32) {
+    let (path, program) = (place.path("program.c"), place.path("program"));
+    std::fs::write(&path, source).unwrap();
+    let mut compiler = Command::new("cc");
+    assert!(compiler.args(["-g", "-pthread"]).arg(&path).arg("-o").arg(&program).status().unwrap().success());
+    let mut command = imitate();
+    command.arg("record").args(options).arg("--output").arg(place.trace()).arg("--").arg(&program);
+    let recorded = command.args(arguments).output().unwrap();
+    assert_eq!(recorded.status.code(), Some(status), "{arguments:?}: {}", text(&recorded.stderr));
 }
 
 /// What a subcommand says about the trace in `place`: stdout and stderr. It must succeed.

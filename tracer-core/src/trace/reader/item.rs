@@ -30,6 +30,8 @@ pub enum Item<'a> {
     Ticket { ticket: u64 },
     /// [`Tag::Moved`].
     Moved { bytes: &'a [u8] },
+    /// [`Tag::Slept`].
+    Slept { nanoseconds: u64 },
     /// [`Tag::Executable`].
     Executable { path: &'a [u8] },
     /// [`Tag::Arguments`].
@@ -154,7 +156,8 @@ fn parse(tag: Tag, header: ItemHeader, data: &[u8]) -> Option<Item<'_>> {
         Tag::State if data.len().is_multiple_of(8) => Item::State { address, bytes: data },
         Tag::Moved => Item::Moved { bytes: data },
         Tag::Ticket if data.is_empty() => Item::Ticket { ticket: value },
-        Tag::State | Tag::Stream | Tag::Ticket => return None,
+        Tag::Slept if data.is_empty() => Item::Slept { nanoseconds: value },
+        Tag::State | Tag::Stream | Tag::Ticket | Tag::Slept => return None,
         Tag::Executable => Item::Executable { path: data },
         Tag::Arguments => Item::Arguments { strings: strings()? },
         Tag::Environment => Item::Environment { strings: strings()? },
