@@ -273,13 +273,22 @@ impl Names {
 
 /// What a program called itself, as text that cannot reach the terminal's controls.
 pub fn text(bytes: &[u8]) -> String {
-    shown(&String::from_utf8_lossy(bytes)).into_owned()
+    readable(bytes).into_owned()
+}
+
+/// The same, without a copy of what is such text already.
+pub fn readable(bytes: &[u8]) -> Cow<'_, str> {
+    // Of nearly all, which the lossy conversion would look at byte by byte.
+    match std::str::from_utf8(bytes) {
+        Ok(text) => shown(text),
+        Err(_) => shown(&String::from_utf8_lossy(bytes)).into_owned().into(),
+    }
 }
 
 /// The same of what is text already.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    // Nearly all are so.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    // Nearly all are so, which is found many bytes at a time if the first other one does not end the search.
+    if text.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~')) {
         return text.into();
     }
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()

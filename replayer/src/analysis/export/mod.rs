@@ -5,7 +5,7 @@ mod file;
 mod rows;
 mod texts;
 
-use super::family::{End, Family, Member, shown};
+use super::family::{End, Family, Member, readable, shown};
 use super::locks;
 use super::objects::{Object, Objects};
 use super::recording::Recording;
@@ -135,7 +135,7 @@ impl Tables {
         let last = &mut self.objects[number % OBJECTS];
         let (sort, name) = (object.sort.name(), &object.name);
         if (last.0.data(), last.1.data()) != (sort.as_bytes(), name) {
-            *last = (known(sort), self.texts.copy(&shown(&String::from_utf8_lossy(name))));
+            *last = (known(sort), self.texts.copy(&readable(name)));
         }
         last.clone()
     }
