@@ -24,6 +24,8 @@ pub struct Functions {
     symbols: u64,
     strings: u64,
     versions: u64,
+    /// The GNU hash table, or 0.
+    hashes: u64,
     count: u64,
 }
 
@@ -50,7 +52,8 @@ impl Functions {
     /// # Safety
     /// It is mapped at `base` (for the vDSO, the address in AT_SYSINFO_EHDR), is well-formed, and stays.
     pub unsafe fn at(base: u64) -> Functions {
-        let mut functions = Functions { bias: base, symbols: 0, strings: 0, versions: 0, count: 0 };
+        let mut functions =
+            Functions { bias: base, symbols: 0, strings: 0, versions: 0, hashes: 0, count: 0 };
         // SAFETY: the object is well-formed: every address below is inside it.
         unsafe {
             let table = base + load::<u64>(base + PROGRAM_HEADER_TABLE);
@@ -84,6 +87,7 @@ impl Functions {
                 }
                 entry += 16;
             }
+            functions.hashes = gnu_hash;
             functions.count = match (hash, gnu_hash) {
                 (0, 0) => 0,
                 (0, table) => gnu_symbol_count(table),
@@ -97,6 +101,17 @@ impl Functions {
     pub fn find(&self, name: &[u8]) -> Option<u64> {
         let mut functions = (0..self.count).filter_map(|index| self.function(index));
         functions.find(|function| function.name == name).map(|function| function.address)
+    }
+
+    /// The function that programs get by this name that are linked now. By hash, if the object has such a table.
+    pub fn current(&self, name: &[u8]) -> Option<Function> {
+        let fits = |function: &Function| function.is_current && function.name == name;
+        if self.hashes == 0 {
+            return (0..self.count).filter_map(|index| self.function(index)).find(fits);
+        }
+        // SAFETY: the table is well-formed (see `at`).
+        let candidates = unsafe { candidates(self.hashes, gnu_hash(name)) };
+        candidates.filter_map(|index| self.function(index)).find(fits)
     }
 
     /// All functions.
@@ -119,6 +134,38 @@ impl Functions {
             Some(Function { name, address: self.bias.wrapping_add(value), is_current })
         }
     }
+}
+
+/// The hash of a name, as binutils and ld.so calculate it.
+fn gnu_hash(name: &[u8]) -> u32 {
+    name.iter().fold(5381, |hash: u32, byte| hash.wrapping_mul(33).wrapping_add((*byte).into()))
+}
+
+/// The symbols with this hash, by index: those in its bucket's chain that have it, but for the last bit, which ends a chain.
+///
+/// # Safety
+/// `table` is the address of a well-formed GNU hash table, which stays.
+unsafe fn candidates(table: u64, hash: u32) -> impl Iterator<Item = u64> {
+    // SAFETY: the layout is as in `gnu_symbol_count`.
+    let (chains, first, start) = unsafe {
+        let [buckets, first, bloom, _] = load::<[u32; 4]>(table);
+        let bucket_table = table + 16 + 8 * bloom as u64;
+        let bucket = hash.checked_rem(buckets).unwrap_or(0);
+        let start = if buckets == 0 { 0 } else { load::<u32>(bucket_table + 4 * bucket as u64) };
+        (bucket_table + 4 * buckets as u64, first, start)
+    };
+    let mut next = (start >= first && start != 0).then_some(start);
+    core::iter::from_fn(move || {
+        loop {
+            let index = next?;
+            // SAFETY: a chain has an entry for each of its symbols up to the one that ends it.
+            let found = unsafe { load::<u32>(chains + 4 * (index - first) as u64) };
+            next = (found & 1 == 0).then(|| index + 1);
+            if found | 1 == hash | 1 {
+                return Some(index.into());
+            }
+        }
+    })
 }
 
 /// The number of symbols that a GNU hash table covers: one more than the last index in any chain.

@@ -14,7 +14,7 @@
 use super::assemble::{Assembled, JUMP_LENGTH, jump};
 use super::decode::Flow;
 use super::eh_frame::{Function, Segment};
-use super::function::{Placed, for_each_instruction};
+use super::function::{Placed, for_each_instruction, instructions};
 use super::plan::{Others, is_atomic};
 use super::refusal::Refusal;
 use core::ops::Range;
@@ -51,25 +51,21 @@ pub fn detour(
     trampoline.mark(start);
     trampoline.push_far_jump(hook)?;
     let original = trampoline.end();
-    let (mut moved, mut returns) = (Ok(()), false);
+    let mut returns = false;
     let mut moved_end = start;
-    for_each_instruction(code, function, |placed, bytes| {
-        if placed.address < start + JUMP_LENGTH as u64 && moved.is_ok() {
-            moved = match (placed.instruction.flow, placed.target()) {
-                // Five bytes, and so the last to be moved.
-                (Flow::Call { .. }, Some(target)) => {
-                    trampoline.mark(placed.address);
-                    returns = true;
-                    trampoline.push_call(target, placed.end())
-                }
-                _ => trampoline.push_moved(bytes, &placed.instruction, placed.address),
-            };
-            moved_end = placed.end();
+    let mut all = instructions(code, function)?;
+    while moved_end < start + JUMP_LENGTH as u64 {
+        let (placed, bytes) = all.next().ok_or(Refusal::NoRoom)??;
+        match (placed.instruction.flow, placed.target()) {
+            // Five bytes, and so the last to be moved.
+            (Flow::Call { .. }, Some(target)) => {
+                trampoline.mark(placed.address);
+                returns = true;
+                trampoline.push_call(target, placed.end())?;
+            }
+            _ => trampoline.push_moved(bytes, &placed.instruction, placed.address)?,
         }
-    })?;
-    moved?;
-    if moved_end < start + JUMP_LENGTH as u64 {
-        return Err(Refusal::NoRoom);
+        moved_end = placed.end();
     }
     if !returns {
         trampoline.mark(moved_end);

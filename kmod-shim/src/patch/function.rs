@@ -60,23 +60,41 @@ impl Lead {
     }
 }
 
-/// Calls `visit` with every instruction of `function`, in order, and its bytes onward.
-pub(super) fn for_each_instruction<'a>(
+/// The instructions of `function`, in order, each with its bytes onward. What is not one ends them.
+pub(super) fn instructions<'a>(
     code: &Segment<'a>,
     function: &Function,
-    mut visit: impl FnMut(Placed, &'a [u8]),
-) -> Result<(), Refusal> {
+) -> Result<impl Iterator<Item = Result<(Placed, &'a [u8]), Refusal>>, Refusal> {
     let length = function.range.end.saturating_sub(function.range.start);
     if length > LONGEST_FUNCTION {
         return Err(Refusal::FunctionTooLong);
     }
     let mut rest = code.get(function.range.clone()).ok_or(Refusal::UnknownFunction)?;
     let mut address = function.range.start;
-    while !rest.is_empty() {
-        let instruction = decode(rest).ok_or(Refusal::UnknownInstruction(address))?;
-        visit(Placed { address, instruction }, rest);
+    Ok(core::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (here, bytes) = (address, rest);
+        let Some(instruction) = decode(bytes) else {
+            rest = &[];
+            return Some(Err(Refusal::UnknownInstruction(here)));
+        };
         address += instruction.length as u64;
         rest = rest.get(instruction.length..).unwrap_or_default();
+        Some(Ok((Placed { address: here, instruction }, bytes)))
+    }))
+}
+
+/// Calls `visit` with every instruction of `function`, in order, and its bytes onward.
+pub(super) fn for_each_instruction<'a>(
+    code: &Segment<'a>,
+    function: &Function,
+    mut visit: impl FnMut(Placed, &'a [u8]),
+) -> Result<(), Refusal> {
+    for next in instructions(code, function)? {
+        let (placed, bytes) = next?;
+        visit(placed, bytes);
     }
     Ok(())
 }

@@ -99,27 +99,30 @@ pub fn install(mappings: &[Mapping]) {
             memory::ROWS,
             enclosed::STREAMS,
         ];
-        let mut redirected = Vec::new();
-        for function in functions(base) {
-            for (_, needed) in
-                NEEDED.iter().chain(&enclosed::NEEDED).filter(|(name, _)| *name == function.name)
-            {
+        // SAFETY: ld.so has loaded it, and it stays for as long as the process lives.
+        let functions = unsafe { Functions::at(base) };
+        for (name, needed) in NEEDED.iter().chain(&enclosed::NEEDED) {
+            if let Some(function) = functions.current(name) {
                 needed.set(function.address);
             }
-            if function.name == b"syscall" {
-                SYSCALL[0].store(function.address, Ordering::Relaxed);
-                SYSCALL[1].store(function.address + SYSCALL_LENGTH, Ordering::Relaxed);
+        }
+        if let Some(function) = functions.current(b"syscall") {
+            SYSCALL[0].store(function.address, Ordering::Relaxed);
+            SYSCALL[1].store(function.address + SYSCALL_LENGTH, Ordering::Relaxed);
+        }
+        let mut redirected = Vec::new();
+        redirect_all(base, &functions, &rows, &mut redirected);
+        for name in enclosed::names() {
+            if let Some(function) = functions.current(name) {
+                enclose(base, &function, &mut redirected);
             }
-            redirect(base, &function, &rows, &mut redirected);
-            enclose(base, &function, &mut redirected);
         }
         enclosed::begin();
     }
     let is_cpp = |name: &[u8]| name.windows(CPP.len()).any(|part| part == CPP);
     if let Some(base) = base_of(mappings, is_cpp) {
-        for function in functions(base) {
-            redirect(base, &function, &[once::CPP], &mut Vec::new());
-        }
+        // SAFETY: as above.
+        redirect_all(base, &unsafe { Functions::at(base) }, &[once::CPP], &mut Vec::new());
     }
 }
 
@@ -131,17 +134,20 @@ pub fn base_of(mappings: &[Mapping], is_wanted: impl Fn(&[u8]) -> bool) -> Optio
         .map(|mapping| mapping.begin)
 }
 
-/// What programs that are linked now call: old versions have other objects.
-fn functions(base: u64) -> impl Iterator<Item = Function> {
-    // SAFETY: ld.so has loaded it, and it stays for as long as the process lives.
-    let functions = unsafe { Functions::at(base) };
-    functions.functions().filter(|function| function.is_current)
+/// Redirects the functions that there are rows for. Old versions, for old programs, have other objects.
+fn redirect_all(base: u64, functions: &Functions, rows: &[&[Row]], redirected: &mut Vec<u64>) {
+    for row in rows.iter().copied().flatten() {
+        if let Some(function) = functions.current(row.name) {
+            redirect(base, &function, row, redirected);
+        }
+    }
 }
 
-/// Redirects a function if there is a row for it. Some have several names.
-fn redirect(base: u64, function: &Function, rows: &[&[Row]], redirected: &mut Vec<u64>) {
-    let row = rows.iter().copied().flatten().find(|row| row.name == function.name);
-    let Some(row) = row.filter(|_| !redirected.contains(&function.address)) else { return };
+/// Redirects a function. Some have several names.
+fn redirect(base: u64, function: &Function, row: &Row, redirected: &mut Vec<u64>) {
+    if redirected.contains(&function.address) {
+        return;
+    }
     redirected.push(function.address);
     let hook = (row.hook)();
     let entry = if row.stays { Some(hook) } else { stack::entry(hook) };

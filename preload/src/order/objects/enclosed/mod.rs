@@ -129,6 +129,11 @@ struct Target {
     fixed: u64,
 }
 
+/// The names of the functions whose calls are enclosed.
+pub fn names() -> impl Iterator<Item = &'static [u8]> {
+    ROWS.iter().map(|row| row.name)
+}
+
 /// The function's entry, and where the function is to be found then, if calls of it are to be enclosed.
 pub fn hook(name: &[u8]) -> Option<(u64, &'static Original)> {
     let row = ROWS.iter().position(|row| row.name == name)?;
