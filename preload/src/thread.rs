@@ -2,7 +2,7 @@
 
 use crate::signals::fault::LastFault;
 use crate::{arena, kernel, process};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use kmod_shim::arch::native::{
     entry::{self, ThreadRegister},
     frame::Frame,
@@ -73,6 +73,8 @@ pub struct Thread {
     pub says_tenure: bool,
     /// Handlers that have returned. It is no event, so a signal that comes then has to say at which return.
     pub returns: u64,
+    /// Recording: it makes a call, and will look for signals when that has been made.
+    pub will_look: AtomicBool,
     /// Sync order: operations on synchronisation objects so far.
     pub passes: u64,
     /// Sync order, recording: for how many nanoseconds it slept in the operation with this number ([`Thread::passes`]).
@@ -214,6 +216,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).passes).write(0);
         (&raw mut (*thread).slept).write((0, 0));
         (&raw mut (*thread).slept_in_call).write(0);
+        (&raw mut (*thread).will_look).write(AtomicBool::new(false));
         (&raw mut (*thread).is_ending).write(false);
         (&raw mut (*thread).is_in_guard).write(false);
         (&raw mut (*thread).waits_for).write(0);

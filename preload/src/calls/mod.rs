@@ -24,6 +24,7 @@ pub mod wait;
 use crate::signals::deliver;
 use crate::thread::{self, Thread};
 use crate::{check, debugger, kernel, log, order, stop, watch};
+use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::{Kind, flags};
 use tracer_core::session::Mode;
@@ -102,6 +103,7 @@ pub fn dispatch(thread: &mut Thread, frame: &mut Frame) {
 
 fn make(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     thread.calls += 1;
+    thread.will_look.store(true, Ordering::Relaxed);
     check::before_call(thread, frame);
     thread.items.clear();
     if crate::process::get().filters.any() && !seccomp::permits(thread, frame, syscall) {

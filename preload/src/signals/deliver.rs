@@ -3,6 +3,7 @@
 use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::flags, kernel_side};
 use crate::thread::{self, Thread};
 use crate::{debugger, divergence, log, order, playback, process, stop, watch};
+use core::sync::atomic::{Ordering, compiler_fence};
 use kmod_shim::arch::native::{
     extended_state,
     frame::Frame,
@@ -48,6 +49,9 @@ pub struct Entry {
 pub fn at_exit(thread: &mut Thread, frame: &mut Frame) {
     match process::get().mode {
         Mode::Record => {
+            // Before the look: who comes later sees to it that there is another one.
+            thread.will_look.store(false, Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
             if thread.register.signals_pending != 0 {
                 pending(thread, frame, 0);
             }

@@ -10,6 +10,7 @@ use crate::sites;
 use crate::stop;
 use crate::thread::{self, Thread};
 use crate::watch;
+use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::{entry, frame::Frame, raw, signal_frame::UserContext};
 use kmod_shim::dispatch::SYS_USER_DISPATCH;
 use tracer_core::event::{Kind, Tag};
@@ -114,6 +115,8 @@ fn asynchronous(thread: &mut Thread, signal: i32, information: &Information, con
         Some(elsewhere) => context.machine.rip = elsewhere,
         // In sync order others run meanwhile, and the state by which a stop is known is not only this thread's.
         None if order::is_parallel() => {}
+        // Nor is a timer needed, which costs more than the rest of a signal where the machine is a virtual one.
+        None if thread.will_look.load(Ordering::Relaxed) => {}
         None => stop::arrived(thread),
     }
 }
