@@ -11,6 +11,7 @@ mod own_root;
 mod program;
 mod record;
 mod replay;
+mod resolvers;
 mod sleepers;
 mod trial;
 mod unseen;

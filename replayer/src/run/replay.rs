@@ -170,8 +170,11 @@ fn needs_own_root(manifest: &Manifest) -> Result<bool> {
         library.display()
     );
     let present = processor_flags();
+    let hidden = manifest.hidden()?;
+    // What the programs were not told of they do not need.
+    let needed: Vec<&String> = packed.processor_flags.iter().filter(|flag| !hidden.hides(flag)).collect();
     let missing: Vec<&str> =
-        packed.processor_flags.iter().filter(|flag| !present.contains(flag)).map(String::as_str).collect();
+        needed.iter().filter(|flag| !present.contains(flag)).map(|flag| flag.as_str()).collect();
     ensure!(
         missing.is_empty(),
         "this trace was recorded on a processor ({}) with features that this one lacks: {}",
@@ -179,7 +182,7 @@ fn needs_own_root(manifest: &Manifest) -> Result<bool> {
         missing.join(" ")
     );
     let is_elsewhere = !changed.is_empty() || !packed.files.iter().all(ReferencedFile::is_in_place);
-    let more = present.iter().filter(|flag| !packed.processor_flags.contains(flag)).count();
+    let more = present.iter().filter(|flag| !hidden.hides(flag) && !needed.contains(flag)).count();
     if is_elsewhere && more > 0 {
         eprintln!(
             "imitate: this processor has {more} features that the recorded one had not; if the replay diverges, it is \
