@@ -20,9 +20,9 @@ mod watched;
 
 pub use hand_overs::{HandOvers, Place as HandOverPlace};
 pub use hunt::{Condition, Hunted, hunt};
-pub use program::library;
+pub use program::{Outputs, library};
 pub use record::{Recorded, Request, record};
-pub use replay::{replay, replay_in_place};
+pub use replay::{replay, replay_in_place, replay_into};
 pub use trial::{Input, Trial, Tried, make as try_out, named};
 pub use verify::verify;
 pub use watched::{Accesses, Watched, watch};
