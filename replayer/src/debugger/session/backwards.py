@@ -1,4 +1,5 @@
 # Going back: by beginning anew, counting what was passed until the present moment, and beginning anew up to that.
+import os
 import re
 import gdb
 
@@ -164,20 +165,27 @@ def checked(watches):
 
 class Search:
     """What hits there were of some places before the present moment. Those that are hit too often to be counted are an error, or,
-    if any of the places will do, left out."""
+    if any of the places will do, left out.
+
+    One replay, the leader, goes to the present moment and counts. Another one comes behind, and waits at each hit until there
+    is a later one: when the leader is there, so is the follower, at the last."""
 
     def __init__(self, watches, any_will_do=False):
         required_order()
         self.watches = checked(watches)
         self.here = mark()
         self.process = process_stream(self.here.stream)
-        replay = Replay(self.here.goal(), self.here, process=self.process, watches=self.watches)
+        # Each replay's threads stay on the processor that they are gathered on.
+        processors = sorted(os.sched_getaffinity(0))
+        self.processors = processors[::2], processors[1::2]
+        leader, self.follower, self.followed = self.leader(), None, 0
         try:
-            if replay.passed():
+            self.follow(leader)
+            if leader.wait().passed():
                 raise gdb.GdbError(
                     "The present moment was not found again. Has memory been changed, or a function been called?"
                 )
-            exhausted = replay.memory.get("exhausted")
+            exhausted = leader.memory.get("exhausted")
             if exhausted and not any_will_do:
                 raise gdb.GdbError(
                     "It was hit more than 50000 times before, which takes too long to look through. Seek to an "
@@ -187,27 +195,76 @@ class Search:
             self.watches = [watch for index, watch in enumerate(watches) if not exhausted >> index & 1]
             if exhausted:
                 # Hits have other numbers without them.
-                replay.end()
+                leader.end()
+                self.end()
                 if not self.watches:
                     raise gdb.GdbError("All that is near was executed more than 50000 times before.")
-                replay = Replay(self.here.goal(), self.here, process=self.process, watches=self.watches)
-            for hit in replay.hits():
+                leader = self.leader().wait()
+            for hit in leader.hits():
                 # The present moment may be a hit itself.
-                if not self.here.state or hit.registers != self.here.registers():
+                if not self.is_here(hit):
                     self.last = hit
                     break
+        except BaseException:
+            self.end()
+            raise
         finally:
-            replay.end()
+            leader.end()
+        if self.last is None or self.followed > self.last.number:
+            self.end()
+
+    def leader(self):
+        goal, here = self.here.goal(), self.here
+        return Replay(goal, here, process=self.process, watches=self.watches, processors=self.processors[0])
+
+    def is_here(self, hit):
+        return bool(self.here.state) and hit.registers == self.here.registers()
+
+    def is_a_hit(self):
+        """Whether the present moment is likely to be one."""
+        executed = any(watch.kind == EXECUTE and watch.address == register("rip") for watch in self.watches)
+        return executed or Search.arrived is not None and self.is_here(Search.arrived)
+
+    # The hit that was gone to last.
+    arrived = None
+
+    def follow(self, leader):
+        """Has a second replay follow the leader, until that stands."""
+        behind = 1 if self.is_a_hit() else 0
+        on = self.processors[1]
+        self.follower = Replay(FOLLOW, process=self.process, watches=self.watches, processors=on)
+        while not leader.stands(0.005):
+            known, followers = leader.memory_on_the_way(), self.follower.memory_on_the_way()
+            hits = known.get("hits") - behind if known else 0
+            if followers and hits > self.followed:
+                self.followed = hits
+                followers.put("number", hits)
+
+    def end(self):
+        """Does without the follower."""
+        if self.follower is not None:
+            self.follower.end()
+            self.follower = None
 
     def go_to(self, number):
         """To that hit; gives it."""
-        replay = Replay(HIT, number=number, process=self.process, watches=self.watches)
+        follower, self.follower = self.follower, None
+        if follower is not None and follower.memory and number >= self.followed:
+            follower.memory.put("number", number)
+            follower.memory.put("goal", HIT)
+            replay = follower.wait()
+        else:
+            if follower is not None:
+                follower.end()
+            replay = Replay(HIT, number=number, process=self.process, watches=self.watches).wait()
         found = replay.hits()[0]
         replay.take_over()
+        Search.arrived = found
         return found
 
     def return_to_present(self):
-        Replay(self.here.goal(), self.here, process=self.process).take_over()
+        self.end()
+        Replay(self.here.goal(), self.here, process=self.process).wait().take_over()
 
 
 def show(line=None):
@@ -322,6 +379,7 @@ class Way:
             raise gdb.GdbError("There was no line before.")
         target = self.search.here.registers()
         if not target:
+            self.search.end()
             raise gdb.GdbError("The thread is in a system call: use reverse-finish, or imitate seek.")
         self.search.go_to(self.search.last.number)
         with only_ours():
