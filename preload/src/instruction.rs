@@ -2,10 +2,10 @@
 
 use crate::sites::{self, caught::Caught};
 use crate::thread::Thread;
-use crate::{debugger, log, order, playback, process, stop, time_stamps};
+use crate::{debugger, log, order, playback, process, processor, stop, time_stamps};
 use kmod_shim::arch::native::{
     signal_frame::MachineContext,
-    trap::{self, Trapped},
+    trap::{self, Results, Trapped},
 };
 use tracer_core::event::{Instruction, Kind};
 use tracer_core::session::Mode;
@@ -25,6 +25,15 @@ pub fn perform_caught(thread: &mut Thread, caught: Caught, machine: &mut Machine
     }
 }
 
+/// Executes an instruction for the program, with these in rax, rbx, rcx, rdx.
+fn execute(trapped: Trapped, before: Results) -> Results {
+    let mut results = trap::execute(trapped, before);
+    if trapped == Trapped::Cpuid {
+        processor::hide(before[0] as u32, before[2] as u32, &mut results);
+    }
+    results
+}
+
 /// Performs a trapped instruction for the program.
 pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineContext) {
     let number = match trapped {
@@ -40,7 +49,7 @@ pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineConte
     if thread.is_in_operation(machine.rsp) {
         // libc's own, in a mutex that spins: how often it looks is not the program's to see.
         let arguments = [machine.rax, machine.rbx, machine.rcx, machine.rdx];
-        [machine.rax, machine.rbx, machine.rcx, machine.rdx] = trap::execute(trapped, arguments);
+        [machine.rax, machine.rbx, machine.rcx, machine.rdx] = execute(trapped, arguments);
         machine.rip += trapped.length();
         return;
     }
@@ -50,7 +59,7 @@ pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineConte
     order::at_safepoint(thread);
     let results = match process::get().mode {
         Mode::Record => {
-            let results = trap::execute(trapped, [machine.rax, machine.rbx, machine.rcx, machine.rdx]);
+            let results = execute(trapped, [machine.rax, machine.rbx, machine.rcx, machine.rdx]);
             time_stamps::after_execution();
             log::words(thread, Kind::Instruction, 0, number, &results);
             results

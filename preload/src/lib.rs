@@ -36,6 +36,7 @@ mod order;
 mod output;
 mod playback;
 mod process;
+mod processor;
 mod registers;
 mod signals;
 mod sites;

@@ -10,7 +10,7 @@
 //! replaced: the trap makes each switch between threads dearer.
 
 use crate::start::maps::{self, Mapping};
-use crate::{kernel, process, sites};
+use crate::{kernel, process, processor, sites};
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -63,10 +63,14 @@ pub fn code_was_added(range: &Range<u64>) {
         sites::exclusively(|sites| {
             let undecided = sites.catch_unpredictable(mappings);
             // A thread cannot set another one's trap.
-            if undecided & undecided::CPUID == 0 || process::get().threads > 1 || !trap::trap_cpuid() {
+            let is_missed = undecided & undecided::CPUID != 0;
+            let traps = is_missed && process::get().threads == 1 && trap::trap_cpuid();
+            if !traps {
                 sites.generated.add(mappings, range);
             }
-        });
+            is_missed && !traps
+        })
+        .then(|| processor::may_be_seen(mappings));
     });
 }
 
@@ -91,7 +95,9 @@ pub fn trap(mappings: &[Mapping]) {
     trap::trap_time_stamps(true);
     if sites::exclusively(|sites| sites.catch_unpredictable(mappings)) & undecided::CPUID != 0 {
         // If this machine cannot, it stays at those that were found.
-        trap::trap_cpuid();
+        if !trap::trap_cpuid() {
+            processor::may_be_seen(mappings);
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub use questions::{
 use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::str::FromStr;
+use tracer_core::processor::{Hidden, Unknown};
 use tracer_core::session::Order;
 
 const STYLES: Styles = Styles::styled()
@@ -180,6 +182,31 @@ pub struct RecordingOptions {
     /// 1 on) makes the same decisions [default: a random one]
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
     pub chaos: Option<Option<NonZeroU64>>,
+    /// Let the program see a processor that has less than this one, so that the trace can be replayed on such: a level (x86-64,
+    /// x86-64-v2, x86-64-v3, x86-64-v4), features with + or - before them as /proc/cpuinfo calls them, or both:
+    /// x86-64-v2,+aes or -avx512f,-avx2
+    #[arg(long, value_name = "CPU", allow_hyphen_values = true)]
+    pub cpu: Option<Cpu>,
+    /// With --cpu: fail if something may have seen the whole processor all the same, instead of saying so
+    #[arg(long, requires = "cpu")]
+    pub cpu_strict: bool,
+}
+
+/// What a program is told of its processor.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    /// As the user describes it.
+    pub text: String,
+    /// What it is not told of.
+    pub hidden: Hidden,
+}
+
+impl FromStr for Cpu {
+    type Err = Unknown;
+
+    fn from_str(text: &str) -> Result<Cpu, Unknown> {
+        Ok(Cpu { hidden: text.parse()?, text: text.to_owned() })
+    }
 }
 
 /// `imitate record`
@@ -262,8 +289,7 @@ pub struct Remove {
 /// Programs, the libraries that they began with, and all files that the trace refers to are in the file, each content once,
 /// compressed. Where these are not as they were, a replay of the unpacked trace begins in a file tree of its own, for which
 /// it has to be root, or the machine to permit user namespaces. It takes the same build of imitate, and a processor with
-/// all features of the recorded one. libc chooses functions by these: to record for older processors, switch newer features
-/// off in libc, with GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL and so on.
+/// all features of the recorded one, or, if the trace was recorded with --cpu, those that the program was told of.
 #[derive(Args)]
 pub struct Pack {
     #[command(flatten)]

@@ -8,16 +8,18 @@
 //!   it, the *companion*: out of the program while recording (to the writer), into it in replay (from the
 //!   feeder);
 //! * [`session`]: the shared memory that a recording's processes and their companion agree on;
+//! * [`processor`]: what a program is told of the processor's features;
 //! * [`syscalls`]: every x86-64 system call as typed data: what it reads, what it writes, how it is replayed
 //!   and how it is printed.
 //! * [`trace`]: the directory on disk: chunks, manifest, files kept by reference;
 //! * [`companion`]: the writer and the feeder.
 //!
-//! `event`, `ring`, `session` and `syscalls` run inside the recorded program, between its instructions: they
+//! `event`, `processor`, `ring`, `session` and `syscalls` run inside the recorded program, between its instructions: they
 //! allocate nothing and call nothing in libc (printing, which only tools do, is the marked exception).
 
 pub mod companion;
 pub mod event;
+pub mod processor;
 pub mod ring;
 pub mod session;
 pub mod syscalls;

@@ -19,6 +19,7 @@ pub mod watch;
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::processor::SharedHidden;
 pub use published::Published;
 pub use searches::{Searched, Searches, code_key, file_key};
 
@@ -309,6 +310,10 @@ pub struct Control {
     pub report: core::cell::UnsafeCell<Report>,
     /// Files that several processes may have mapped.
     pub shared_files: [SharedFile; SHARED_FILES],
+    /// The features of the processor that programs are not told of.
+    pub hidden: SharedHidden,
+    /// Record: not 0: no program begins that could see them all the same.
+    pub hides_strictly: AtomicU32,
     /// What the processor says about the state that it saves.
     pub processor: Published<66>,
     /// What was found in the code of the files that are mapped.

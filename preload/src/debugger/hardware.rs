@@ -6,7 +6,7 @@ use crate::signals::{Information, code_of};
 use crate::stop::{is_in_program, registers};
 use crate::thread::{self, Thread};
 use crate::{kernel, log, process};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use kmod_shim::arch::native::signal_frame::MachineContext;
 use tracer_core::session::debugger::{WATCHES, Watch, goal, watch};
 use tracer_core::session::{Mode, SLOTS};
@@ -231,6 +231,18 @@ fn counts(index: usize, place: &Watch, thread: &Thread, machine: &MachineContext
     now != then
 }
 
+/// Waits at a hit that may be the one to stop at, until that is known.
+fn await_number(number: u64) {
+    let debugger = debugger();
+    // SAFETY: the low half of a live, aligned 64-bit atomic is an aligned 32-bit word on a little-endian machine.
+    let known = unsafe { &*debugger.number.as_ptr().cast::<AtomicU32>() };
+    while debugger.goal.load(Ordering::Acquire) == goal::FOLLOW && get(&debugger.number) <= number {
+        process::end_if_abandoned();
+        // The debugger writes to memory, and wakes nobody.
+        kernel::futex_wait(known, get(&debugger.number) as u32, 2);
+    }
+}
+
 fn hit(index: usize, thread: &mut Thread, machine: &mut MachineContext) {
     let debugger = debugger();
     let in_program = is_in_program(machine);
@@ -258,6 +270,7 @@ fn hit(index: usize, thread: &mut Thread, machine: &mut MachineContext) {
     for (to, from) in last.registers.iter().zip(present) {
         set(to, if in_program { from } else { 0 });
     }
+    await_number(number);
     if get(&debugger.goal) == goal::HIT && get(&debugger.number) == number {
         if in_program {
             crate::stop::as_interrupted(machine);

@@ -2,7 +2,7 @@
 
 use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::flags, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{debugger, divergence, log, order, playback, process, stop, watch};
+use crate::{debugger, divergence, log, order, playback, process, processor, stop, watch};
 use core::sync::atomic::{Ordering, compiler_fence};
 use kmod_shim::arch::native::{
     extended_state,
@@ -295,24 +295,27 @@ pub fn push_frame(
         Some(_) => extended_state::size(),
         // SAFETY: a frame's extended state has at least 512 bytes; the kernel's is valid, the program's was
         // checked by the kernel or will be when it returns through it.
-        None => unsafe { extended_state::size_of_area(state.machine.extended_state as *const u8) },
+        None => unsafe { extended_state::narrowed_size_of_area(state.machine.extended_state as *const u8) },
     };
-    let area = top.checked_sub(area_size as u64)? & !63;
+    let area = top.checked_sub(area_size as u64)?.min(extended_state::highest_place()) & !63;
     let base = (area.checked_sub(size_of::<SignalFrame>() as u64)? & !15) - 8;
     if !is_writable(base, area + area_size as u64) {
         return None;
     }
-    // SAFETY: the area was just found writable and is aligned.
-    unsafe {
-        match state.vectors {
-            Some(vectors) => extended_state::save_with_vectors(area as *mut u8, vectors),
-            None => core::ptr::copy_nonoverlapping(
-                state.machine.extended_state as *const u8,
-                area as *mut u8,
-                area_size,
-            ),
-        }
+    // SAFETY: the area was just found writable and is aligned. What is copied is narrowed only if it is the kernel's.
+    let loses = unsafe {
+        let loses = match state.vectors {
+            Some(vectors) => {
+                extended_state::save_with_vectors(area as *mut u8, vectors);
+                extended_state::unknown_are_used()
+            }
+            None => extended_state::copy(state.machine.extended_state as *const u8, area as *mut u8),
+        };
         extended_state::canonicalise(area as *mut u8);
+        loses
+    };
+    if loses {
+        processor::hidden_registers_are_used();
     }
     let mut machine = *state.machine;
     machine.extended_state = area;

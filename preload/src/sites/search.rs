@@ -6,6 +6,7 @@ use super::{Calls, Sites, UNDEFINED, read_object};
 use crate::start::{self, maps::Mapping};
 use crate::{kernel, process};
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::trap::Trapped;
 use kmod_shim::patch::{
@@ -56,6 +57,17 @@ impl Sites {
             undecided |= known;
         }
         undecided
+    }
+
+    /// The name of a file whose code may have a `cpuid` that was not found.
+    pub fn undecided_code<'a>(&self, mappings: &[Mapping<'a>]) -> Option<&'a [u8]> {
+        let is_one = |mapping: &&Mapping| {
+            let of = |(range, known): &&(Range<u64>, u32)| {
+                range.start == mapping.begin && known & undecided::CPUID != 0
+            };
+            self.searched.iter().any(|searched| of(&searched))
+        };
+        mappings.iter().filter(is_one).map(|mapping| mapping.name).find(|name| !name.is_empty())
     }
 
     fn catch_in(&mut self, object: &Object, mapping: &Mapping) -> u32 {

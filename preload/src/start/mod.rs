@@ -8,7 +8,7 @@ mod standalone;
 use crate::process::{self, Process};
 use crate::signals::{Action, SYNCHRONOUS, bit, kernel_side};
 use crate::thread::{self, RawFutex, Thread};
-use crate::{arena, clock, files, kernel, order, sites, stop, time_stamps, watch};
+use crate::{arena, clock, files, kernel, order, processor, sites, stop, time_stamps, watch};
 use alloc::vec::Vec;
 use core::arch::global_asm;
 use core::ffi::{c_char, c_int, c_void};
@@ -296,6 +296,8 @@ fn arm(thread: &mut Thread, stack: &InitialStack, mappings: &[maps::Mapping]) {
             sites::exclusively(|sites| sites.make_binding_repeatable(code.begin..code.end));
         }
     });
+    // Last of what looks at the processor's state: what ld.so saves is all of it.
+    processor::begin_image(stack, mappings);
     crate::debugger::begin_process(thread);
     stop::look(thread);
     if kmod_shim::dispatch::arm().is_err() {

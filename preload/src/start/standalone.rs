@@ -70,9 +70,10 @@ fn record() -> io::Result<()> {
         policy: Policy::default(),
         check: check_level::CHEAP,
         chaos: chaos()?,
+        processor: None,
         hand_overs: None,
     };
-    let started = start(Role::Record(recording), Audience::StandardError)?;
+    let started = start(Role::Record(Box::new(recording)), Audience::StandardError)?;
     let descriptors = started.program.as_ref().ok_or_else(|| io::Error::other("the companion has gone"))?;
     Err(exec_program(&Launch {
         executable,

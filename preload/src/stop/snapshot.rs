@@ -271,11 +271,11 @@ impl Extended {
     fn hash(&mut self, machine: &MachineContext) -> Option<u64> {
         let area = machine.extended_state as *const u8;
         // SAFETY: the area is the kernel's, in the frame that it built for us.
-        let size = unsafe { extended_state::size_of_area(area) };
+        let size = unsafe { extended_state::narrowed_size_of_area(area) };
         let copy = self.0.get_mut(..size)?;
-        // SAFETY: both are `size` bytes, and the copy is a complete area.
+        // SAFETY: the copy has `size` bytes, and the copy is a complete area.
         unsafe {
-            core::ptr::copy_nonoverlapping(area, copy.as_mut_ptr(), size);
+            extended_state::copy(area, copy.as_mut_ptr());
             extended_state::canonicalise(copy.as_mut_ptr());
         }
         Some(xxh3_64(copy))

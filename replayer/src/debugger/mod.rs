@@ -109,7 +109,7 @@ fn facts(
         "order": manifest.order().name(),
         "stops": stops,
         "debugger": session::CONTROL_ADDRESS + offset_of!(Control, debugger),
-        "fields": offsets!(Debugger: compares wants_state state_length state is_silent answer at_stream at_event resume released
+        "fields": offsets!(Debugger: goal number compares wants_state state_length state is_silent answer at_stream at_event resume released
             answered error hits exhausted last change passage dying frame_offset),
         "frame": offsets!(Frame: rip rsp rbp rbx r12 r13 r14 r15 rdi rsi rdx),
         "slots": slots,

@@ -3,8 +3,8 @@
 use super::chaos;
 use super::hand_overs::HandOvers;
 use super::program::{Outputs, Running, library};
-use super::sleepers;
 use super::unseen::Watch;
+use super::{resolvers, sleepers};
 use crate::arguments::{Check, CopyFiles, OrderName, Program, Record, RecordingOptions};
 use crate::status::Ending;
 use anyhow::{Context, Result, bail};
@@ -13,18 +13,20 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use tracer_core::companion::launch::{self, Launch, own_environment, padded_library_path};
-use tracer_core::companion::writer::{Place, Recording};
+use tracer_core::companion::writer::{Place, Processor, Recording};
 use tracer_core::companion::{Audience, Opening, Outcome, Role, Started, Summary, objects};
+use tracer_core::processor::Hidden;
 use tracer_core::session::schedule::{HandOver, LIST, outcome};
 use tracer_core::session::{Control, Mode, check_level};
 use tracer_core::trace::directory;
 use tracer_core::trace::files::Policy;
-use tracer_core::trace::manifest::Recorder;
+use tracer_core::trace::manifest::{Manifest, Recorder};
 
 impl Check {
     /// As the session has it.
@@ -146,6 +148,14 @@ pub fn record(options: &Record) -> Result<Recorded> {
     if let Some((listed, outcomes)) = listed.zip(run.hand_overs.as_ref()).filter(|_| !options.quiet) {
         tell_what_was_made(&listed.list, outcomes);
     }
+    if options.options.cpu.is_some()
+        && (!options.quiet || options.options.cpu_strict)
+        && let Ok(manifest) = Manifest::load(&run.directory)
+        && resolvers::tell(&manifest)
+        && options.options.cpu_strict
+    {
+        bail!("the trace in {} is not what --cpu-strict asks for", run.directory.display());
+    }
     match &run.summary {
         Ok(summary) => tell(summary, run.ending, options),
         // The program has run all the same, and its status is what counts.
@@ -191,18 +201,27 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         policy: request.options.copy_files.policy(),
         check: request.options.check.level(),
         chaos: request.chaos,
+        processor: request.options.cpu.as_ref().map(|cpu| Processor {
+            text: cpu.text.clone(),
+            hidden: cpu.hidden,
+            strictly: request.options.cpu_strict,
+        }),
         hand_overs: request.hand_overs.map(<[HandOver]>::to_vec),
     };
     let library = padded_library_path(&library)?;
-    let opening = Opening::new(Role::Record(recording), Audience::Launcher)?;
+    let opening = Opening::new(Role::Record(Box::new(recording)), Audience::Launcher)?;
+    let mut environment = match request.environment {
+        Some(environment) => own_environment(environment.iter().cloned()),
+        None => own_environment(variables()),
+    };
+    if let Some(cpu) = &request.options.cpu {
+        tell_libc(cpu.hidden, &mut environment);
+    }
     let launch = Launch {
         executable: command.executable,
         content: None,
         arguments: command.arguments,
-        environment: match request.environment {
-            Some(environment) => own_environment(environment.iter().cloned()),
-            None => own_environment(variables()),
-        },
+        environment,
         stack_limit: None,
         mode: Mode::Record,
         library,
@@ -279,6 +298,21 @@ fn variables() -> impl Iterator<Item = OsString> {
         variable.push(value);
         variable
     })
+}
+
+/// Adds what libc and ld.so must do without, which look at the processor before our library is there; for what the program
+/// executes, that does the same.
+fn tell_libc(hidden: Hidden, environment: &mut Vec<OsString>) {
+    const NAME: &[u8] = b"GLIBC_TUNABLES=";
+    let present = environment.iter().position(|variable| variable.as_bytes().starts_with(NAME));
+    let value = present.map_or(&[][..], |place| &environment[place].as_bytes()[NAME.len()..]);
+    let value = hidden.tunables(value);
+    let variable = OsString::from_vec([NAME, &value].concat());
+    match present {
+        Some(place) => environment[place] = variable,
+        None if value.is_empty() => {}
+        None => environment.push(variable),
+    }
 }
 
 /// Removes the trace of a program that did not start.

@@ -3,10 +3,10 @@
 use super::foreground;
 use super::meter::Meter;
 use super::own_root::OwnRoot;
-use super::program::{Running, library};
+use super::program::{Outputs, Running, library};
 use crate::arguments::{OnDivergence, Replay, ReplayExec};
 use crate::manage::{ending, locate};
-use crate::status::Ending;
+use crate::status::{Ending, signal_name};
 use crate::{debugger, divergence};
 use anyhow::{Context, Result, bail, ensure};
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use tracer_core::companion::launch::{
 use tracer_core::companion::objects::build_id;
 use tracer_core::companion::writer::host::processor_flags;
 use tracer_core::companion::{Audience, Opening, Outcome, ReplayEnd, Role, Started};
-use tracer_core::session::Mode;
+use tracer_core::session::{Mode, check_level};
 use tracer_core::trace::directory::{is_being_recorded, wait_until_recorded};
 use tracer_core::trace::files::{ReferencedFile, Resolved};
 use tracer_core::trace::manifest::Manifest;
@@ -88,6 +88,30 @@ fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
     let program = program?;
     let meter = if options.quiet { None } else { Meter::new(directory, &started) };
     finish(started, &program, || meter.map(Meter::run))
+}
+
+/// Replays the trace in `directory` with these outputs; gives why that was not what was recorded, if so.
+///
+/// Errors: it cannot be replayed here.
+pub fn replay_into(directory: &Path, outputs: &Outputs) -> Result<Option<String>> {
+    let recorded = ending(&Manifest::load(directory)?);
+    let prepared = prepare(directory, check_level::CHEAP, false, Audience::Launcher)?;
+    let Prepared { opening, launch, working_directory, content: _content, root: _root } = prepared;
+    let (started, program) = Running::start(opening, &launch, Some(&working_directory), Some(outputs))?;
+    let (ended, end) = finish(started, &program?, || ())?;
+    if let Some(signal) = foreground::asked_to_end() {
+        // Passed on to the program, which may have ended of it as if that were its end.
+        return Ok(Some(format!("{} ended the replay", signal_name(signal))));
+    }
+    Ok(match end {
+        ReplayEnd::Finished => recorded
+            .filter(|recorded| *recorded != ended)
+            .map(|recorded| format!("the recorded program ended with {recorded}, the replay with {ended}")),
+        // Whoever looks into the trace is told of that anyway.
+        ReplayEnd::EndsEarly(_) => None,
+        ReplayEnd::Diverged(report) => Some(report.trim_end().to_owned()),
+        ReplayEnd::Failed(reason) => Some(format!("the replay had to stop: {reason}")),
+    })
 }
 
 /// Waits for a replay's program and companion, while what `begin` gives lives.
@@ -170,8 +194,11 @@ fn needs_own_root(manifest: &Manifest) -> Result<bool> {
         library.display()
     );
     let present = processor_flags();
+    let hidden = manifest.hidden()?;
+    // What the programs were not told of they do not need.
+    let needed: Vec<&String> = packed.processor_flags.iter().filter(|flag| !hidden.hides(flag)).collect();
     let missing: Vec<&str> =
-        packed.processor_flags.iter().filter(|flag| !present.contains(flag)).map(String::as_str).collect();
+        needed.iter().filter(|flag| !present.contains(flag)).map(|flag| flag.as_str()).collect();
     ensure!(
         missing.is_empty(),
         "this trace was recorded on a processor ({}) with features that this one lacks: {}",
@@ -179,7 +206,7 @@ fn needs_own_root(manifest: &Manifest) -> Result<bool> {
         missing.join(" ")
     );
     let is_elsewhere = !changed.is_empty() || !packed.files.iter().all(ReferencedFile::is_in_place);
-    let more = present.iter().filter(|flag| !packed.processor_flags.contains(flag)).count();
+    let more = present.iter().filter(|flag| !hidden.hides(flag) && !needed.contains(flag)).count();
     if is_elsewhere && more > 0 {
         eprintln!(
             "imitate: this processor has {more} features that the recorded one had not; if the replay diverges, it is \

@@ -62,12 +62,19 @@ fn own(subcommand: &str) -> Result<Command> {
 }
 
 fn record(options: &Verify, trace: &Path) -> Result<Output> {
-    let RecordingOptions { check, copy_files, compression, order, chaos } = options.options;
+    let RecordingOptions { check, copy_files, compression, order, chaos, ref cpu, cpu_strict } =
+        options.options;
     let mut command = own("record")?;
     command.arg("--output").arg(trace);
     command.arg("--check").arg(word(check)).arg("--copy-files").arg(word(copy_files));
     command.arg("--order").arg(word(order));
     command.arg("--compression").arg(compression.to_string());
+    if let Some(cpu) = cpu {
+        command.arg(format!("--cpu={}", cpu.text));
+    }
+    if cpu_strict {
+        command.arg("--cpu-strict");
+    }
     let seed = chaos::seed(chaos);
     chaos::tell(seed);
     if let Some(seed) = seed {

@@ -158,6 +158,100 @@ fn a_variable_is_the_same_one_where_the_program_is_gone_back_to() {
     assert!(answers[5].contains("fill (place=") && answers[5].contains("count = 82\n"), "{}", answers[5]);
 }
 
+/// A local variable is written in another function, where its name means nothing.
+const LOCAL: &str = r#"
+#include <unistd.h>
+
+static void add(long *place, long value)
+{
+    *place += value;
+}
+
+static long collect(int rounds)
+{
+    long sum = 0;
+    for (int round = 0; round < rounds; round++) {
+        add(&sum, 2 * round);
+        if (round % 3 == 0)
+            getpid();
+    }
+    return sum;
+}
+
+int main(void)
+{
+    long sum = collect(10);
+    return sum != 90;
+}
+"#;
+
+/// Records it, and tells gdb these commands at the end of `collect`.
+fn at_the_end_of_collect(commands: &[&str]) -> Vec<String> {
+    let place = Place::new();
+    let program = compile(&place, "local", LOCAL, &["-O0"]);
+    assert_eq!(place.record(&[&program]).status.code(), Some(0));
+    let commands = [&["delete", "break 18", "continue", "delete"], commands].concat();
+    session(&place.trace(), &["--gdb"], commands.into_iter()).split_off(4)
+}
+
+#[test]
+fn a_local_variable_is_gone_back_on_where_its_name_means_nothing() {
+    for watch in ["watch -l sum", "watch -location sum", "watch sum"] {
+        let answers = at_the_end_of_collect(&[watch, "rc", "rc", "print sum", "rc", "up", "print sum", "rc"]);
+        for (index, value, sum) in [(1, 18, 90), (2, 16, 72), (4, 14, 56), (7, 12, 42)] {
+            let answer = &answers[index];
+            assert!(answer.contains(&format!("value={value}) at local.c:7")), "{watch}: {answer}");
+            assert!(answer.contains(&format!("-location sum = {sum}\n")), "{watch}: {answer}");
+        }
+        assert!(answers[3].contains("No symbol") && answers[6].contains("= 56\n"), "{watch}: {answers:?}");
+    }
+}
+
+#[test]
+fn conditions_hold_on_the_way_back() {
+    // Of several breakpoints each has its own; one without a condition stops at its last hit.
+    let commands = [
+        "break add if value == 8",
+        "break 15 if round == 3",
+        "rc",
+        "print value",
+        "rc",
+        "print round",
+        "rc",
+        "when",
+    ];
+    let answers = at_the_end_of_collect(&commands);
+    assert!(answers[2].contains("add (place=") && answers[3].contains("= 8\n"), "{answers:?}");
+    assert!(answers[4].contains("collect (rounds=10)") && answers[5].contains("= 3\n"), "{answers:?}");
+    assert!(answers[6].contains("Conditions are false at all hits before."), "{answers:?}");
+    // It stays, and goes on from there.
+    assert!(answers[6].contains("collect (rounds=10) at local.c:15"), "{answers:?}");
+    let commands =
+        ["break add if value == 8", "break collect", "rc", "rc", "print rounds", "continue", "print value"];
+    let answers = at_the_end_of_collect(&commands);
+    assert!(answers[3].contains("collect (rounds=10)") && answers[4].contains("= 10\n"), "{answers:?}");
+    assert!(answers[5].contains("add (place=") && answers[6].contains("= 8\n"), "{answers:?}");
+}
+
+#[test]
+fn the_condition_of_a_watchpoint_is_of_the_frame_that_it_was_made_in() {
+    for watch in ["watch -l sum if sum == 20", "watch sum if rounds == 10 && sum == 20"] {
+        let answers = at_the_end_of_collect(&[watch, "rc", "continue"]);
+        assert!(answers[1].contains("value=8) at local.c:7"), "{watch}: {answers:?}");
+        assert!(answers[1].contains("-location sum = 20\n"), "{watch}: {answers:?}");
+    }
+}
+
+#[test]
+fn a_condition_that_was_never_true_leaves_the_program_where_it_is() {
+    let answers = at_the_end_of_collect(&["break add if value == 5", "rc", "print sum", "backtrace"]);
+    assert!(answers[1].contains("Conditions are false at all hits before."), "{answers:?}");
+    assert!(
+        answers[2].contains("= 90\n") && answers[3].contains("#0  collect (rounds=10) at local.c:18"),
+        "{answers:?}"
+    );
+}
+
 /// Threads are stopped in the midst of a line, early enough that the way there can be counted.
 const STOPPED: &str = r#"
 #include <pthread.h>

@@ -15,6 +15,7 @@ mod gallery;
 mod guide;
 mod hunting;
 mod packing;
+mod processor;
 mod rebuilding;
 mod threads;
 mod verification;

@@ -39,7 +39,7 @@ use session::{ProgramDescriptors, Session, Settings};
 /// What a companion is to do.
 pub enum Role {
     /// Write a trace.
-    Record(writer::Recording),
+    Record(Box<writer::Recording>),
     /// Feed a trace to the program.
     Replay(feeder::Replaying),
 }
@@ -85,6 +85,7 @@ impl Opening {
                 check: recording.check,
                 order: recording.order,
                 chaos: recording.chaos.map_or(0, NonZeroU64::get),
+                hidden: recording.hidden(),
                 watched: false,
                 hand_overs: recording.hand_overs.as_deref(),
             },
@@ -93,13 +94,14 @@ impl Opening {
                 check: replaying.check,
                 order: Order::default(),
                 chaos: 0,
+                hidden: Default::default(),
                 watched: replaying.watched,
                 hand_overs: None,
             },
         };
         let session = Session::create(&settings)?;
         let role = match role {
-            Role::Record(recording) => Role::Record(recording.absolute()?),
+            Role::Record(recording) => Role::Record(Box::new(recording.absolute()?)),
             Role::Replay(replaying) => Role::Replay(replaying.absolute()?),
         };
         Ok(Opening { role, audience, session })

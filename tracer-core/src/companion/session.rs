@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use super::limits::{Limit, Resource};
 use super::memory::ControlMapping;
+use crate::processor::Hidden;
 use crate::session::schedule::{self, HandOver};
 use crate::session::{MAGIC, Mode, Order, SESSION_SIZE, slot_state, watch};
 
@@ -55,6 +56,8 @@ pub struct Settings<'a> {
     pub order: Order,
     /// The seed of chaos, or 0.
     pub chaos: u64,
+    /// What programs are not told of their processor, and whether those that could see it do not begin.
+    pub hidden: (Hidden, bool),
     /// There is room for what a replay tells beside ([`watch`]).
     pub watched: bool,
     /// The hand-overs that a recording makes ([`schedule`]), at most [`schedule::LONGEST`].
@@ -62,12 +65,13 @@ pub struct Settings<'a> {
 }
 
 impl Session {
-    /// Creates a session in which slot 0 is reserved for stream 0. In replay the feeder says which order it is.
+    /// Creates a session in which slot 0 is reserved for stream 0. In replay the feeder says which order it is, and what is hidden.
     ///
     /// Errors: the kernel lacks memfd, or a limit on open files or on file size (which counts for shared
     /// memory too) is too low.
     pub fn create(settings: &Settings) -> io::Result<Session> {
-        let Settings { mode, check, order, chaos, watched, hand_overs } = *settings;
+        let Settings { mode, check, order, chaos, hidden: (hidden, strictly), watched, hand_overs } =
+            *settings;
         let size = match hand_overs {
             _ if watched => watch::WATCHED_SIZE,
             Some(_) => schedule::SCHEDULED_SIZE,
@@ -81,6 +85,8 @@ impl Session {
         control.check.store(check, Ordering::Relaxed);
         control.order.store(order as u32, Ordering::Relaxed);
         control.chaos.store(chaos, Ordering::Relaxed);
+        control.hidden.set(hidden);
+        control.hides_strictly.store(strictly.into(), Ordering::Relaxed);
         control.watch.on.store(watched.into(), Ordering::Relaxed);
         if let Some(list) = hand_overs {
             let list = &list[..list.len().min(schedule::LONGEST)];

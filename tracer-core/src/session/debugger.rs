@@ -24,6 +24,9 @@ pub mod goal {
     pub const STATE: u64 = 2;
     /// At the hit [`super::Debugger::number`] of the watched places.
     pub const HIT: u64 = 3;
+    /// At that hit, but which it is the debugger finds out meanwhile, in another replay: the program waits at a hit until
+    /// [`super::Debugger::number`] is higher, or this is [`HIT`].
+    pub const FOLLOW: u64 = 4;
 }
 
 /// What has come of it, in [`Debugger::answer`].

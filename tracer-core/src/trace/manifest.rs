@@ -17,6 +17,7 @@ use super::directory::open_regular;
 use super::error::{Context, Error, Result};
 use super::files::{Kept, ReferencedFile};
 use super::packed::Packed;
+use crate::processor::Hidden;
 use crate::session::Order;
 
 /// The manifest format that this build writes and reads.
@@ -27,6 +28,9 @@ pub const FILE_NAME: &str = "manifest.json";
 
 /// The option whose value is the seed of a recording with chaos.
 const CHAOS: &str = "chaos";
+
+/// The option whose value describes the processor that programs were told of.
+const PROCESSOR: &str = "cpu";
 
 /// The option whose value says how many hand-overs of a list a recording has made, and how many others.
 const HAND_OVERS: &str = "hand-overs";
@@ -279,6 +283,30 @@ impl Manifest {
     /// Notes them for [`Manifest::hand_overs`].
     pub fn set_hand_overs(&mut self, made: u32, others: u32) {
         self.options.insert(HAND_OVERS.into(), format!("{made}+{others}"));
+    }
+
+    /// What its programs were not told of their processor.
+    ///
+    /// Errors: it is a description that this build does not understand.
+    pub fn hidden(&self) -> Result<Hidden> {
+        let Some(text) = self.options.get(PROCESSOR) else { return Ok(Hidden::default()) };
+        let refuse = |unknown| {
+            Error::refused(
+                Path::new(FILE_NAME),
+                format!("it was recorded for a processor that is not known: {unknown}"),
+            )
+        };
+        text.parse().map_err(refuse)
+    }
+
+    /// Notes the description of a processor for [`Manifest::hidden`].
+    pub fn set_processor(&mut self, text: &str) {
+        self.options.insert(PROCESSOR.into(), text.into());
+    }
+
+    /// What [`Manifest::set_processor`] has noted.
+    pub fn processor(&self) -> Option<&str> {
+        self.options.get(PROCESSOR).map(String::as_str)
     }
 
     /// Reads the manifest of the trace in `directory`. Errors: it cannot be read, is no manifest, or is of

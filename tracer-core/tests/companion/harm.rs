@@ -182,7 +182,7 @@ fn a_program_that_is_started_first_begins_when_its_trace_is_open_or_never() {
         let (taken, free) = (scratch("taken"), scratch("free"));
         std::fs::write(taken.join("something"), "").unwrap();
         for (path, opens) in [(taken.to_path_buf(), false), (free.join("trace"), true)] {
-            let opening = Opening::new(Role::Record(recording(&path)), Audience::Launcher).unwrap();
+            let opening = Opening::new(Role::Record(Box::new(recording(&path))), Audience::Launcher).unwrap();
             let program = opening.program();
             let control = ControlMapping::new(program.memory.as_fd()).unwrap();
             let child = fork(|| {

@@ -56,13 +56,14 @@ pub fn recording(path: &Path) -> Recording {
         policy: Default::default(),
         check: check_level::CHEAP,
         chaos: None,
+        processor: None,
         hand_overs: None,
     }
 }
 
 /// Starts a writer for a trace at `path`.
 pub fn record_with(path: &Path, audience: Audience) -> std::io::Result<Started> {
-    start(Role::Record(recording(path)), audience)
+    start(Role::Record(Box::new(recording(path))), audience)
 }
 
 /// Runs `program` as the first process of a recording at `path`; gives back the outcome, and what is passed
@@ -211,7 +212,7 @@ fn the_seed_of_chaos_reaches_the_program_and_the_manifest() {
         for seed in [None, NonZeroU64::new(5), Some(NonZeroU64::MAX)] {
             let directory = scratch("chaos");
             let path = directory.join("trace");
-            let role = Role::Record(Recording { chaos: seed, ..recording(&path) });
+            let role = Role::Record(Box::new(Recording { chaos: seed, ..recording(&path) }));
             let mut started = start(role, Audience::Launcher).unwrap();
             let control = ControlMapping::new(started.program.as_ref().unwrap().memory.as_fd()).unwrap();
             assert_eq!(control.chaos.load(Ordering::Relaxed), seed.map_or(0, NonZeroU64::get));

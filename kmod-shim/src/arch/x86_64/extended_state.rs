@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid_count, _xgetbv};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 const SOFTWARE_BYTES: usize = 464;
 const MAGIC1: u32 = 0x4650_5853;
@@ -62,6 +62,39 @@ pub fn adopt(description: &Description) {
     }
 }
 
+/// The components that programs do not know of, although the kernel has enabled them.
+static UNKNOWN: AtomicU64 = AtomicU64::new(0);
+/// Programs may not know of all; here, or where the processor has more.
+static IS_NARROWED: AtomicBool = AtomicBool::new(false);
+
+/// Leaf of `cpuid` that tells of the area.
+pub const LEAF: u32 = 0xd;
+
+/// From now on areas have the components in `known` only, as on a processor that has no others.
+pub fn narrow(known: u64) {
+    let features = FEATURES.load(Ordering::Relaxed);
+    UNKNOWN.fetch_or(features & !known, Ordering::Relaxed);
+    IS_NARROWED.store(true, Ordering::Relaxed);
+    FEATURES.store(features & known, Ordering::Relaxed);
+    let ends = (FIRST_EXTENDED..COMPONENTS.len()).filter_map(component);
+    let size = ends.fold(HEADER_END, |end, Component { offset, size }| end.max(offset + size));
+    SIZE.store(size as u64, Ordering::Relaxed);
+}
+
+/// Makes an answer of `cpuid` to [`LEAF`] tell of areas that were narrowed, or, if there is no `xsave` for programs, of none.
+pub fn describe_narrowed(sub_leaf: u32, is_hidden: bool, answer: &mut [u32; 4]) {
+    let features = features();
+    let size = SIZE.load(Ordering::Relaxed) as u32;
+    match sub_leaf {
+        _ if is_hidden => *answer = [0; 4],
+        0 => *answer = [features as u32, size, size, (features >> 32) as u32],
+        // What the kernel saves beside is not the program's to see.
+        1 => *answer = [answer[0], compacted_size(features) as u32, 0, 0],
+        2..64 if features >> sub_leaf & 1 == 1 => {}
+        _ => *answer = [0; 4],
+    }
+}
+
 /// The components that the kernel has enabled.
 pub fn features() -> u64 {
     FEATURES.load(Ordering::Relaxed)
@@ -77,6 +110,11 @@ pub struct Component {
 
 /// The component with that number, if it is beyond the legacy area and enabled.
 pub fn component(number: usize) -> Option<Component> {
+    place(number).filter(|_| features() >> number & 1 == 1)
+}
+
+/// Where the kernel puts a component, whether programs know of it or not.
+fn place(number: usize) -> Option<Component> {
     let [offset, size, _] = COMPONENTS[number].each_ref().map(|word| word.load(Ordering::Relaxed) as usize);
     (size != 0).then_some(Component { offset, size })
 }
@@ -110,12 +148,7 @@ pub unsafe fn save(area: *mut u8) {
         core::ptr::write_bytes(area, 0, size());
         asm!("xsave64 [{}]", in(reg) area, in("eax") features as u32, in("edx") (features >> 32) as u32,
              options(nostack, preserves_flags));
-        let software = area.add(SOFTWARE_BYTES);
-        software.cast::<u32>().write_unaligned(MAGIC1);
-        software.add(4).cast::<u32>().write_unaligned(length as u32 + 4);
-        software.add(8).cast::<u64>().write_unaligned(features);
-        software.add(16).cast::<u32>().write_unaligned(length as u32);
-        area.add(length).cast::<u32>().write_unaligned(MAGIC2);
+        write_size(area, length, features);
     }
 }
 
@@ -134,10 +167,113 @@ pub unsafe fn size_of_area(area: *const u8) -> usize {
     }
 }
 
-/// Where the header ends.
+/// Where the header is.
+const HEADER: usize = 512;
+/// Where it ends.
 const HEADER_END: usize = 576;
 /// The first component that is not in the legacy area.
 const FIRST_EXTENDED: usize = 2;
+
+/// Bytes that an area found in a frame has when [`copy`] has taken those components out that programs do not know of.
+///
+/// # Safety
+/// As for [`size_of_area`].
+pub unsafe fn narrowed_size_of_area(area: *const u8) -> usize {
+    // SAFETY: as the contract says.
+    let found = unsafe { size_of_area(area) };
+    if IS_NARROWED.load(Ordering::Relaxed) { found.min(size()) } else { found }
+}
+
+/// The highest address at which an area can begin. Whatever an area says of its size, the kernel takes it for a bad one, when a
+/// handler returns, if the largest that this processor has would not end below the end of user space (`access_ok` in
+/// `fpu__restore_sig`): of areas that were narrowed that matters on the stack of a program with a small environment.
+pub fn highest_place() -> u64 {
+    const END: u64 = 0x7fff_ffff_f000;
+    /// More than any processor needs, so that areas are at the same addresses on all.
+    const LARGEST: u64 = 4096;
+    if IS_NARROWED.load(Ordering::Relaxed) { END - LARGEST } else { u64::MAX }
+}
+
+/// Copies an area to another of [`narrowed_size_of_area`] bytes, as which it is complete. Whether that lost something of
+/// vector registers.
+///
+/// # Safety
+/// `from` is a complete area, and there is room at `to`.
+pub unsafe fn copy(from: *const u8, to: *mut u8) -> bool {
+    // SAFETY: the copy is no larger than what is there; if it is smaller, it has a header and at least the closing magic
+    // number behind, and components have the same places in both.
+    unsafe {
+        let length = narrowed_size_of_area(from);
+        core::ptr::copy_nonoverlapping(from, to, length);
+        let is_narrowed = length < size_of_area(from);
+        if is_narrowed {
+            let features = features();
+            let present = to.add(HEADER).cast::<u64>();
+            present.write_unaligned(present.read_unaligned() & features);
+            write_size(to, length - 4, features);
+        }
+        is_narrowed && unknown_are_used_in(from)
+    }
+}
+
+/// Writes how large an area is, and which components it has, as the kernel does.
+///
+/// # Safety
+/// There are `length` + 4 writable bytes at `area`.
+unsafe fn write_size(area: *mut u8, length: usize, features: u64) {
+    // SAFETY: in the legacy area, and behind the last component.
+    unsafe {
+        let software = area.add(SOFTWARE_BYTES);
+        software.cast::<u32>().write_unaligned(MAGIC1);
+        software.add(4).cast::<u32>().write_unaligned(length as u32 + 4);
+        software.add(8).cast::<u64>().write_unaligned(features);
+        software.add(16).cast::<u32>().write_unaligned(length as u32);
+        area.add(length).cast::<u32>().write_unaligned(MAGIC2);
+    }
+}
+
+/// The vector registers that programs do not know of: components with upper halves, masks, and registers 16 to 31.
+fn unknown_vectors() -> u64 {
+    const VECTORS: u64 = 0b1110_0100;
+    UNKNOWN.load(Ordering::Relaxed) & VECTORS
+}
+
+/// Whether there is something now in vector registers that programs do not know of.
+pub fn unknown_are_used() -> bool {
+    const LARGEST: usize = 4096;
+    #[repr(C, align(64))]
+    struct Area([u8; LARGEST]);
+    let unknown = unknown_vectors();
+    if unknown == 0 {
+        return false;
+    }
+    let mut area = Area([0; LARGEST]);
+    let place = area.0.as_mut_ptr();
+    // SAFETY: the area is aligned, and the last of these components ends before it does, on all processors that there are
+    // (2432 bytes at most); others are not written.
+    unsafe {
+        asm!("xsave64 [{}]", in(reg) place, in("eax") unknown as u32, in("edx") 0, options(nostack, preserves_flags));
+        unknown_are_used_in(place)
+    }
+}
+
+/// Whether an area from the kernel has something in vector registers that programs do not know of.
+///
+/// # Safety
+/// It is as large as the processor makes areas of these components.
+pub unsafe fn unknown_are_used_in(area: *const u8) -> bool {
+    let unknown = unknown_vectors();
+    // SAFETY: the caller's area has a header.
+    let present = unsafe { area.add(HEADER).cast::<u64>().read_unaligned() };
+    (FIRST_EXTENDED..COMPONENTS.len())
+        .filter(|number| present & unknown & 1 << number != 0)
+        .filter_map(place)
+        .any(|Component { offset, size }| {
+            // SAFETY: the component is within the area.
+            let bytes = unsafe { core::slice::from_raw_parts(area.add(offset), size) };
+            bytes.iter().any(|byte| *byte != 0)
+        })
+}
 
 /// Gives the state in a frame's area the one form that it has in every run.
 ///
@@ -156,7 +292,6 @@ pub unsafe fn canonicalise(area: *mut u8) {
     const X87_REGISTERS: core::ops::Range<usize> = 32..160;
     const VECTORS: core::ops::Range<usize> = 160..416;
     const UNUSED: core::ops::Range<usize> = 416..464;
-    const HEADER: usize = 512;
     const INITIAL_CONTROL: u16 = 0x37f;
     // SAFETY: (of all calls) the ranges are in the legacy area, the header, or a component that fits the area.
     let clear = |range: core::ops::Range<usize>| unsafe {
@@ -182,9 +317,9 @@ pub unsafe fn canonicalise(area: *mut u8) {
     }
     let mut canonical = X87 | SSE;
     let mut used = HEADER_END;
-    for (number, [offset, length, _]) in COMPONENTS.iter().enumerate().skip(FIRST_EXTENDED) {
-        let begin = offset.load(Ordering::Relaxed) as usize;
-        let end = begin + length.load(Ordering::Relaxed) as usize;
+    for number in FIRST_EXTENDED..COMPONENTS.len() {
+        let Some(Component { offset: begin, size: length }) = component(number) else { continue };
+        let end = begin + length;
         if begin < used || end + 4 > size {
             continue;
         }

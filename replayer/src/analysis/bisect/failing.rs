@@ -119,6 +119,8 @@ pub fn setting(failing: &Subject, passing: Option<&Subject>, options: &Bisect) -
             compression: 1,
             order: OrderName::Serial,
             chaos: None,
+            cpu: failing.recording.manifest.processor().map(str::parse).transpose()?,
+            cpu_strict: false,
         },
         seed: failing.seed,
         environment,

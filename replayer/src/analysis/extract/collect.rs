@@ -39,6 +39,8 @@ pub struct Collected {
     pub wanted: Vec<Wanted>,
     /// Why some are, once each.
     pub reasons: BTreeSet<String>,
+    /// Why a replay, which has some of them, was not what was recorded.
+    pub failure: Option<String>,
 }
 
 /// What to collect.
@@ -79,7 +81,7 @@ pub fn collect(recording: &Recording, family: &Family, request: &Request) -> Res
     for (key, image) in &mut images {
         image.rename(request.target.join(file_name(*key, objects.get(key.0))))?;
     }
-    Ok(Collected { objects, images, wanted, reasons })
+    Ok(Collected { objects, images, wanted, reasons, failure: None })
 }
 
 struct Collector<'a> {

@@ -38,6 +38,7 @@ pub fn extract(options: &Extract) -> Result<()> {
     let selects = |number: usize| chosen.as_ref().is_none_or(|chosen| chosen.contains(&number));
     let request =
         |target| Request { trace: &trace, target, until: options.until, selects: &selects, directions };
+    let mut failure = None;
     if let Some(target) = &options.output {
         make_directory(target)?;
         let collected = gather(&recording, &family, &request(target), options.replay)?;
@@ -46,6 +47,7 @@ pub fn extract(options: &Extract) -> Result<()> {
         let text = serde_json::to_vec_pretty(&index).context("cannot write JSON")?;
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         report(&index, &collected, options.replay);
+        failure = collected.failure;
     } else if options.stdout {
         let place = TempDir::new().context("cannot make a temporary directory")?;
         let collected = gather(&recording, &family, &request(place.path()), options.replay)?;
@@ -59,11 +61,17 @@ pub fn extract(options: &Extract) -> Result<()> {
         let mut file = std::fs::File::open(image.path()).context("cannot open what was extracted")?;
         std::io::copy(&mut file, &mut std::io::stdout().lock()).context("cannot write to stdout")?;
         report(&index(&collected), &collected, options.replay);
+        failure = collected.failure;
     } else {
         list(&recording, &family, &selects, options.json)?;
     }
     recording.warn_if_it_ends_early();
-    Ok(())
+    match failure {
+        None => Ok(()),
+        Some(failure) => {
+            bail!("what was extracted lacks what only a replay has, because that failed:\n{failure}")
+        }
+    }
 }
 
 /// The objects whose number one of the words is, or that have one in a name that they had at any time; `None`, for all, if
@@ -111,6 +119,7 @@ fn gather(recording: &Recording, family: &Family, request: &Request, by_replay: 
         }
     }
     collected.reasons.extend(replayed.complaint.map(|said| format!("the replay said: {said}")));
+    collected.failure = replayed.failure;
     Ok(collected)
 }
 

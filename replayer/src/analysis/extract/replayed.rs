@@ -6,13 +6,13 @@
 
 use super::super::recording::Recording;
 use super::collect::Wanted;
+use crate::run::{self, Outputs};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use tracer_core::event::{Header, InputSummary, ItemHeader, Kind, Tag, flags};
 use tracer_core::trace::chunk::{StreamReader, Writer};
@@ -39,7 +39,9 @@ pub struct Replayed {
     output: File,
     /// Where in it the piece with this length and hash is.
     places: HashMap<(u64, u64), u64>,
-    /// What the replay said, if it did not end as the recorded program did.
+    /// Why the replay was not what was recorded, so that not all that was written may be here.
+    pub failure: Option<String>,
+    /// What else was said in it.
     pub complaint: Option<String>,
 }
 
@@ -59,16 +61,18 @@ pub fn replay(recording: &Recording, directory: &Path, wanted: &[Wanted]) -> Res
     let path = place.path().join("output");
     let open = |path: &Path| OpenOptions::new().read(true).append(true).create_new(true).open(path);
     let output = open(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    let tool = std::env::current_exe().context("cannot find this program")?;
-    let mut command = Command::new(tool);
-    command.args(["replay", "--quiet"]).arg(&trace).stdin(Stdio::null());
-    command
-        .stdout(output.try_clone().context("cannot share the output's descriptor")?)
-        .stderr(Stdio::piped());
-    let ended = command.output().context("cannot start the replay")?;
-    let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+    let complaints = place.path().join("complaints");
+    let stderr = open(&complaints).with_context(|| format!("cannot create {}", complaints.display()))?;
+    let stdout = output.try_clone().context("cannot share the output's descriptor")?;
+    // What the trace itself has is of use even if it cannot be replayed here.
+    let failure = match run::replay_into(&trace, &Outputs { stdout, stderr }) {
+        Ok(failure) => failure,
+        Err(error) => Some(format!("{error:#}")),
+    };
+    let said = std::fs::read(&complaints).context("cannot read what was said in the replay")?;
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
     let places = separate(&output, wanted)?;
-    Ok(Replayed { output, places, complaint: (!said.is_empty()).then_some(said) })
+    Ok(Replayed { output, places, failure, complaint: (!said.is_empty()).then_some(said) })
 }
 
 /// Makes a copy of a trace in which no call but those in `wanted` writes to the recording's outputs.

@@ -1,4 +1,6 @@
 # Going back: by beginning anew, counting what was passed until the present moment, and beginning anew up to that.
+import os
+import re
 import gdb
 
 # How often a condition may be false before the search is given up: each takes a replay.
@@ -25,15 +27,74 @@ def pieces(address, size):
     return found
 
 
-def pointer_to(expression):
-    """Where a variable of the selected frame is. Its name may be nobody's, or another one's, where the program is gone back to."""
+def without_option(expression):
     text = expression.strip()
     for option in ("-location ", "-l "):
         text = text[len(option):] if text.startswith(option) else text
+    return text
+
+
+def pointer_to(expression):
+    """Where a variable of the selected frame is. Its name may be nobody's, or another one's, where the program is gone back to."""
+    text = without_option(expression)
     address = gdb.parse_and_eval(text).address
     if address is None:
         raise gdb.GdbError("%s is not in memory." % text)
     return address
+
+
+class Watched:
+    """A variable that is watched: what the user calls it, where it is, and in which function that was said."""
+
+    def __init__(self, name, pointer, function):
+        self.name, self.pointer, self.function = name, pointer, function
+
+
+def named(frame):
+    """The function that a frame is of. gdb's own value for it is another one each time."""
+    function = frame.function()
+    return function and (function.symtab.filename, function.line, function.name)
+
+
+# By the watchpoint's number.
+watched = {}
+
+
+def remember(known):
+    """A watchpoint has been made: the selected frame is the one in which its expression means something."""
+    if known.type in (gdb.BP_HARDWARE_WATCHPOINT, gdb.BP_WATCHPOINT) and known.number not in watched:
+        try:
+            function = named(gdb.selected_frame())
+            watched[known.number] = Watched(known.expression, pointer_to(known.expression), function)
+        except gdb.error:
+            # The user hears of it on the way back.
+            pass
+
+
+def is_local(expression):
+    """Whether it is of a frame, so that gdb deletes the watchpoint with that, or when the program begins anew."""
+    names = re.findall(r"[A-Za-z_]\w*", expression)
+    symbols = [gdb.lookup_symbol(name)[0] for name in names]
+    return any(symbol is not None and symbol.needs_frame for symbol in symbols)
+
+
+def keep_watchpoints():
+    """Makes the watchpoints of local variables some of their places, as `watch -location` does. gdb would delete them on the way
+    back, and until then has breakpoints for them in the program's code, which is part of the state that is gone back from."""
+    for known in users_breakpoints():
+        of = watched.get(known.number)
+        if of is None or of.name != without_option(of.name):
+            continue
+        try:
+            if not is_local(of.name):
+                continue
+            again = gdb.Breakpoint("*(%s *) %#x" % (of.pointer.type.target(), int(of.pointer)), gdb.BP_WATCHPOINT)
+            again.enabled, again.condition = known.enabled, known.condition
+        except gdb.error:
+            # Its type has no name, or the condition none of this frame's.
+            continue
+        watched[again.number] = Watched("-location " + of.name, of.pointer, of.function)
+        known.delete()
 
 
 def of_variable(pointer, kind):
@@ -44,11 +105,34 @@ def of_variable(pointer, kind):
 
 
 class Owner:
-    """What is known of a breakpoint or watchpoint. gdb deletes those of local variables when the program begins anew."""
+    """What is known of a breakpoint or watchpoint, which gdb may delete when the program begins anew."""
 
-    def __init__(self, known, pointer=None):
-        self.number, self.condition, self.expression = known.number, known.condition, known.expression
-        self.pointer = pointer
+    def __init__(self, known):
+        self.number, self.condition = known.number, known.condition
+        self.expression, self.pointer, self.function = None, None, None
+        if known.type in (gdb.BP_HARDWARE_WATCHPOINT, gdb.BP_WATCHPOINT):
+            remember(known)
+            if known.number not in watched:
+                raise gdb.GdbError("It is not known where %s is: watch it again where it has a meaning." % known.expression)
+            of = watched[known.number]
+            self.expression, self.pointer, self.function = of.name, of.pointer, of.function
+
+    def stops(self):
+        """Whether the program would stop here, at a hit."""
+        if self.condition is None:
+            return True
+        frame = gdb.newest_frame()
+        while frame is not None and self.function is not None and named(frame) != self.function:
+            frame = frame.older()
+        try:
+            (frame or gdb.newest_frame()).select()
+            return bool(gdb.parse_and_eval("(%s) != 0" % self.condition))
+        except gdb.error as error:
+            # As gdb does.
+            print("The condition of breakpoint %d cannot be evaluated: %s" % (self.number, error))
+            return True
+        finally:
+            gdb.newest_frame().select()
 
 
 def of_breakpoints():
@@ -58,7 +142,7 @@ def of_breakpoints():
         if not known.enabled:
             continue
         if known.type in (gdb.BP_HARDWARE_WATCHPOINT, gdb.BP_WATCHPOINT):
-            owner = Owner(known, pointer_to(known.expression))
+            owner = Owner(known)
             found = of_variable(owner.pointer, CHANGE)
         elif known.type in (gdb.BP_BREAKPOINT, gdb.BP_HARDWARE_BREAKPOINT):
             owner = Owner(known)
@@ -81,20 +165,27 @@ def checked(watches):
 
 class Search:
     """What hits there were of some places before the present moment. Those that are hit too often to be counted are an error, or,
-    if any of the places will do, left out."""
+    if any of the places will do, left out.
+
+    One replay, the leader, goes to the present moment and counts. Another one comes behind, and waits at each hit until there
+    is a later one: when the leader is there, so is the follower, at the last."""
 
     def __init__(self, watches, any_will_do=False):
         required_order()
         self.watches = checked(watches)
         self.here = mark()
         self.process = process_stream(self.here.stream)
-        replay = Replay(self.here.goal(), self.here, process=self.process, watches=self.watches)
+        # Each replay's threads stay on the processor that they are gathered on.
+        processors = sorted(os.sched_getaffinity(0))
+        self.processors = processors[::2], processors[1::2]
+        leader, self.follower, self.followed = self.leader(), None, 0
         try:
-            if replay.passed():
+            self.follow(leader)
+            if leader.wait().passed():
                 raise gdb.GdbError(
                     "The present moment was not found again. Has memory been changed, or a function been called?"
                 )
-            exhausted = replay.memory.get("exhausted")
+            exhausted = leader.memory.get("exhausted")
             if exhausted and not any_will_do:
                 raise gdb.GdbError(
                     "It was hit more than 50000 times before, which takes too long to look through. Seek to an "
@@ -104,23 +195,76 @@ class Search:
             self.watches = [watch for index, watch in enumerate(watches) if not exhausted >> index & 1]
             if exhausted:
                 # Hits have other numbers without them.
-                replay.end()
+                leader.end()
+                self.end()
                 if not self.watches:
                     raise gdb.GdbError("All that is near was executed more than 50000 times before.")
-                replay = Replay(self.here.goal(), self.here, process=self.process, watches=self.watches)
-            for hit in replay.hits():
+                leader = self.leader().wait()
+            for hit in leader.hits():
                 # The present moment may be a hit itself.
-                if not self.here.state or hit.registers != self.here.registers():
+                if not self.is_here(hit):
                     self.last = hit
                     break
+        except BaseException:
+            self.end()
+            raise
         finally:
-            replay.end()
+            leader.end()
+        if self.last is None or self.followed > self.last.number:
+            self.end()
+
+    def leader(self):
+        goal, here = self.here.goal(), self.here
+        return Replay(goal, here, process=self.process, watches=self.watches, processors=self.processors[0])
+
+    def is_here(self, hit):
+        return bool(self.here.state) and hit.registers == self.here.registers()
+
+    def is_a_hit(self):
+        """Whether the present moment is likely to be one."""
+        executed = any(watch.kind == EXECUTE and watch.address == register("rip") for watch in self.watches)
+        return executed or Search.arrived is not None and self.is_here(Search.arrived)
+
+    # The hit that was gone to last.
+    arrived = None
+
+    def follow(self, leader):
+        """Has a second replay follow the leader, until that stands."""
+        behind = 1 if self.is_a_hit() else 0
+        on = self.processors[1]
+        self.follower = Replay(FOLLOW, process=self.process, watches=self.watches, processors=on)
+        while not leader.stands(0.005):
+            known, followers = leader.memory_on_the_way(), self.follower.memory_on_the_way()
+            hits = known.get("hits") - behind if known else 0
+            if followers and hits > self.followed:
+                self.followed = hits
+                followers.put("number", hits)
+
+    def end(self):
+        """Does without the follower."""
+        if self.follower is not None:
+            self.follower.end()
+            self.follower = None
 
     def go_to(self, number):
-        Replay(HIT, number=number, process=self.process, watches=self.watches).take_over()
+        """To that hit; gives it."""
+        follower, self.follower = self.follower, None
+        if follower is not None and follower.memory and number >= self.followed:
+            follower.memory.put("number", number)
+            follower.memory.put("goal", HIT)
+            replay = follower.wait()
+        else:
+            if follower is not None:
+                follower.end()
+            replay = Replay(HIT, number=number, process=self.process, watches=self.watches).wait()
+        found = replay.hits()[0]
+        replay.take_over()
+        Search.arrived = found
+        return found
 
     def return_to_present(self):
-        Replay(self.here.goal(), self.here, process=self.process).take_over()
+        self.end()
+        Replay(self.here.goal(), self.here, process=self.process).wait().take_over()
 
 
 def show(line=None):
@@ -130,6 +274,7 @@ def show(line=None):
 
 
 def reverse_continue():
+    keep_watchpoints()
     watches, owners = of_breakpoints()
     if not watches:
         raise gdb.GdbError("There is no breakpoint or watchpoint to go back to: set one, or use `imitate seek`.")
@@ -137,20 +282,19 @@ def reverse_continue():
     if search.last is None:
         show("No breakpoint or watchpoint was hit before. The program stays where it is.")
         return
-    number, owner = search.last.number, owners[search.last.watch]
-    for _ in range(CONDITIONS):
-        search.go_to(number)
-        if owner.condition is None or gdb.parse_and_eval("(%s) != 0" % owner.condition):
+    first = max(search.last.number - CONDITIONS, 0) + 1
+    for number in range(search.last.number, first - 1, -1):
+        owner = owners[search.go_to(number).watch]
+        if owner.stops():
             show("\n%s %d, %s:" % (
                 "Watchpoint" if owner.pointer else "Breakpoint", owner.number, event_of(selected_thread())
             ))
             if owner.pointer:
                 print("%s = %s" % (owner.expression, owner.pointer.dereference()))
             return
-        if any(other is not owner for other in owners) or number == 1:
-            break
-        number -= 1
-    show("The condition of breakpoint %d is false at the hits before." % owner.number)
+    search.return_to_present()
+    hits = "at all hits" if first == 1 else "at the last %d hits" % CONDITIONS
+    show("Conditions are false %s before. The program stays where it is." % hits)
 
 
 def last_write(expression):
@@ -235,6 +379,7 @@ class Way:
             raise gdb.GdbError("There was no line before.")
         target = self.search.here.registers()
         if not target:
+            self.search.end()
             raise gdb.GdbError("The thread is in a system call: use reverse-finish, or imitate seek.")
         self.search.go_to(self.search.last.number)
         with only_ours():

@@ -13,7 +13,7 @@ def parse_place(words):
 
 def seek(words):
     place = parse_place(words)
-    Replay(EVENT, place).take_over()
+    Replay(EVENT, place).wait().take_over()
     show("%s:" % event_of(selected_thread()))
 
 

@@ -3,9 +3,11 @@
 # A replay is the same every time, so going back is beginning anew. The library in the program stops it
 # (preload/src/debugger) while nobody traces it, at full speed; gdb attaches then. What is asked for and what came of
 # it is in the session's memory: tracer-core/src/session/debugger.rs has the layout.
+import contextlib
 import errno
 import json
 import os
+import select
 import struct
 import subprocess
 import tempfile
@@ -14,7 +16,7 @@ import gdb
 FACTS = json.loads(os.environ["IMITATE_GDB_FACTS"])
 FIELDS = FACTS["fields"]
 # tracer_core::session::debugger::goal
-EVENT, STATE, HIT = 1, 2, 3
+EVENT, STATE, HIT, FOLLOW = 1, 2, 3, 4
 # tracer_core::session::debugger::answer
 REACHED, PASSED = 1, 2
 # tracer_core::session::debugger::watch
@@ -105,34 +107,53 @@ class Hit:
         self.registers = words[4:]
 
 
-class Replay:
-    """A replay that nobody traces. When this is made, it has come to where it was to stop."""
+@contextlib.contextmanager
+def only_on(processors):
+    """What is started meanwhile runs on these only, if any are given."""
+    all_of_them = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors or all_of_them)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_of_them)
 
-    def __init__(self, goal, position=None, number=0, process=0, watches=()):
+
+class Replay:
+    """A replay that nobody traces, on its way to where it is to stop."""
+
+    def __init__(self, goal, position=None, number=0, process=0, watches=(), processors=None):
         stream, event, state = (position.stream, position.event, position.state) if position else (0, 0, ())
         request = [goal, stream, event, number, process]
         for index in range(WATCHES):
             request += watches[index].words() if index < len(watches) else [0] * 5
         request += [len(state), *state]
-        bell, rings = os.pipe()
-        with tempfile.NamedTemporaryFile(prefix="imitate-request-") as file:
-            file.write(struct.pack("<%dQ" % len(request), *request))
-            file.flush()
-            command = [FACTS["tool"], "replay-exec", "--check", FACTS["check"], "--request", file.name]
-            command += ["--bell", str(rings), FACTS["directory"]]
-            # A session of its own: gdb passes on what the user interrupts.
+        self.memory = None
+        self.bell, rings = os.pipe()
+        self.request = tempfile.NamedTemporaryFile(prefix="imitate-request-")
+        self.request.write(struct.pack("<%dQ" % len(request), *request))
+        self.request.flush()
+        command = [FACTS["tool"], "replay-exec", "--check", FACTS["check"], "--request", self.request.name]
+        command += ["--bell", str(rings), FACTS["directory"]]
+        # A session of its own: gdb passes on what the user interrupts.
+        with only_on(processors):
             self.program = subprocess.Popen(command, pass_fds=[rings], start_new_session=True)
-            os.close(rings)
-            try:
-                reached = os.read(bell, 1)
-            except KeyboardInterrupt:
-                self.end()
-                raise
-            finally:
-                os.close(bell)
+        os.close(rings)
+
+    def stands(self, seconds):
+        """Whether it stands still, or has ended, within this time."""
+        return bool(select.select([self.bell], [], [], seconds)[0])
+
+    def wait(self):
+        """Waits until it has come to where it was to stop; gives itself."""
+        try:
+            reached = os.read(self.bell, 1)
+        except KeyboardInterrupt:
+            self.end()
+            raise
         if not reached:
             self.end()
             raise gdb.GdbError("The replay ended before it came there.")
+        self.leave_request()
         self.memory = Memory(self.program.pid)
         error = self.memory.get("error")
         if error:
@@ -143,6 +164,24 @@ class Replay:
                 "The processor's debug registers cannot be used (%s): see kernel.perf_event_paranoid, which "
                 "must be at most 2, and seccomp filters of containers." % os.strerror(error)
             )
+        return self
+
+    def leave_request(self):
+        if self.bell is not None:
+            os.close(self.bell)
+            self.bell = None
+            self.request.close()
+
+    def memory_on_the_way(self):
+        """The session's memory, as soon as the library is there."""
+        try:
+            memory = self.memory or Memory(self.program.pid)
+            memory.get("hits")
+            self.memory = memory
+        except (OSError, struct.error):
+            # It is the tool still, or has ended.
+            self.memory = None
+        return self.memory
 
     def hits(self):
         """The last hit and the one before."""
@@ -153,6 +192,7 @@ class Replay:
         return self.memory.get("answer") == PASSED
 
     def end(self):
+        self.leave_request()
         self.program.kill()
         self.program.wait()
 

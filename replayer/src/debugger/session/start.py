@@ -64,6 +64,7 @@ def prepare():
     quietly("set confirm off")
     quietly("set exec-file-mismatch off")
     gdb.events.stop.connect(take_out_change)
+    gdb.events.breakpoint_created.connect(remember)
     for command in ("stepi", "nexti"):
         quietly("define hook-%s\npython pass_moment()\nend" % command)
     # gdb leaves programs that it has attached to running when it ends.

@@ -1,9 +1,10 @@
 //! `extract`.
 
 use super::{ask, record_script, rows};
-use crate::{Place, imitate, text};
+use crate::{FAILED, Place, altered, imitate, text};
 use std::fs;
 use std::path::{Path, PathBuf};
+use tracer_core::trace::manifest::Manifest;
 
 const SCRIPT: &str = "
 import os, socket, subprocess, threading
@@ -121,4 +122,49 @@ os.pwrite(target, b'written', 30)
     let (target, said) = extract(&place, &["--replay", "--select", "/work/target"]);
     assert!(said.contains("20 B in 1 file are missing") && said.contains("copy_file_range"), "{said}");
     assert_eq!(content(&target, ".written.target"), [&[0; 30][..], b"written"].concat());
+}
+
+/// Extracts all from a trace whose replay fails; gives what was extracted, and what it said.
+fn extract_in_vain(place: &Place) -> (PathBuf, String) {
+    let target = place.path("extracted");
+    let mut command = imitate();
+    command.args(["extract", "--replay", "--output"]).arg(&target).arg(place.trace());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), FAILED);
+    (target, text(&output.stderr))
+}
+
+#[test]
+fn a_replay_that_fails_is_told_and_leaves_what_there_is() {
+    let script = "
+import os
+for name in 'early', 'later':
+    file = os.open(name, os.O_WRONLY | os.O_CREAT)
+    os.write(file, name.encode() * 100)
+";
+    let place = Place::new();
+    record_script(&place, script);
+    altered::replace_in_calls(&place.trace(), "later", "never");
+    let (target, said) = extract_in_vain(&place);
+    let expected =
+        "lacks what only a replay has, because that failed:\nimitate: the replay diverged from the recording";
+    assert!(said.contains(expected) && said.contains("in 1 file are missing"), "{said}");
+    assert_eq!(text(&content(&target, ".written.early")), "early".repeat(100));
+    let known = content(&target, ".written.never");
+    assert_eq!((known.len(), known[32..].iter().all(|byte| *byte == 0)), (500, true));
+    assert!(target.join("index.json").exists());
+}
+
+#[test]
+fn a_replay_that_cannot_begin_is_told_and_leaves_what_there_is() {
+    let place = Place::new();
+    record_script(&place, "open('file', 'w').write('known by its first bytes, ' * 10)");
+    let mut manifest = Manifest::load(&place.trace()).unwrap();
+    for object in &mut manifest.objects {
+        (object.build_id, object.size) = ("1234".into(), 1);
+    }
+    manifest.store(&place.trace()).unwrap();
+    let (target, said) = extract_in_vain(&place);
+    assert!(said.contains("because that failed:\nthis trace cannot be replayed here"), "{said}");
+    assert!(text(&content(&target, ".written.file")).starts_with("known by its first bytes"));
 }

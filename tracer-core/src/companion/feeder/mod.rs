@@ -66,6 +66,7 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
         Trace::open(&replaying.directory, replaying.own_root).map_err(io::Error::from).and_then(|trace| {
             control.order.store(trace.manifest.order() as u32, Ordering::Relaxed);
             control.chaos.store(trace.manifest.chaos().unwrap_or(0), Ordering::Relaxed);
+            control.hidden.set(trace.manifest.hidden()?);
             let peers = Peers { socket, link: link.try_clone()?, control: control.clone(), alarm: None };
             let shared = control.clone();
             let heard = peers::listen(peers, move |news| {

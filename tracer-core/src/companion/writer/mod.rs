@@ -24,6 +24,7 @@ use super::link::{FromCompanion, Link, Outcome, Summary};
 use super::memory::ControlMapping;
 use super::peers::{self, Heard, News, Peers};
 use super::wake::{self, Bell};
+use crate::processor::Hidden;
 use crate::session::schedule::HandOver;
 use crate::session::{Order, file_use};
 use crate::trace::byte_string::ByteString;
@@ -65,9 +66,31 @@ pub struct Recording {
     /// The seed of [`Control::chaos`](crate::session::Control::chaos), if there is to be chaos. It goes into the
     /// manifest too.
     pub chaos: Option<NonZeroU64>,
+    /// What programs are told of their processor, if not all of it. It goes into the manifest too.
+    pub processor: Option<Processor>,
     /// The hand-overs that are made, and no others ([`schedule`](crate::session::schedule)); those of a thread in a row, in the
     /// order in which it comes to them. There has to be a seed too, by which a replay knows that there are hooks.
     pub hand_overs: Option<Vec<HandOver>>,
+}
+
+/// What the programs of a recording are told of their processor.
+#[derive(Clone, Debug)]
+pub struct Processor {
+    /// As the user has described it, from which `hidden` comes.
+    pub text: String,
+    /// What they are not told of.
+    pub hidden: Hidden,
+    /// A program that could see it all the same does not begin.
+    pub strictly: bool,
+}
+
+impl Recording {
+    /// What programs are not told of their processor, and whether strictly so.
+    pub(super) fn hidden(&self) -> (Hidden, bool) {
+        self.processor
+            .as_ref()
+            .map_or_else(Default::default, |processor| (processor.hidden, processor.strictly))
+    }
 }
 
 /// Where a trace goes.
@@ -172,6 +195,9 @@ fn first_manifest(recording: &Recording) -> Manifest {
         recording.order.name(),
     );
     manifest.set_chaos(recording.chaos);
+    if let Some(processor) = &recording.processor {
+        manifest.set_processor(&processor.text);
+    }
     manifest
 }
 
