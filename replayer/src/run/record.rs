@@ -180,7 +180,6 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     };
     let recording = Recording {
         place,
-        executable: command.executable.clone(),
         command: request.program.command.clone(),
         directory: std::env::current_dir().context("cannot find the current directory")?,
         recorder: Recorder {

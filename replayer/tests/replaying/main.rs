@@ -7,6 +7,7 @@ mod altered;
 mod analysis;
 mod backwards;
 mod bisecting;
+mod command;
 mod debugger;
 mod divergence;
 mod document;
