@@ -15,6 +15,7 @@ mod endings;
 mod gallery;
 mod guide;
 mod hunting;
+mod messages;
 mod packing;
 mod rebuilding;
 mod threads;

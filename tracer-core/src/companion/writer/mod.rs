@@ -26,6 +26,7 @@ use super::peers::{self, Heard, News, Peers};
 use super::wake::{self, Bell};
 use crate::session::schedule::HandOver;
 use crate::session::{Order, file_use};
+use crate::tell;
 use crate::trace::byte_string::ByteString;
 use crate::trace::directory::{self, Reserve, TraceDirectory};
 use crate::trace::files::Policy;
@@ -177,7 +178,7 @@ fn first_manifest(recording: &Recording) -> Manifest {
 fn tell_user(summary: &Summary) {
     let early = summary.ends_early.iter().map(|reason| format!("the trace ends early: {reason}"));
     for message in early.chain(summary.warnings.iter().cloned()) {
-        eprintln!("imitate: {}: {message}", summary.directory.display());
+        tell!("{}: {message}", summary.directory.display());
     }
 }
 
@@ -381,12 +382,12 @@ impl Writer {
 }
 
 impl Recording {
-    /// With paths that hold wherever the companion's own current directory is.
     /// The program, as it was typed.
     fn program(&self) -> &Path {
         Path::new(self.command.first().map_or(OsStr::new(""), OsString::as_os_str))
     }
 
+    /// With paths that hold wherever the companion's own current directory is.
     pub(super) fn absolute(mut self) -> io::Result<Recording> {
         let make = |path: &Path| std::path::absolute(path);
         self.place = match &self.place {
