@@ -150,7 +150,8 @@ impl OrderName {
 #[derive(Args)]
 pub struct Program {
     /// The program, looked up in PATH as a shell would, and its arguments
-    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    // Without `allow_hyphen_values`: else an option that the subcommand does not have would be taken for the program.
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true)]
     #[arg(value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
 }
@@ -409,7 +410,8 @@ pub struct Compile {
     #[arg(long, value_enum, default_value_t = Accesses::Atomics)]
     pub mode: Accesses,
     /// gcc, g++, clang, clang++ or rustc, and its arguments
-    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    // As in `Program`.
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true)]
     #[arg(value_name = "COMPILER", value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
 }

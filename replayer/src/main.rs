@@ -1,5 +1,8 @@
 //! `imitate`: record, replay, inspect and manage recordings of Linux programs.
 
+// A message in pieces mixes with the program's own: `tell!` makes one of it.
+#![warn(clippy::print_stderr)]
+
 mod analysis;
 mod arguments;
 mod code;
@@ -22,6 +25,7 @@ use arguments::{Command, CommandLine};
 use clap::Parser;
 use run::{Hunted, Recorded};
 use std::process::exit;
+use tracer_core::tell;
 
 fn main() {
     // As every other tool: `imitate dump | head` ends quietly. Rust's runtime ignores the signal.
@@ -49,7 +53,7 @@ fn main() {
     match outcome {
         Ok(status) => exit(status),
         Err(error) => {
-            eprintln!("imitate: {error:#}");
+            tell!("{error:#}");
             exit(status::FAILED)
         }
     }

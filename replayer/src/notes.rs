@@ -57,7 +57,7 @@ pub const ENVIRONMENT: Section = Section {
     rows: &[
         (
             "IMITATE_DIR",
-            "where traces are kept, named after the program (date-1, date-2, ...); else \
+            "where traces are kept, named after the program as it was typed (date-1, date-2, ...); else \
              $XDG_DATA_HOME/imitate, else ~/.local/share/imitate",
         ),
         ("IMITATE_LIBRARY", "libimitate.so, if it is not near the tool"),

@@ -12,13 +12,18 @@
 //! * [`syscalls`]: every x86-64 system call as typed data: what it reads, what it writes, how it is replayed
 //!   and how it is printed.
 //! * [`trace`]: the directory on disk: chunks, manifest, files kept by reference;
-//! * [`companion`]: the writer and the feeder.
+//! * [`companion`]: the writer and the feeder;
+//! * [`message`]: how these, and the tool, talk to the user.
 //!
 //! `event`, `processor`, `ring`, `session` and `syscalls` run inside the recorded program, between its instructions: they
 //! allocate nothing and call nothing in libc (printing, which only tools do, is the marked exception).
 
+// A message in pieces mixes with the program's own: `tell!` makes one of it.
+#![warn(clippy::print_stderr)]
+
 pub mod companion;
 pub mod event;
+pub mod message;
 pub mod processor;
 pub mod ring;
 pub mod session;

@@ -1,7 +1,8 @@
 //! `cargo xtask dist`: one archive and one Debian package that install everything.
 
 use crate::archive::{Member, tar_gz, write_deb};
-use crate::commands::{build_release, run as run_command, workspace};
+use crate::commands::{build_release, run as run_command};
+use crate::documents;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,16 +14,6 @@ const COMPLETIONS: &[(&str, &str)] = &[
     ("bash", "share/bash-completion/completions/imitate"),
     ("zsh", "share/zsh/vendor-completions/_imitate"),
     ("fish", "share/fish/vendor_completions.d/imitate.fish"),
-];
-
-/// Files of the workspace that are installed as documentation, if they are there.
-const DOCUMENTS: &[&str] = &[
-    "README.md",
-    "CHANGELOG.md",
-    "LICENSE-MIT",
-    "LICENSE-APACHE",
-    "docs/ARCHITECTURE.md",
-    "docs/TRACE-FORMAT.md",
 ];
 
 /// Builds, and writes the archive and the package into `out`.
@@ -69,13 +60,7 @@ fn members(built: &Path) -> Result<Vec<Member>> {
         let page = pages.join(&name);
         members.push(Member::built(format!("share/man/man1/{name}"), 0o644, &page)?);
     }
-    for document in DOCUMENTS {
-        let path = workspace().join(document);
-        if path.is_file() {
-            let name = path.file_name().context("a document has no name")?.to_string_lossy();
-            members.push(Member::built(format!("share/doc/imitate/{name}"), 0o644, &path)?);
-        }
-    }
+    members.extend(documents::members()?);
     Ok(members)
 }
 

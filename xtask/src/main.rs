@@ -4,6 +4,7 @@ mod archive;
 mod commands;
 mod demo;
 mod dist;
+mod documents;
 mod guide;
 mod soak;
 mod test;
@@ -37,7 +38,7 @@ enum Chore {
         /// Only those whose name has this in it
         filter: Option<String>,
     },
-    /// Make a .tar.gz and a .deb of the tool, the library, man pages and completions
+    /// Make a .tar.gz and a .deb of the tool, the library, man pages, completions and the guide
     Dist {
         /// Where they go [default: dist in the target directory]
         #[arg(long, value_name = "DIR")]

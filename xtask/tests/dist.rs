@@ -1,6 +1,7 @@
 //! What `cargo xtask dist` makes works where it is unpacked.
 
 use flate2::read::GzDecoder;
+use pulldown_cmark::{Event, Parser, Tag};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,44 @@ fn the_archive_works_wherever_it_is_unpacked() {
     assert_eq!(replayed, recorded);
 
     assert_debian_package_holds_the_same(&package, &prefix);
+    assert_links_lead_somewhere(&prefix.join("share/doc/imitate"));
+}
+
+/// The documents are where their links expect each other, from the README on.
+fn assert_links_lead_somewhere(documents: &Path) {
+    let mut folders = vec![documents.to_owned()];
+    let mut followed = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                followed += follow(&path);
+            }
+        }
+    }
+    assert!(documents.join("README.md").is_file());
+    assert!(followed > 50, "only {followed} links: most of the guide is missing");
+}
+
+/// How many links of a document lead to files beside it. Panics if one of these is not there.
+fn follow(document: &Path) -> usize {
+    let text = std::fs::read_to_string(document).unwrap();
+    let targets = Parser::new(&text).filter_map(|event| match event {
+        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url),
+        _ => None,
+    });
+    let near: Vec<_> = targets.filter(|target| !target.contains("://")).collect();
+    for target in &near {
+        let file = target.split('#').next().unwrap();
+        assert!(
+            document.parent().unwrap().join(file).exists(),
+            "{}: {target} is not there",
+            document.display()
+        );
+    }
+    near.len()
 }
 
 fn assert_debian_package_holds_the_same(package: &Path, prefix: &Path) {

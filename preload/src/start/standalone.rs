@@ -59,7 +59,6 @@ fn record() -> io::Result<()> {
     };
     let recording = Recording {
         place,
-        executable: executable.clone(),
         command: arguments.clone(),
         directory: std::env::current_dir()?,
         recorder: Recorder {

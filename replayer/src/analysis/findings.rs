@@ -4,6 +4,7 @@ use crate::pager;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::io::Write;
+use tracer_core::tell;
 
 /// Prints each finding: as JSON, one object a line, or as `print` does; `nothing` if there is none. Gives whether there is one.
 pub fn show<T: Serialize>(
@@ -22,7 +23,7 @@ pub fn show<T: Serialize>(
         }
     }
     if findings.is_empty() && !json {
-        eprintln!("imitate: {nothing}");
+        tell!("{nothing}");
     }
     Ok(!findings.is_empty())
 }

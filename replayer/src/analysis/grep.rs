@@ -18,6 +18,7 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use tracer_core::event::FileRange;
+use tracer_core::tell;
 use tracer_core::trace::byte_string::ByteString;
 use tracer_core::trace::files::{Resolved, resolve};
 
@@ -71,8 +72,8 @@ pub fn grep(options: &Grep) -> Result<bool> {
     })?;
     drop(out);
     if partial > 0 {
-        eprintln!(
-            "imitate: the trace has only the beginning of what {partial} calls wrote or moved; `imitate extract --replay` \
+        tell!(
+            "the trace has only the beginning of what {partial} calls wrote or moved; `imitate extract --replay` \
              has all of what was written"
         );
     }

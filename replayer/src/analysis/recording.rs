@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use std::path::Path;
+use tracer_core::tell;
 use tracer_core::trace::chunk::{Index, StreamReader};
 use tracer_core::trace::directory::events_path;
 use tracer_core::trace::manifest::Manifest;
@@ -50,7 +51,7 @@ impl Recording {
     /// Tells on stderr if the trace does not reach to the end of the program.
     pub fn warn_if_it_ends_early(&self) {
         if let Some(reason) = self.index.ends_early() {
-            eprintln!("imitate: this trace ends early: {reason}");
+            tell!("this trace ends early: {reason}");
         }
     }
 }

@@ -105,6 +105,7 @@ pub fn fixed_addresses() -> Finding {
             checked(libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong))?;
             libc::personality(0xffff_ffff)
         };
+        checked(now)?;
         if now & libc::ADDR_NO_RANDOMIZE != 0 { Ok(()) } else { Err(NO_EFFECT) }
     })
 }

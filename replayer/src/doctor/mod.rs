@@ -45,7 +45,8 @@ const CHECKS: &[Check] = &[
         need: Need::Required,
         find: abilities::fixed_addresses,
         without: "address randomisation cannot be switched off, so replays would have other addresses; in \
-                  Docker, use --security-opt seccomp=unconfined or a profile that allows personality(2)",
+                  Docker, use --security-opt seccomp=unconfined or a profile that allows personality(2), in a systemd \
+                  unit LockPersonality=no",
     },
     Check {
         name: "shared memory",

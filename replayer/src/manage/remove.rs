@@ -3,9 +3,10 @@
 use super::locate;
 use crate::arguments::Remove;
 use anyhow::{Result, bail, ensure};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use tracer_core::trace::directory;
+use tracer_core::{message, tell};
 
 /// Removes the traces that are named, or all of the storage directory's after asking. One that cannot be
 /// removed is reported, and the others are removed all the same.
@@ -22,7 +23,7 @@ pub fn remove(options: &Remove) -> Result<()> {
     let mut failed = 0;
     for trace in traces {
         if let Err(error) = trace.and_then(|path| Ok(directory::remove(&path)?)) {
-            eprintln!("imitate: {error:#}");
+            tell!("{error:#}");
             failed += 1;
         }
     }
@@ -34,8 +35,7 @@ fn confirm(count: usize) -> Result<()> {
     if !std::io::stdin().is_terminal() {
         bail!("`rm --all` would remove {count} traces: add --yes, because there is no terminal to ask");
     }
-    eprint!("Remove {count} traces? [y/N] ");
-    std::io::stderr().flush()?;
+    message::write(format!("Remove {count} traces? [y/N] "));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     ensure!(matches!(answer.trim(), "y" | "Y" | "yes"), "nothing was removed");

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU64;
+use tracer_core::tell;
 
 /// The seed that the user chose, or a random one; `None` without `--chaos`.
 pub fn seed(option: Option<Option<NonZeroU64>>) -> Option<NonZeroU64> {
@@ -18,6 +19,6 @@ pub fn random() -> NonZeroU64 {
 /// Says it on stderr.
 pub fn tell(seed: Option<NonZeroU64>) {
     if let Some(seed) = seed {
-        eprintln!("imitate: chaos seed {seed}");
+        tell!("chaos seed {seed}");
     }
 }

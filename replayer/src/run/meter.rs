@@ -1,7 +1,7 @@
 //! How far a long replay has come, on a terminal.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tracer_core::companion::Started;
 use tracer_core::companion::memory::ControlMapping;
+use tracer_core::message;
 use tracer_core::session::slot_state;
 use tracer_core::trace::chunk::Index;
 use tracer_core::trace::directory::events_path;
@@ -56,11 +57,11 @@ impl Meter {
                     return;
                 }
                 // The cursor goes back without erasing: what the program writes next takes the meter's place.
-                eprint!("imitate: replaying {:3} %\r", self.percent());
-                drawn = std::io::stderr().flush().is_ok();
+                message::write(format!("imitate: replaying {:3} %\r", self.percent()));
+                drawn = true;
             }
             if drawn && !self.has_output() {
-                eprint!("\x1b[K");
+                message::write("\x1b[K");
             }
         });
         Running { stop: Some(stop), thread: Some(thread) }

@@ -24,6 +24,7 @@ use tracer_core::companion::{Audience, Opening, Outcome, Role, Started, Summary,
 use tracer_core::processor::Hidden;
 use tracer_core::session::schedule::{HandOver, LIST, outcome};
 use tracer_core::session::{Control, Mode, check_level};
+use tracer_core::tell;
 use tracer_core::trace::directory;
 use tracer_core::trace::files::Policy;
 use tracer_core::trace::manifest::{Manifest, Recorder};
@@ -159,7 +160,7 @@ pub fn record(options: &Record) -> Result<Recorded> {
     match &run.summary {
         Ok(summary) => tell(summary, run.ending, options),
         // The program has run all the same, and its status is what counts.
-        Err(error) => eprintln!("imitate: {error}"),
+        Err(error) => tell!("{error}"),
     }
     Ok(Recorded::Ran(run.ending))
 }
@@ -179,7 +180,7 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     let command = match launch::find(&request.program.command, path.as_deref()) {
         Ok(command) => command,
         Err(refusal) => {
-            eprintln!("imitate: {refusal}");
+            tell!("{refusal}");
             return Ok(Err(refusal.exit_status().into()));
         }
     };
@@ -190,7 +191,6 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
     };
     let recording = Recording {
         place,
-        executable: command.executable.clone(),
         command: request.program.command.clone(),
         directory: std::env::current_dir().context("cannot find the current directory")?,
         recorder: Recorder {
@@ -272,11 +272,11 @@ fn tell_what_was_made(list: &[HandOver], outcomes: &Outcomes) {
     let wanted = list.iter().filter(|hand_over| hand_over.wanted != 0).count();
     let made = outcomes.made();
     if made < wanted {
-        eprintln!("imitate: {made} of {wanted} hand-overs were made: the places of the others did not come");
+        tell!("{made} of {wanted} hand-overs were made: the places of the others did not come");
     }
     if outcomes.others > 0 {
-        eprintln!(
-            "imitate: {} other hand-overs were made, where a thread kept others waiting for too long",
+        tell!(
+            "{} other hand-overs were made, where a thread kept others waiting for too long",
             outcomes.others
         );
     }
@@ -321,7 +321,7 @@ fn discard(mut started: Started) {
     if started.wait_done().is_ok()
         && let Err(error) = directory::remove(&started.directory)
     {
-        eprintln!("imitate: the trace of a program that did not start is left over: {error}");
+        tell!("the trace of a program that did not start is left over: {error}");
     }
 }
 
@@ -332,20 +332,20 @@ fn tell(summary: &Summary, ending: Ending, options: &Record) {
     if let Some(reason) = &summary.ends_early
         && (options.verbose || !expected)
     {
-        eprintln!("imitate: {directory}: the trace ends early: {reason}");
+        tell!("{directory}: the trace ends early: {reason}");
     }
     // Why a replay may not be what its user expects.
     if !options.quiet {
         for warning in &summary.warnings {
-            eprintln!("imitate: {directory}: {warning}");
+            tell!("{directory}: {warning}");
         }
     }
     if !options.verbose {
         return;
     }
     let going_on = if summary.still_running { " so far: processes in the background go on" } else { "" };
-    eprintln!(
-        "imitate: {directory}: {} events, {}, streams: {}{going_on}",
+    tell!(
+        "{directory}: {} events, {}, streams: {}{going_on}",
         HumanCount(summary.events),
         HumanBytes(summary.bytes),
         summary.streams,

@@ -26,13 +26,14 @@ use tracer_core::session::{Mode, check_level};
 use tracer_core::trace::directory::{is_being_recorded, wait_until_recorded};
 use tracer_core::trace::files::{ReferencedFile, Resolved};
 use tracer_core::trace::manifest::Manifest;
+use tracer_core::{message, tell};
 
 /// Replays a trace; gives how this process is to end.
 pub fn replay(options: &Replay) -> Result<Ending> {
     let directory = locate(options.which.trace.as_deref())?;
     if is_being_recorded(&directory)? {
-        eprintln!(
-            "imitate: {} is still being recorded; waiting until the last of its processes has ended",
+        tell!(
+            "{} is still being recorded; waiting until the last of its processes has ended",
             directory.display()
         );
         wait_until_recorded(&directory)?;
@@ -51,11 +52,11 @@ pub fn replay(options: &Replay) -> Result<Ending> {
         Ok((ended, ReplayEnd::Finished)) if recorded.is_none_or(|recorded| recorded == ended) => Ok(ended),
         Ok((ended, ReplayEnd::Finished)) => {
             let recorded = recorded.map_or_else(String::new, |recorded| recorded.to_string());
-            eprintln!("imitate: the recorded program ended with {recorded}, the replay with {ended}");
+            tell!("the recorded program ended with {recorded}, the replay with {ended}");
             Ok(failed())
         }
         Ok((_, ReplayEnd::EndsEarly(how))) => {
-            eprintln!("imitate: {}: the recording ends here: {how}", directory.display());
+            tell!("{}: the recording ends here: {how}", directory.display());
             Ok(recorded.filter(|ending| matches!(ending, Ending::Killed(_))).unwrap_or_else(failed))
         }
         // What a signal from the user does to the program's processes is no news.
@@ -63,7 +64,7 @@ pub fn replay(options: &Replay) -> Result<Ending> {
             Ok(failed())
         }
         Ok((_, ReplayEnd::Diverged(report))) => {
-            eprint!("{report}");
+            message::write(&report);
             if options.on_divergence == OnDivergence::Gdb {
                 let place = divergence::place(&report).context("the report does not say at which event")?;
                 match debugger::debug(&directory, options.check, Some(place), &[])? {}
@@ -71,11 +72,11 @@ pub fn replay(options: &Replay) -> Result<Ending> {
             Ok(failed())
         }
         Ok((_, ReplayEnd::Failed(reason))) => {
-            eprintln!("imitate: the replay had to stop: {reason}");
+            tell!("the replay had to stop: {reason}");
             Ok(failed())
         }
         Err(error) => {
-            eprintln!("imitate: {error:#}");
+            tell!("{error:#}");
             Ok(failed())
         }
     }
@@ -208,8 +209,8 @@ fn needs_own_root(manifest: &Manifest) -> Result<bool> {
     let is_elsewhere = !changed.is_empty() || !packed.files.iter().all(ReferencedFile::is_in_place);
     let more = present.iter().filter(|flag| !hidden.hides(flag) && !needed.contains(flag)).count();
     if is_elsewhere && more > 0 {
-        eprintln!(
-            "imitate: this processor has {more} features that the recorded one had not; if the replay diverges, it is \
+        tell!(
+            "this processor has {more} features that the recorded one had not; if the replay diverges, it is \
              because libc takes other functions here"
         );
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use tracer_core::{message, tell};
 
 /// Carries it out; true if every replay was identical. One line on stdout tells, the differences are on stderr.
 pub fn verify(options: &Verify) -> Result<bool> {
@@ -22,7 +23,7 @@ pub fn verify(options: &Verify) -> Result<bool> {
     let mut recorded = record(options, &trace)?;
     let own_lines;
     (recorded.stderr, own_lines) = apart(&recorded.stderr);
-    eprint!("{}", String::from_utf8_lossy(&own_lines));
+    message::write(own_lines);
     if options.options.order == OrderName::Sync {
         unseen::tell_of(&trace);
     }
@@ -34,7 +35,7 @@ pub fn verify(options: &Verify) -> Result<bool> {
     println!("{}", summary(options, &recorded, differences.len()));
     if options.keep || !differences.is_empty() {
         let kept = place.keep().join("trace");
-        eprintln!("imitate: the trace is kept in {}", kept.display());
+        tell!("the trace is kept in {}", kept.display());
     }
     Ok(differences.is_empty())
 }
@@ -43,7 +44,7 @@ pub fn verify(options: &Verify) -> Result<bool> {
 fn report(differences: &[(u32, String)]) {
     for (place, (number, difference)) in differences.iter().enumerate() {
         let told = if place == 0 { difference } else { difference.lines().next().unwrap_or_default() };
-        eprintln!("imitate: replay {number}: {told}");
+        tell!("replay {number}: {told}");
     }
 }
 

@@ -16,6 +16,7 @@ use tracer_core::session::check_level;
 use tracer_core::session::watch::{
     CHUNK, CHUNKS, PAGE_LIST, PAGES, Record, STACK_LIST, STACKS, accesses, chunk_offset, what,
 };
+use tracer_core::tell;
 
 /// What a watched replay told.
 pub struct Watched {
@@ -38,7 +39,7 @@ impl Watched {
     /// Says on stderr that the recording ends before the program does, if that is so.
     pub fn say_how_it_ends(&self) {
         if let Some(how) = &self.ends_early {
-            eprintln!("imitate: the recording ends before the program did: {how}");
+            tell!("the recording ends before the program did: {how}");
         }
     }
 }

@@ -58,6 +58,12 @@ fn bad_usage_is_the_tools_failure_and_not_a_programs_status() {
         (&["hunt", "--chaos", "--no-chaos", "--", "date"], "--no-chaos"),
         (&["hunt", "-n", "3"], "<COMMAND>"),
         (&["rm"], "<TRACE>"),
+        // An option that is not known is no program.
+        (&["record", "--quite", "--", "date"], "'--quite'"),
+        (&["record", "-z", "date"], "'-z'"),
+        (&["hunt", "-q", "--", "date"], "'-q'"),
+        (&["verify", "-q", "--", "date"], "'-q'"),
+        (&["cc", "-q", "--", "gcc", "program.c"], "'-q'"),
     ] {
         tool.run(arguments).assert().code(FAILED).stdout(is_empty()).stderr(contains(message));
     }

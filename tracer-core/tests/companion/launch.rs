@@ -184,6 +184,53 @@ fn the_environment_block_has_one_layout() {
     assert_eq!(own_environment(strings(&["LD_PRELOAD=/x/libimitate.so", "A=1"])), strings(&["A=1"]));
 }
 
+/// Lets personality(2) fail in this process, whatever it is asked for, as systemd's LockPersonality= does.
+fn lock_personality() {
+    let filter = |code: u32, jumps: [u8; 2], value: u32| libc::sock_filter {
+        code: code as u16,
+        jt: jumps[0],
+        jf: jumps[1],
+        k: value,
+    };
+    // The number of the call is the first word that a filter sees.
+    let mut instructions = [
+        filter(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, [0, 0], 0),
+        filter(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, [0, 1], libc::SYS_personality as u32),
+        filter(libc::BPF_RET | libc::BPF_K, [0, 0], libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+        filter(libc::BPF_RET | libc::BPF_K, [0, 0], libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: instructions.len() as u16, filter: instructions.as_mut_ptr() };
+    // SAFETY: the kernel copies the program, which is on this stack, before prctl returns.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
+    }
+}
+
+#[test]
+fn no_program_starts_at_random_addresses() {
+    in_own_process("launch::no_program_starts_at_random_addresses", || {
+        let launch = Launch {
+            // If it starts, it fails.
+            executable: PathBuf::from("/bin/false"),
+            content: None,
+            arguments: strings(&["false"]),
+            environment: Vec::new(),
+            stack_limit: None,
+            mode: Mode::Record,
+            library: padded_library_path(Path::new("/nowhere/libimitate.so")).unwrap(),
+            session: "0FFF,0FFE,0000".into(),
+            root: None,
+        };
+        let child = fork(|| {
+            lock_personality();
+            let error = exec_program(&launch);
+            i32::from(!error.to_string().contains("randomisation"))
+        });
+        assert_eq!(wait(child), 0);
+    });
+}
+
 #[test]
 fn the_program_starts_as_it_was_told() {
     in_own_process("launch::the_program_starts_as_it_was_told", || {

@@ -48,7 +48,6 @@ pub fn scratch(name: &str) -> Scratch {
 pub fn recording(path: &Path) -> Recording {
     Recording {
         place: Place::At(path.to_owned()),
-        executable: "/bin/true".into(),
         command: vec!["true".into()],
         directory: "/".into(),
         recorder: Default::default(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Scratch, bounded, noise};
 use proptest::prelude::*;
-use tracer_core::trace::chunk::{ChunkHeader, FileHeader, Index, MAXIMUM_CHUNK, Writer};
+use tracer_core::trace::chunk::{ChunkHeader, FileHeader, Index, MAXIMUM_CHUNK, VERSION, Writer};
 use tracer_core::trace::{Error, Result};
 
 /// One call of `append`.
@@ -201,9 +201,11 @@ fn damage_is_named_with_file_place_and_finding() {
         read(&path).err().unwrap().to_string()
     };
     let data = FileHeader::SIZE + ChunkHeader::SIZE;
+    let other_format =
+        format!("has trace format {}, but this imitate reads format {VERSION}", VERSION ^ 0xff);
     for (place, expected) in [
         (0, "at byte 0, expected the magic bytes"),
-        (8, "has trace format 249, but this imitate reads format 6"),
+        (8, &*other_format),
         (FileHeader::SIZE, "at byte 24, expected a chunk"),
         (FileHeader::SIZE + 5, "at byte 24, the chunk header's checksum is"),
         (data, "at byte 24, the chunk does not decompress"),

@@ -19,9 +19,9 @@ fn manifest() -> Manifest {
     Manifest::begin(Default::default(), vec!["date".into()], "/".into(), Default::default(), "serial")
 }
 
-/// A finished trace of `executable` under `root`, and its path.
-fn record(root: &Path, executable: &str) -> PathBuf {
-    let directory = create_in(root, Path::new(executable)).unwrap();
+/// A finished trace of `program` under `root`, and its path.
+fn record(root: &Path, program: &str) -> PathBuf {
+    let directory = create_in(root, Path::new(program)).unwrap();
     let mut manifest = manifest();
     manifest.store(directory.path()).unwrap();
     Writer::create(&events_path(directory.path())).unwrap().finish().unwrap();
@@ -54,10 +54,17 @@ fn traces_are_numbered_private_and_latest_follows() {
     let scratch = Scratch::new();
     let root = scratch.path("deep/root");
     assert!(latest(&root).unwrap_err().to_string().contains("no trace is here yet"));
-    for (executable, name) in
-        [("/bin/ls", "ls-1"), ("./ls", "ls-2"), ("/usr/bin/date", "date-1"), ("ls", "ls-3")]
-    {
-        let path = record(&root, executable);
+    let names = [
+        ("/bin/ls", "ls-1"),
+        ("./ls", "ls-2"),
+        ("/usr/bin/date", "date-1"),
+        ("ls", "ls-3"),
+        ("-bash", "bash-1"),
+        ("--", "program-1"),
+        ("", "program-2"),
+    ];
+    for (program, name) in names {
+        let path = record(&root, program);
         assert_eq!(path, root.join(name));
         assert_eq!(latest(&root).unwrap(), path);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -67,9 +74,9 @@ fn traces_are_numbered_private_and_latest_follows() {
         }
     }
     let listed = list(&root).unwrap();
-    let names: Vec<_> =
+    let listed_names: Vec<_> =
         listed.iter().map(|trace| trace.path.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["ls-1", "ls-2", "date-1", "ls-3"]);
+    assert_eq!(listed_names, names.map(|(_, name)| name));
     assert!(listed.iter().all(|trace| trace.size > 0 && !trace.being_recorded));
     assert!(listed.iter().all(|trace| trace.manifest.as_ref().unwrap().ended == Ended::Complete));
 }

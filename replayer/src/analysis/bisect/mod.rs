@@ -23,6 +23,7 @@ use places::Listed;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use tracer_core::session::schedule::place;
+use tracer_core::tell;
 
 /// How often the whole list, and none of it, are tried first.
 const FIRST_TRIES: u32 = 5;
@@ -134,7 +135,7 @@ fn find(
     let list = listed(&subject.directory, &subject.recording, &subject.family)?;
     let all = changes_over(&list);
     if all.is_empty() {
-        eprintln!("imitate: {name} has no hand-overs between threads: its failure depends on something else");
+        tell!("{name} has no hand-overs between threads: its failure depends on something else");
         return Ok(None);
     }
     laboratory.announce(format!("recording with all {} hand-overs", all.len()));
@@ -146,8 +147,8 @@ fn find(
         with_all.add(found.discard()?);
     }
     if with_all.failed == 0 {
-        eprintln!(
-            "imitate: recorded again with the {} hand-overs of {name}, {made} of which could be made, the program does not fail \
+        tell!(
+            "recorded again with the {} hand-overs of {name}, {made} of which could be made, the program does not fail \
              in {} runs: its failure depends on more than who runs when, such as time, input or other processes",
             all.len(),
             with_all.runs
@@ -163,8 +164,8 @@ fn find(
         return Ok(Some(Answer { effect: Effect::Fails, list, part, with, without, with_none }));
     }
     if with_none.failed < with_none.runs {
-        eprintln!(
-            "imitate: without any of the hand-overs of {name} the program fails in {with_none} runs: what it does depends on more \
+        tell!(
+            "without any of the hand-overs of {name} the program fails in {with_none} runs: what it does depends on more \
              than who runs when, such as time, input or other processes"
         );
         return Ok(None);
@@ -174,16 +175,16 @@ fn find(
         None => passing_list(laboratory, subject)?,
     };
     let Some(list) = list else {
-        eprintln!(
-            "imitate: the program fails without hand-overs, and with {SEEDS} other seeds of chaos: it always fails, as far as \
+        tell!(
+            "the program fails without hand-overs, and with {SEEDS} other seeds of chaos: it always fails, as far as \
              can be seen, whoever runs when"
         );
         return Ok(None);
     };
     let all = changes_over(&list);
     if fails(laboratory, &list, &all, 1)? {
-        eprintln!(
-            "imitate: the program fails without hand-overs, and with those of a run that passed, too: what it does depends on \
+        tell!(
+            "the program fails without hand-overs, and with those of a run that passed, too: what it does depends on \
              more than who runs when, such as time, input or other processes"
         );
         return Ok(None);

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
+use tracer_core::tell;
 
 /// Functions of a stack that are shown.
 const FRAMES: usize = 8;
@@ -65,10 +66,10 @@ pub fn print(
             let first = rows.first().filter(|_| answer.effect == Effect::Fails);
             let gdb = first
                 .map(|row| format!("; where the first is made: imitate replay --gdb={} {shell}", row.event));
-            eprintln!("imitate: to replay it: imitate replay {shell}{}", gdb.unwrap_or_default());
+            tell!("to replay it: imitate replay {shell}{}", gdb.unwrap_or_default());
         }
         None => {
-            eprintln!("imitate: no other run failed, so that there is no trace beside {}", subject.name())
+            tell!("no other run failed, so that there is no trace beside {}", subject.name())
         }
     }
     Ok(())
@@ -95,22 +96,20 @@ fn summary(answer: &Answer, of: usize) -> String {
 fn warn(answer: &Answer, [made, others]: [usize; 2]) {
     let varies = |rate: &&Rate| 0 < rate.failed && rate.failed < rate.runs;
     if [&answer.with].into_iter().chain(&answer.without).any(|rate| varies(&rate)) {
-        eprintln!(
-            "imitate: the outcome varies with the same hand-overs: it depends on more than who runs when, such as time, input or \
+        tell!(
+            "the outcome varies with the same hand-overs: it depends on more than who runs when, such as time, input or \
              other processes"
         );
     }
     if made < answer.part.len() {
-        eprintln!(
-            "imitate: {} of the {} hand-overs were not made in the run that is shown: their places did not come",
+        tell!(
+            "{} of the {} hand-overs were not made in the run that is shown: their places did not come",
             answer.part.len() - made,
             answer.part.len()
         );
     }
     if others > 0 {
-        eprintln!(
-            "imitate: {others} other hand-overs were made, where a thread kept others waiting for too long"
-        );
+        tell!("{others} other hand-overs were made, where a thread kept others waiting for too long");
     }
 }
 

@@ -19,6 +19,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use tempfile::TempDir;
+use tracer_core::tell;
 use tracer_core::trace::byte_string::ByteString;
 
 /// Name of the list of what was extracted.
@@ -191,16 +192,14 @@ fn report(index: &[Row], collected: &Collected, by_replay: bool) {
     let missing: u64 = parts().map(|part| part.missing_bytes).sum();
     let files = parts().filter(|part| part.missing_bytes > 0).count();
     if missing > 0 {
-        eprintln!("imitate: {} in {} are missing: zeros are in their place", bytes(missing), counted(files));
+        tell!("{} in {} are missing: zeros are in their place", bytes(missing), counted(files));
     }
     let could_replay = collected.wanted.iter().any(|wanted| wanted.summary.is_some());
     if missing > 0 && could_replay && !by_replay {
-        eprintln!(
-            "imitate: a trace has only hashes of what was written; --replay runs the program again and takes it"
-        );
+        tell!("a trace has only hashes of what was written; --replay runs the program again and takes it");
     }
     for reason in &collected.reasons {
-        eprintln!("imitate: {reason}");
+        tell!("{reason}");
     }
 }
 

@@ -25,6 +25,7 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
 use tracer_core::session::watch::{PAGES, STACKS, what};
+use tracer_core::tell;
 
 /// A race, as `--json` shows it.
 #[derive(Serialize)]
@@ -81,10 +82,7 @@ fn find(directory: &Path, images: &Images, family: &Family) -> Result<Vec<Row>> 
     pages.sort_unstable();
     pages.dedup();
     if pages.len() > PAGES {
-        eprintln!(
-            "imitate: threads share {} pages; only accesses to the first {PAGES} are looked at",
-            pages.len()
-        );
+        tell!("threads share {} pages; only accesses to the first {PAGES} are looked at", pages.len());
         pages.truncate(PAGES);
     }
     if pages.is_empty() {
@@ -93,7 +91,7 @@ fn find(directory: &Path, images: &Images, family: &Family) -> Result<Vec<Row>> 
     let leader = |stream| family.leader(stream);
     let second = watch(directory, Accesses::Of(&pages, &[]))?;
     if second.is_cut {
-        eprintln!("imitate: there are more accesses than can be looked at; what comes later is not seen");
+        tell!("there are more accesses than can be looked at; what comes later is not seen");
     }
     let mut finder = Finder::new(images, &second.records, &leader);
     run(&second.records, false, &leader, &mut finder);

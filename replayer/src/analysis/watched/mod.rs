@@ -15,6 +15,7 @@ use super::recording::Recording;
 use crate::run::{Accesses, Watched, watch};
 use anyhow::Result;
 use std::path::Path;
+use tracer_core::tell;
 
 /// A trace and what came of its replay.
 pub struct Told {
@@ -36,7 +37,7 @@ pub fn tell(directory: &Path) -> Result<Told> {
     let watched = watch(directory, Accesses::Untold)?;
     watched.say_how_it_ends();
     if watched.is_cut {
-        eprintln!("imitate: there are more calls than can be looked at; what comes later is not seen");
+        tell!("there are more calls than can be looked at; what comes later is not seen");
     }
     Ok(Told { recording, family, images, watched })
 }

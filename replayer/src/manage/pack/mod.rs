@@ -17,6 +17,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use tracer_core::companion::writer::host::processor_flags;
+use tracer_core::tell;
 use tracer_core::trace::directory::{
     self, EVENTS, FILES, TraceDirectory, events_path, file_path, is_being_recorded,
 };
@@ -54,7 +55,7 @@ pub fn pack(options: &Pack) -> Result<()> {
         .persist_noclobber(&output)
         .map_err(|error| error.error)
         .with_context(|| format!("cannot create {}", output.display()))?;
-    eprintln!("imitate: {} ({})", output.display(), indicatif::HumanBytes(size));
+    tell!("{} ({})", output.display(), indicatif::HumanBytes(size));
     Ok(())
 }
 
@@ -112,7 +113,7 @@ pub fn unpack(options: &Unpack) -> Result<()> {
         let _ = std::fs::remove_dir_all(directory.path());
         return Err(error);
     }
-    eprintln!("imitate: {}", directory.path().display());
+    tell!("{}", directory.path().display());
     Ok(())
 }
 

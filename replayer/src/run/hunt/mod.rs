@@ -11,6 +11,7 @@ use crate::arguments::{Hunt, OrderName};
 use anyhow::Result;
 use indicatif::ProgressBar;
 use std::num::NonZeroU64;
+use tracer_core::tell;
 
 /// How a hunt ended.
 pub enum Hunted {
@@ -56,8 +57,8 @@ pub fn hunt(options: &Hunt) -> Result<Hunted> {
             return Ok(Hunted::Found);
         }
         if !trial.discard()? {
-            eprintln!(
-                "imitate: run {} left processes in the background, so that its trace stays: {}",
+            tell!(
+                "run {} left processes in the background, so that its trace stays: {}",
                 number + 1,
                 trial.run.directory.display()
             );
@@ -67,7 +68,7 @@ pub fn hunt(options: &Hunt) -> Result<Hunted> {
     bar.finish_and_clear();
     let last = base.map(|base| nth_seed(base, options.runs - 1));
     let seeds = base.zip(last).map(|(first, last)| format!(" (chaos seeds {first} to {last})"));
-    eprintln!("imitate: not found in {} runs{}", options.runs, seeds.unwrap_or_default());
+    tell!("not found in {} runs{}", options.runs, seeds.unwrap_or_default());
     Ok(Hunted::NotFound)
 }
 
@@ -78,14 +79,14 @@ fn nth_seed(base: NonZeroU64, number: u32) -> NonZeroU64 {
 
 fn tell(run: &Run, number: u32, runs: u32, seed: Option<NonZeroU64>) {
     let with = seed.map(|seed| format!(", chaos seed {seed}")).unwrap_or_default();
-    eprintln!("imitate: run {} of {runs}{with}: {}", number + 1, run.ending);
+    tell!("run {} of {runs}{with}: {}", number + 1, run.ending);
     match &run.summary {
         Ok(summary) => {
             if let Some(reason) = &summary.ends_early {
-                eprintln!("imitate: {}: the trace ends early: {reason}", run.directory.display());
+                tell!("{}: the trace ends early: {reason}", run.directory.display());
             }
         }
-        Err(error) => eprintln!("imitate: {error}"),
+        Err(error) => tell!("{error}"),
     }
-    eprintln!("imitate: to replay it: imitate replay {}", named(&run.directory));
+    tell!("to replay it: imitate replay {}", named(&run.directory));
 }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tracer_core::companion::memory::ControlMapping;
 use tracer_core::session::{Control, Slot};
+use tracer_core::tell;
 use tracer_core::trace::manifest::Manifest;
 
 /// How the names of files begin that are not looked at: glibc's, and the compilers' run-time libraries.
@@ -73,7 +74,7 @@ impl Findings {
     /// Says what has been found since the last time, in one line.
     fn tell(&mut self) {
         if let Some(line) = line(std::mem::take(&mut self.found)) {
-            eprintln!("imitate: {line}");
+            tell!("{line}");
         }
     }
 }

@@ -1,5 +1,8 @@
 //! `export`.
 
+mod document;
+mod sql;
+
 use super::{ask, record_program, record_script, rows};
 use crate::{Place, imitate, text};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -7,7 +10,8 @@ use parquet::record::RowAccessor;
 use parquet::record::{Field, Row};
 use serde_json::Value;
 
-const SCRIPT: &str = "
+/// Two threads, and a child that crashes.
+pub const SCRIPT: &str = "
 import os, threading
 def work():
     for _ in range(20):

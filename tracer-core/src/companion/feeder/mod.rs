@@ -25,6 +25,7 @@ use crate::trace::files::{Kept, ReferencedFile, Resolved, resolve, resolve_progr
 use crate::trace::manifest::{Ended, Manifest, ProcessEnded};
 use crate::trace::{Error, Result, directory};
 
+use crate::{message, tell};
 use stream::Stream;
 
 /// How long the companion sleeps when nobody wakes it.
@@ -103,9 +104,9 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
     if stderr {
         match &end {
             ReplayEnd::Finished => {}
-            ReplayEnd::EndsEarly(how) => eprintln!("imitate: the recording ends here: {how}"),
-            ReplayEnd::Diverged(report) => eprint!("{report}"),
-            ReplayEnd::Failed(reason) => eprintln!("imitate: the replay had to stop: {reason}"),
+            ReplayEnd::EndsEarly(how) => tell!("the recording ends here: {how}"),
+            ReplayEnd::Diverged(report) => message::write(report),
+            ReplayEnd::Failed(reason) => tell!("the replay had to stop: {reason}"),
         }
     }
     let _ = link.send(&FromCompanion::Done(Outcome::Replayed(end)));

@@ -46,7 +46,8 @@ pub struct Root {
 }
 
 const ADVICE: &str = "a container's seccomp profile usually forbids it: start the container with \
-                      `--security-opt seccomp=unconfined`, or with a profile that allows personality(0x0040000)";
+                      `--security-opt seccomp=unconfined`, or with a profile that allows personality(0x0040000); \
+                      a systemd unit needs LockPersonality=no";
 
 /// Becomes the program. Returns only if that fails, and says why.
 ///
@@ -110,27 +111,36 @@ fn strings(list: &[OsString]) -> io::Result<Vec<CString>> {
 
 /// Switches address-space randomisation off for the programs that this process executes.
 fn disable_randomisation() -> io::Result<()> {
-    const ASK: libc::c_ulong = 0xffff_ffff;
-    // SAFETY: plain system calls.
-    let is_off = || unsafe { libc::personality(ASK) } & libc::ADDR_NO_RANDOMIZE != 0;
-    if is_off() {
+    switch_off().map_err(|reason| {
+        io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("cannot switch address-space randomisation off (personality): {reason}; {ADVICE}"),
+        )
+    })
+}
+
+fn switch_off() -> io::Result<()> {
+    const ASK: libc::c_int = -1;
+    const OFF: libc::c_int = libc::ADDR_NO_RANDOMIZE;
+    let present = personality(ASK)?;
+    if present & OFF != 0 {
         return Ok(());
     }
-    // SAFETY: as above.
-    let set = unsafe {
-        let present = libc::personality(ASK);
-        libc::personality((present | libc::ADDR_NO_RANDOMIZE) as libc::c_ulong)
-    };
-    let error = if set < 0 { Some(io::Error::last_os_error()) } else { None };
+    personality(present | OFF)?;
     // Some sandboxes answer success and do nothing.
-    if is_off() {
-        return Ok(());
+    if personality(ASK)? & OFF == 0 {
+        return Err(io::Error::other("it had no effect"));
     }
-    let reason = error.map_or_else(|| "it had no effect".to_owned(), |error| error.to_string());
-    Err(io::Error::new(
-        io::ErrorKind::PermissionDenied,
-        format!("cannot switch address-space randomisation off (personality): {reason}; {ADVICE}"),
-    ))
+    Ok(())
+}
+
+/// personality(2). A service manager may forbid even to ask, and -1 has every flag: so it is no flags that come of a failure.
+fn personality(wanted: libc::c_int) -> io::Result<libc::c_int> {
+    // SAFETY: takes no pointers; what changes is what programs find that this process executes.
+    match unsafe { libc::personality(libc::c_ulong::from(wanted as u32)) } {
+        -1 => Err(io::Error::last_os_error()),
+        present => Ok(present),
+    }
 }
 
 impl Block {

@@ -10,7 +10,7 @@ mod seals;
 mod slots;
 mod stream;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
@@ -27,6 +27,7 @@ use super::wake::{self, Bell};
 use crate::processor::Hidden;
 use crate::session::schedule::HandOver;
 use crate::session::{Order, file_use};
+use crate::tell;
 use crate::trace::byte_string::ByteString;
 use crate::trace::directory::{self, Reserve, TraceDirectory};
 use crate::trace::files::Policy;
@@ -49,9 +50,8 @@ const GRACE: Duration = Duration::from_millis(150);
 pub struct Recording {
     /// Where the trace goes.
     pub place: Place,
-    /// The program's executable, after which a trace in a [`Place::Library`] is called.
-    pub executable: PathBuf,
-    /// The command line.
+    /// The command line. A trace in a [`Place::Library`] is called after its first word: what the user typed, not what a link
+    /// or a script's first line led to.
     pub command: Vec<OsString>,
     /// The directory in which it is started.
     pub directory: PathBuf,
@@ -98,7 +98,7 @@ impl Recording {
 pub enum Place {
     /// Into this directory, which must not exist or be empty.
     At(PathBuf),
-    /// Into a new directory, named after the executable, in this one, which need not exist.
+    /// Into a new directory, named after the program, in this one, which need not exist.
     Library(PathBuf),
 }
 
@@ -180,7 +180,7 @@ pub(super) fn run(recording: &Recording, connections: Connections) {
 fn open(recording: &Recording) -> io::Result<(TraceDirectory, chunk::Writer)> {
     let directory = match &recording.place {
         Place::At(path) => TraceDirectory::create_at(path)?,
-        Place::Library(root) => directory::create_in(root, &recording.executable)?,
+        Place::Library(root) => directory::create_in(root, recording.program())?,
     };
     let events = chunk::Writer::create(&directory::events_path(directory.path()))?;
     Ok((directory, events))
@@ -204,7 +204,7 @@ fn first_manifest(recording: &Recording) -> Manifest {
 fn tell_user(summary: &Summary) {
     let early = summary.ends_early.iter().map(|reason| format!("the trace ends early: {reason}"));
     for message in early.chain(summary.warnings.iter().cloned()) {
-        eprintln!("imitate: {}: {message}", summary.directory.display());
+        tell!("{}: {message}", summary.directory.display());
     }
 }
 
@@ -408,6 +408,11 @@ impl Writer {
 }
 
 impl Recording {
+    /// The program, as it was typed.
+    fn program(&self) -> &Path {
+        Path::new(self.command.first().map_or(OsStr::new(""), OsString::as_os_str))
+    }
+
     /// With paths that hold wherever the companion's own current directory is.
     pub(super) fn absolute(mut self) -> io::Result<Recording> {
         let make = |path: &Path| std::path::absolute(path);

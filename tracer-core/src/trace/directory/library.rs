@@ -14,7 +14,7 @@ use crate::trace::manifest::{self, Manifest};
 /// Name of the symbolic link to the trace that was begun last.
 const LATEST: &str = "latest";
 
-/// Most bytes of an executable's name in a trace's name; file systems allow 255 for the whole.
+/// Most bytes of a program's name in a trace's name; file systems allow 255 for the whole.
 const NAME_BYTES: usize = 200;
 
 /// Where traces live: `$IMITATE_DIR`, else `$XDG_DATA_HOME/imitate`, else `~/.local/share/imitate`. It need
@@ -41,17 +41,15 @@ pub fn root_from(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf>
     })
 }
 
-/// Makes a new trace's directory under `root`, called after the executable and the next free number, and lets
+/// Makes a new trace's directory under `root`, called after the program and the next free number, and lets
 /// `latest` point to it. Any number of processes may do so at once.
-pub fn create_in(root: &Path, executable: &Path) -> Result<TraceDirectory> {
+pub fn create_in(root: &Path, program: &Path) -> Result<TraceDirectory> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(root)
         .context("create the directory of traces", root)?;
-    let mut prefix = executable.file_name().unwrap_or(OsStr::new("program")).as_bytes().to_vec();
-    prefix.truncate(NAME_BYTES);
-    prefix.push(b'-');
+    let prefix = prefix(program);
     let mut number = next_number(root, &prefix)?;
     loop {
         let name = OsString::from_vec([&prefix, number.to_string().as_bytes()].concat());
@@ -67,6 +65,15 @@ pub fn create_in(root: &Path, executable: &Path) -> Result<TraceDirectory> {
             Err(error) => return Err(error).context("create the trace directory", &path),
         }
     }
+}
+
+/// What a trace's name begins with.
+fn prefix(program: &Path) -> Vec<u8> {
+    let typed = program.file_name().unwrap_or_default().as_bytes();
+    // What begins with `-`, as a login shell's name does, would be an option wherever the trace is named.
+    let hyphens = typed.iter().take_while(|byte| **byte == b'-').count();
+    let name = &typed[hyphens..typed.len().min(hyphens + NAME_BYTES)];
+    [if name.is_empty() { b"program" } else { name }, b"-"].concat()
 }
 
 /// One more than the highest number that follows `prefix` in `root`.
