@@ -11,6 +11,7 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use tracer_core::tell;
 use tracer_core::trace::manifest::Manifest;
 
 /// How the names of glibc's files begin, and of our own.
@@ -30,8 +31,8 @@ pub fn tell(manifest: &Manifest) -> bool {
     if names.is_empty() {
         return false;
     }
-    eprintln!(
-        "imitate: {} chose functions by the whole processor when loaded (IFUNC), which --cpu cannot hide; a replay on another \
+    tell!(
+        "{} chose functions by the whole processor when loaded (IFUNC), which --cpu cannot hide; a replay on another \
          processor may diverge",
         names.join(", ")
     );

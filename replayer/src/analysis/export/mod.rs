@@ -223,7 +223,7 @@ fn lock_table(target: &Path, name: &str, trace: &str, rows: Vec<locks::Row>) -> 
         table.push(rows::Lock {
             trace: trace.clone(),
             process,
-            sort: known(sort.name()),
+            kind: known(sort.name()),
             address,
             name: name.as_str().into(),
             threads: sums.threads.len() as u32,

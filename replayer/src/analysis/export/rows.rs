@@ -102,7 +102,7 @@ table! {
     pub struct Lock {
         pub trace: Text,
         pub process: u32,
-        pub sort: Text,
+        pub kind: Text,
         pub address: Option<u64>,
         pub name: Text,
         pub threads: u32,

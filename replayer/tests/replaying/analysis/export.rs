@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// Two threads, and a child that crashes.
 pub const SCRIPT: &str = "
-import os, threading
+import os, threading, time
 def work():
     for _ in range(20):
         os.write(made, b'x' * 100)
@@ -25,6 +25,8 @@ thread.join()
 if os.fork() == 0:
     os.abort()
 os.wait()
+# For longer than a tick of the clock.
+time.sleep(0.02)
 ";
 
 /// The rows of a table.

@@ -34,17 +34,23 @@ fn duckdb() -> Option<OsString> {
 /// The columns that the document describes.
 fn described() -> Tables {
     let mut tables = Tables::new();
-    let mut table = None;
+    let mut described: Option<Vec<String>> = None;
     for line in DOCUMENT.lines() {
         let Some(row) = line.strip_prefix("| ") else {
-            table = None;
+            described = None;
             continue;
         };
         let names = row.split('|').next().unwrap().split('`').skip(1).step_by(2).map(str::to_owned);
-        match &table {
-            // The first row of a table has its name.
-            None => table = names.last(),
-            Some(table) => tables.entry(table.clone()).or_default().extend(names),
+        match &described {
+            // The first row has the names of those that are described together.
+            None => described = Some(names.collect()),
+            Some(described) => {
+                for name in names {
+                    for table in described {
+                        tables.entry(table.clone()).or_default().insert(name.clone());
+                    }
+                }
+            }
         }
     }
     // What is said once, of all.
@@ -73,7 +79,7 @@ fn the_document_says_what_is_there_and_what_can_be_asked() {
     let place = Place::new();
     record_script(&place, SCRIPT);
     let target = place.path("tables");
-    ask(&place, &["export", "--name", "mine", "--parquet", target.to_str().unwrap()]);
+    ask(&place, &["export", "--name", "mine", "--locks", "--parquet", target.to_str().unwrap()]);
     let tables = written(&target);
     assert_eq!(described(), tables);
     let queries: Vec<String> = blocks(DOCUMENT)
@@ -81,7 +87,7 @@ fn the_document_says_what_is_there_and_what_can_be_asked() {
         .filter(|block| block.language == "sql")
         .map(|block| block.text)
         .collect();
-    assert_eq!(queries.len(), 5);
+    assert_eq!(queries.len(), 7);
     for query in &queries {
         assert_eq!(sql::missing(query, &tables), [""; 0], "{query}");
     }
@@ -91,7 +97,8 @@ fn the_document_says_what_is_there_and_what_can_be_asked() {
     }
 }
 
-/// Has DuckDB answer the queries: there is something to say to each, since a process has crashed.
+/// Has DuckDB answer the queries: there is something to say to each, since a process has crashed, and another has
+/// slept.
 fn assert_answered(python: &OsString, directory: &Path, queries: &[String]) {
     let mut command = Command::new(python);
     let output = command.arg("-c").arg(DUCKDB).args(queries).current_dir(directory).output().unwrap();
@@ -107,7 +114,7 @@ fn assert_answered(python: &OsString, directory: &Path, queries: &[String]) {
     for (query, rows) in queries.iter().zip(&answers) {
         assert!(!rows.is_empty(), "{query}");
     }
-    let (crashes, last_calls) = (&answers[0], &answers[4]);
+    let (crashes, last_calls) = (&answers[0], &answers[6]);
     assert_eq!(crashes.len(), 1);
     assert_eq!((&crashes[0][0], &crashes[0][3]), (&"mine".into(), &"SIGABRT".into()));
     assert_eq!(last_calls.len(), 5);
