@@ -97,14 +97,8 @@ impl Functions {
         functions
     }
 
-    /// The address of a function by name.
-    pub fn find(&self, name: &[u8]) -> Option<u64> {
-        let mut functions = (0..self.count).filter_map(|index| self.function(index));
-        functions.find(|function| function.name == name).map(|function| function.address)
-    }
-
     /// The function that programs get by this name that are linked now. By hash, if the object has such a table.
-    pub fn current(&self, name: &[u8]) -> Option<Function> {
+    pub fn find(&self, name: &[u8]) -> Option<Function> {
         let fits = |function: &Function| function.is_current && function.name == name;
         if self.hashes == 0 {
             return (0..self.count).filter_map(|index| self.function(index)).find(fits);
@@ -141,25 +135,54 @@ fn gnu_hash(name: &[u8]) -> u32 {
     name.iter().fold(5381, |hash: u32, byte| hash.wrapping_mul(33).wrapping_add((*byte).into()))
 }
 
-/// The symbols with this hash, by index: those in its bucket's chain that have it, but for the last bit, which ends a chain.
+/// The parts of a GNU hash table: buckets, the first symbol's number, the bloom filter's length, a shift; then the filter, the
+/// buckets, and the chains.
+struct HashTable {
+    buckets: u64,
+    first: u32,
+    bucket_table: u64,
+    chains: u64,
+}
+
+impl HashTable {
+    /// # Safety
+    /// `table` is the address of a well-formed GNU hash table, which stays, as for all functions of this.
+    unsafe fn at(table: u64) -> HashTable {
+        // SAFETY: see above.
+        let [buckets, first, bloom, _] = unsafe { load::<[u32; 4]>(table) };
+        let bucket_table = table + 16 + 8 * bloom as u64;
+        HashTable { buckets: buckets.into(), first, bucket_table, chains: bucket_table + 4 * buckets as u64 }
+    }
+
+    /// The first symbol in a bucket, 0 if it is empty.
+    unsafe fn bucket(&self, number: u64) -> u32 {
+        // SAFETY: there is one; see `at`.
+        unsafe { load(self.bucket_table + 4 * number) }
+    }
+
+    /// A symbol's hash, whose last bit says that it ends its chain.
+    unsafe fn hash(&self, symbol: u32) -> u32 {
+        // SAFETY: a chain has an entry for each of its symbols; see `at`.
+        unsafe { load(self.chains + 4 * (symbol - self.first) as u64) }
+    }
+}
+
+/// The symbols with this hash, by index: those in its bucket's chain that have it, but for the last bit.
 ///
 /// # Safety
 /// `table` is the address of a well-formed GNU hash table, which stays.
 unsafe fn candidates(table: u64, hash: u32) -> impl Iterator<Item = u64> {
-    // SAFETY: the layout is as in `gnu_symbol_count`.
-    let (chains, first, start) = unsafe {
-        let [buckets, first, bloom, _] = load::<[u32; 4]>(table);
-        let bucket_table = table + 16 + 8 * bloom as u64;
-        let bucket = hash.checked_rem(buckets).unwrap_or(0);
-        let start = if buckets == 0 { 0 } else { load::<u32>(bucket_table + 4 * bucket as u64) };
-        (bucket_table + 4 * buckets as u64, first, start)
-    };
-    let mut next = (start >= first && start != 0).then_some(start);
+    // SAFETY: as the contract says; a table without buckets has no symbols.
+    let table = unsafe { HashTable::at(table) };
+    let bucket = u64::from(hash).checked_rem(table.buckets);
+    // SAFETY: there is such a bucket.
+    let start = bucket.map_or(0, |bucket| unsafe { table.bucket(bucket) });
+    let mut next = (start >= table.first && start != 0).then_some(start);
     core::iter::from_fn(move || {
         loop {
             let index = next?;
-            // SAFETY: a chain has an entry for each of its symbols up to the one that ends it.
-            let found = unsafe { load::<u32>(chains + 4 * (index - first) as u64) };
+            // SAFETY: the chain did not end before.
+            let found = unsafe { table.hash(index) };
             next = (found & 1 == 0).then(|| index + 1);
             if found | 1 == hash | 1 {
                 return Some(index.into());
@@ -173,19 +196,17 @@ unsafe fn candidates(table: u64, hash: u32) -> impl Iterator<Item = u64> {
 /// # Safety
 /// `table` is the address of a well-formed GNU hash table.
 unsafe fn gnu_symbol_count(table: u64) -> u64 {
-    // SAFETY: the layout is buckets, first symbol, bloom words, shift; then bloom, buckets, chains.
+    // SAFETY: as the contract says; all buckets and, from the last one's symbol on, all of its chain are looked at.
     unsafe {
-        let [buckets, first, bloom, _] = load::<[u32; 4]>(table);
-        let bucket_table = table + 16 + 8 * bloom as u64;
-        let chains = bucket_table + 4 * buckets as u64;
-        let last = (0..buckets as u64).map(|i| load::<u32>(bucket_table + 4 * i)).max().unwrap_or(0);
-        if last < first {
-            return first as u64;
+        let table = HashTable::at(table);
+        let last = (0..table.buckets).map(|bucket| table.bucket(bucket)).max().unwrap_or(0);
+        if last < table.first {
+            return table.first.into();
         }
         let mut index = last;
-        while load::<u32>(chains + 4 * (index - first) as u64) & 1 == 0 {
+        while table.hash(index) & 1 == 0 {
             index += 1;
         }
-        index as u64 + 1
+        u64::from(index) + 1
     }
 }

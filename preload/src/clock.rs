@@ -10,6 +10,7 @@ use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 use kmod_shim::arch::native::raw;
 use kmod_shim::patch::near_memory::Region;
+use kmod_shim::vdso::{Function, Functions};
 use tracer_core::event::Kind;
 use tracer_core::session::Mode;
 
@@ -121,13 +122,21 @@ pub fn ticks(thread: &mut Thread) -> u64 {
     if original == 0 {
         return 0;
     }
-    // SAFETY: as in `record`.
-    let original: extern "C" fn(u64, u64) -> i64 = unsafe { core::mem::transmute(original as *const ()) };
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    let before = core::mem::replace(&mut thread.in_vdso, true);
-    original(libc::CLOCK_MONOTONIC_COARSE as u64, &raw mut time as u64);
-    thread.in_vdso = before;
+    call_original(thread, original, libc::CLOCK_MONOTONIC_COARSE as u64, &raw mut time as u64);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Calls a function of the vDSO, by its address in [`ORIGINALS`].
+#[inline]
+fn call_original(thread: &mut Thread, original: u64, first: u64, second: u64) -> i64 {
+    // SAFETY: the address is the relocated start of the vDSO function, of this signature.
+    let original: extern "C" fn(u64, u64) -> i64 = unsafe { core::mem::transmute(original as *const ()) };
+    // For a clock that it does not know, the vDSO makes the system call itself, which traps.
+    let before = core::mem::replace(&mut thread.in_vdso, true);
+    let result = original(first, second);
+    thread.in_vdso = before;
+    result
 }
 
 /// Where the function writes its two words (0: it does not).
@@ -147,14 +156,7 @@ fn words_written(which: u64, target: u64) -> usize {
 /// of a second event, only by the system call that a program with a time zone makes: glibc passes none.
 fn record(thread: &mut Thread, first: u64, second: u64, which: u64) -> i64 {
     let result = if time_stamps::are_free() {
-        let original = ORIGINALS[which as usize].load(Ordering::Relaxed);
-        // SAFETY: the address is the relocated start of the vDSO function, of this signature.
-        let original: extern "C" fn(u64, u64) -> i64 = unsafe { core::mem::transmute(original as *const ()) };
-        // For a clock that it does not know, the vDSO makes the system call itself, which traps.
-        thread.in_vdso = true;
-        let result = original(first, second);
-        thread.in_vdso = false;
-        result
+        call_original(thread, ORIGINALS[which as usize].load(Ordering::Relaxed), first, second)
     } else {
         time_stamps::clock_was_read();
         // SAFETY: it is the program's own call, made by the system call that the function stands for.
@@ -206,9 +208,9 @@ fn replay(thread: &mut Thread, first: u64, second: u64, which: u64) -> i64 {
 pub fn redirect(stack: &InitialStack) {
     let Some(base) = stack.auxiliary(AT_SYSINFO_EHDR) else { return };
     // SAFETY: AT_SYSINFO_EHDR is the address of the vDSO's ELF image, mapped for as long as the process lives.
-    let functions = unsafe { kmod_shim::vdso::Functions::at(base) };
+    let functions = unsafe { Functions::at(base) };
     for (hook, original) in HOOKS.iter().zip(&ORIGINALS) {
-        let Some(address) = functions.find(hook.name) else { continue };
+        let Some(Function { address, .. }) = functions.find(hook.name) else { continue };
         let redirected = sites::exclusively(|sites| {
             sites.redirect(base, address, hook.hook as *const () as u64, Region::Common)
         });

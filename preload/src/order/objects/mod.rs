@@ -102,19 +102,19 @@ pub fn install(mappings: &[Mapping]) {
         // SAFETY: ld.so has loaded it, and it stays for as long as the process lives.
         let functions = unsafe { Functions::at(base) };
         for (name, needed) in NEEDED.iter().chain(&enclosed::NEEDED) {
-            if let Some(function) = functions.current(name) {
+            if let Some(function) = functions.find(name) {
                 needed.set(function.address);
             }
         }
-        if let Some(function) = functions.current(b"syscall") {
+        if let Some(function) = functions.find(b"syscall") {
             SYSCALL[0].store(function.address, Ordering::Relaxed);
             SYSCALL[1].store(function.address + SYSCALL_LENGTH, Ordering::Relaxed);
         }
         let mut redirected = Vec::new();
         redirect_all(base, &functions, &rows, &mut redirected);
-        for name in enclosed::names() {
-            if let Some(function) = functions.current(name) {
-                enclose(base, &function, &mut redirected);
+        for (name, hook, original) in enclosed::hooks() {
+            if let Some(function) = functions.find(name) {
+                enclose(base, &function, hook, original, &mut redirected);
             }
         }
         enclosed::begin();
@@ -137,7 +137,7 @@ pub fn base_of(mappings: &[Mapping], is_wanted: impl Fn(&[u8]) -> bool) -> Optio
 /// Redirects the functions that there are rows for. Old versions, for old programs, have other objects.
 fn redirect_all(base: u64, functions: &Functions, rows: &[&[Row]], redirected: &mut Vec<u64>) {
     for row in rows.iter().copied().flatten() {
-        if let Some(function) = functions.current(row.name) {
+        if let Some(function) = functions.find(row.name) {
             redirect(base, &function, row, redirected);
         }
     }
@@ -160,9 +160,8 @@ fn redirect(base: u64, function: &Function, row: &Row, redirected: &mut Vec<u64>
     keep(original, function, row.original);
 }
 
-/// Redirects a function if calls of it are to be enclosed.
-fn enclose(base: u64, function: &Function, redirected: &mut Vec<u64>) {
-    let Some((hook, original)) = enclosed::hook(function.name) else { return };
+/// Redirects a function calls of which are to be enclosed.
+fn enclose(base: u64, function: &Function, hook: u64, original: &Original, redirected: &mut Vec<u64>) {
     if !redirected.contains(&function.address) {
         redirected.push(function.address);
         // A variadic one may be called by way of this.

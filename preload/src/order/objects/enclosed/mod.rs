@@ -129,23 +129,16 @@ struct Target {
     fixed: u64,
 }
 
-/// The names of the functions whose calls are enclosed.
-pub fn names() -> impl Iterator<Item = &'static [u8]> {
-    ROWS.iter().map(|row| row.name)
-}
-
-/// The function's entry, and where the function is to be found then, if calls of it are to be enclosed.
-pub fn hook(name: &[u8]) -> Option<(u64, &'static Original)> {
-    let row = ROWS.iter().position(|row| row.name == name)?;
-    Some((entry::of(row), &FUNCTIONS[row]))
+/// The functions whose calls are enclosed: the name, the entry, and where the function is to be found then.
+pub fn hooks() -> impl Iterator<Item = (&'static [u8], u64, &'static Original)> {
+    ROWS.iter().zip(&FUNCTIONS).enumerate().map(|(row, (of, function))| (of.name, entry::of(row), function))
 }
 
 /// The entries have been redirected.
 pub fn begin() {
     stream::find();
-    let Some((_, register)) = hook(b"__cxa_atexit").filter(|(_, register)| register.place() != 0) else {
-        return;
-    };
+    let register = hooks().find(|(name, ..)| *name == b"__cxa_atexit");
+    let Some((_, _, register)) = register.filter(|(_, _, register)| register.place() != 0) else { return };
     // Before any other: it is called last. libc flushes streams after that.
     // SAFETY: libc's function, with one of ours that takes no argument.
     unsafe { register.call([stream::exit as *const () as u64, 0, 0]) };
