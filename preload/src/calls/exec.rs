@@ -413,9 +413,13 @@ fn mark_close_on_exec(set: bool) {
 
 /// The program's environment with our variables last, in the same order and of the same length as the
 /// launcher's (tracer_core::companion::launch), plus the outputs that stay open.
-fn with_session(envp: Vec<Text>, slot: usize, outputs: [u64; 2]) -> Vec<Text> {
+fn with_session(mut envp: Vec<Text>, slot: usize, outputs: [u64; 2]) -> Vec<Text> {
     let process = process::get();
-    let envp = with_tunables(envp);
+    let hidden = processor::hidden();
+    if !hidden.is_empty() {
+        let variable = |text: Vec<u8>| [&text[..], b"\0"].concat();
+        hidden.tell_libc(&mut envp, |variable| variable.strip_suffix(b"\0").unwrap_or(variable), variable);
+    }
     let mut preload = Text::from(b"LD_PRELOAD=");
     preload.extend_from_slice(&process.library);
     let mut block: Vec<Text> = Vec::with_capacity(envp.len() + 4);
@@ -442,23 +446,4 @@ fn with_session(envp: Vec<Text>, slot: usize, outputs: [u64; 2]) -> Vec<Text> {
     block.push(session.into_bytes());
     block.push(outputs.into_bytes());
     block
-}
-
-/// Tells the libc of the image what it must do without, whatever environment the program passes.
-fn with_tunables(mut envp: Vec<Text>) -> Vec<Text> {
-    const NAME: &[u8] = b"GLIBC_TUNABLES=";
-    let hidden = processor::hidden();
-    if hidden.is_empty() {
-        return envp;
-    }
-    let present = envp.iter_mut().find(|variable| variable.starts_with(NAME));
-    let value = present.as_ref().map_or(&[][..], |text| &text[NAME.len()..text.len() - 1]);
-    let value = hidden.tunables(value);
-    let variable = [NAME, &value, b"\0"].concat();
-    match present {
-        Some(text) => *text = variable,
-        None if value.is_empty() => {}
-        None => envp.push(variable),
-    }
-    envp
 }

@@ -21,7 +21,6 @@ use std::sync::atomic::Ordering;
 use tracer_core::companion::launch::{self, Launch, own_environment, padded_library_path};
 use tracer_core::companion::writer::{Place, Processor, Recording};
 use tracer_core::companion::{Audience, Opening, Outcome, Role, Started, Summary, objects};
-use tracer_core::processor::Hidden;
 use tracer_core::session::schedule::{HandOver, LIST, outcome};
 use tracer_core::session::{Control, Mode, check_level};
 use tracer_core::tell;
@@ -215,7 +214,8 @@ pub fn make(request: &Request) -> Result<Result<Run, i32>> {
         None => own_environment(variables()),
     };
     if let Some(cpu) = &request.options.cpu {
-        tell_libc(cpu.hidden, &mut environment);
+        // They look at the processor before our library is there; for what the program executes, that does the same.
+        cpu.hidden.tell_libc(&mut environment, |variable| variable.as_bytes(), OsString::from_vec);
     }
     let launch = Launch {
         executable: command.executable,
@@ -298,21 +298,6 @@ fn variables() -> impl Iterator<Item = OsString> {
         variable.push(value);
         variable
     })
-}
-
-/// Adds what libc and ld.so must do without, which look at the processor before our library is there; for what the program
-/// executes, that does the same.
-fn tell_libc(hidden: Hidden, environment: &mut Vec<OsString>) {
-    const NAME: &[u8] = b"GLIBC_TUNABLES=";
-    let present = environment.iter().position(|variable| variable.as_bytes().starts_with(NAME));
-    let value = present.map_or(&[][..], |place| &environment[place].as_bytes()[NAME.len()..]);
-    let value = hidden.tunables(value);
-    let variable = OsString::from_vec([NAME, &value].concat());
-    match present {
-        Some(place) => environment[place] = variable,
-        None if value.is_empty() => {}
-        None => environment.push(variable),
-    }
 }
 
 /// Removes the trace of a program that did not start.

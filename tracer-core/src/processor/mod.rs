@@ -255,6 +255,30 @@ impl Hidden {
     }
 }
 
+/// The variable that libc and ld.so read their tunables from.
+const TUNABLES: &[u8] = b"GLIBC_TUNABLES=";
+
+impl Hidden {
+    /// Tells libc and ld.so in a program's environment what they must do without, whatever else it says. `text` gives a
+    /// variable's text, and `variable` makes one of it.
+    pub fn tell_libc<V>(
+        &self,
+        environment: &mut Vec<V>,
+        text: impl Fn(&V) -> &[u8],
+        variable: impl Fn(Vec<u8>) -> V,
+    ) {
+        let present = environment.iter().position(|variable| text(variable).starts_with(TUNABLES));
+        let value = present.map_or(&[][..], |place| &text(&environment[place])[TUNABLES.len()..]);
+        let value = self.tunables(value);
+        let told = variable([TUNABLES, &value].concat());
+        match present {
+            Some(place) => environment[place] = told,
+            None if value.is_empty() => {}
+            None => environment.push(told),
+        }
+    }
+}
+
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
