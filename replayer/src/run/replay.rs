@@ -48,13 +48,14 @@ pub fn replay(options: &Replay) -> Result<Ending> {
         Some(signal) => Ending::Killed(signal),
         None => Ending::Exited(Ending::failed_replay(recorded)),
     };
-    match play(&directory, options) {
-        Ok((ended, ReplayEnd::Finished)) if recorded.is_none_or(|recorded| recorded == ended) => Ok(ended),
-        Ok((ended, ReplayEnd::Finished)) => {
-            let recorded = recorded.map_or_else(String::new, |recorded| recorded.to_string());
-            tell!("the recorded program ended with {recorded}, the replay with {ended}");
-            Ok(failed())
-        }
+    match play(&directory, options.check.level(), !options.quiet, None) {
+        Ok((ended, ReplayEnd::Finished)) => match other_end(recorded, ended) {
+            None => Ok(ended),
+            Some(difference) => {
+                tell!("{difference}");
+                Ok(failed())
+            }
+        },
         Ok((_, ReplayEnd::EndsEarly(how))) => {
             tell!("{}: the recording ends here: {how}", directory.display());
             Ok(recorded.filter(|ending| matches!(ending, Ending::Killed(_))).unwrap_or_else(failed))
@@ -82,12 +83,24 @@ pub fn replay(options: &Replay) -> Result<Ending> {
     }
 }
 
-fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
-    let prepared = prepare(directory, options.check.level(), false, Audience::Launcher)?;
+/// How the program of a replay that came to its end ended, if not as the recorded one.
+fn other_end(recorded: Option<Ending>, ended: Ending) -> Option<String> {
+    let recorded = recorded.filter(|recorded| *recorded != ended)?;
+    Some(format!("the recorded program ended with {recorded}, the replay with {ended}"))
+}
+
+/// Replays with these outputs, or the tool's own, and says how far it has come, if asked.
+fn play(
+    directory: &Path,
+    check: u32,
+    is_measured: bool,
+    outputs: Option<&Outputs>,
+) -> Result<(Ending, ReplayEnd)> {
+    let prepared = prepare(directory, check, false, Audience::Launcher)?;
     let Prepared { opening, launch, working_directory, content: _content, root: _root } = prepared;
-    let (started, program) = Running::start(opening, &launch, Some(&working_directory), None)?;
+    let (started, program) = Running::start(opening, &launch, Some(&working_directory), outputs)?;
     let program = program?;
-    let meter = if options.quiet { None } else { Meter::new(directory, &started) };
+    let meter = if is_measured { Meter::new(directory, &started) } else { None };
     finish(started, &program, || meter.map(Meter::run))
 }
 
@@ -96,18 +109,13 @@ fn play(directory: &Path, options: &Replay) -> Result<(Ending, ReplayEnd)> {
 /// Errors: it cannot be replayed here.
 pub fn replay_into(directory: &Path, outputs: &Outputs) -> Result<Option<String>> {
     let recorded = ending(&Manifest::load(directory)?);
-    let prepared = prepare(directory, check_level::CHEAP, false, Audience::Launcher)?;
-    let Prepared { opening, launch, working_directory, content: _content, root: _root } = prepared;
-    let (started, program) = Running::start(opening, &launch, Some(&working_directory), Some(outputs))?;
-    let (ended, end) = finish(started, &program?, || ())?;
+    let (ended, end) = play(directory, check_level::CHEAP, false, Some(outputs))?;
     if let Some(signal) = foreground::asked_to_end() {
         // Passed on to the program, which may have ended of it as if that were its end.
         return Ok(Some(format!("{} ended the replay", signal_name(signal))));
     }
     Ok(match end {
-        ReplayEnd::Finished => recorded
-            .filter(|recorded| *recorded != ended)
-            .map(|recorded| format!("the recorded program ended with {recorded}, the replay with {ended}")),
+        ReplayEnd::Finished => other_end(recorded, ended),
         // Whoever looks into the trace is told of that anyway.
         ReplayEnd::EndsEarly(_) => None,
         ReplayEnd::Diverged(report) => Some(report.trim_end().to_owned()),
