@@ -1,7 +1,8 @@
 //! `record --cpu`: programs that are told of less than the processor has.
 
+use crate::debugger::compile;
 use crate::{FAILED, Place, imitate, text};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use tracer_core::trace::manifest::Manifest;
 
@@ -52,13 +53,6 @@ __attribute__((target_clones("avx2", "default"))) int twice(int value) { return 
 int main(void) { printf("%d\n", twice(21)); return 0; }
 "#;
 
-fn compile(place: &Place, name: &str, source: &str) -> PathBuf {
-    let [file, program] = [format!("{name}.c"), name.to_owned()].map(|name| place.path(&name));
-    std::fs::write(&file, source).unwrap();
-    assert!(Command::new("cc").arg("-O1").arg("-o").arg(&program).arg(&file).status().unwrap().success());
-    program
-}
-
 fn record(place: &Place, options: &[&str], command: &[&str]) -> Output {
     let mut tool = imitate();
     tool.arg("record").arg("--output").arg(place.trace()).args(options).arg("--").args(command);
@@ -82,8 +76,8 @@ fn line<'a>(text: &'a str, name: &str) -> &'a str {
 #[test]
 fn a_level_is_all_that_a_program_sees() {
     let place = Place::new();
-    let program = compile(&place, "seen", SEEN);
-    let seen = shown(&place, &["--cpu", "x86-64-v2"], &[program.to_str().unwrap()]);
+    let program = compile(&place, "seen", SEEN, &["-O1"]);
+    let seen = shown(&place, &["--cpu", "x86-64-v2"], &[&program]);
     assert_eq!(line(&seen, "builtin:"), " sse4.2=1 popcnt=1 aes=0 avx=0 avx2=0 avx512f=0");
     assert_eq!([line(&seen, "7.0: "), line(&seen, "7.1: ")], ["0 0 0"; 2]);
     assert_eq!([line(&seen, "1: "), line(&seen, "state: ")], ["0", "0 0"]);
@@ -101,10 +95,9 @@ fn a_level_is_all_that_a_program_sees() {
 #[test]
 fn children_see_the_same_whatever_their_environment_is() {
     let place = Place::new();
-    let program = compile(&place, "seen", SEEN);
-    let program = program.to_str().unwrap();
+    let program = compile(&place, "seen", SEEN, &["-O1"]);
     let child = format!("env -i {program}; GLIBC_TUNABLES=glibc.malloc.check=0 {program}");
-    let seen = shown(&place, &["--cpu", "x86-64-v2"], &[program, &child]);
+    let seen = shown(&place, &["--cpu", "x86-64-v2"], &[&program, &child]);
     let each = seen.lines().count() / 3;
     let lines: Vec<&str> = seen.lines().collect();
     assert_eq!(lines[..each], lines[each..2 * each]);
@@ -114,23 +107,23 @@ fn children_see_the_same_whatever_their_environment_is() {
 #[test]
 fn single_features_are_hidden_and_shown() {
     let place = Place::new();
-    let program = compile(&place, "seen", SEEN);
+    let program = compile(&place, "seen", SEEN, &["-O1"]);
     let native = text(&Command::new(&program).output().unwrap().stdout);
     let without =
         native.replace("avx=1", "avx=0").replace("avx2=1", "avx2=0").replace("avx512f=1", "avx512f=0");
-    let seen = shown(&place, &["--cpu=-avx"], &[program.to_str().unwrap()]);
+    let seen = shown(&place, &["--cpu=-avx"], &[&program]);
     assert_eq!(line(&seen, "builtin:"), line(&without, "builtin:"));
     std::fs::remove_dir_all(place.trace()).unwrap();
-    let seen = shown(&place, &["--cpu=x86-64,+popcnt"], &[program.to_str().unwrap()]);
+    let seen = shown(&place, &["--cpu=x86-64,+popcnt"], &[&program]);
     assert_eq!(line(&seen, "builtin:"), " sse4.2=0 popcnt=1 aes=0 avx=0 avx2=0 avx512f=0");
 }
 
 #[test]
 fn without_the_option_all_is_as_it_is() {
     let place = Place::new();
-    let program = compile(&place, "seen", SEEN);
+    let program = compile(&place, "seen", SEEN, &["-O1"]);
     let native = text(&Command::new(&program).output().unwrap().stdout);
-    let seen = shown(&place, &[], &[program.to_str().unwrap()]);
+    let seen = shown(&place, &[], &[&program]);
     for name in ["builtin:", "1: ", "state: ", "memcpy ", "frame "] {
         assert_eq!(line(&seen, name), line(&native, name));
     }
@@ -177,15 +170,14 @@ fn a_replay_needs_the_features_only_that_the_program_saw() {
 #[test]
 fn who_sees_the_whole_processor_is_named() {
     let place = Place::new();
-    let program = compile(&place, "chooses", CHOOSES);
-    let program = program.to_str().unwrap();
-    let recorded = record(&place, &["--cpu", "x86-64-v2"], &[program]);
+    let program = compile(&place, "chooses", CHOOSES, &["-O1"]);
+    let recorded = record(&place, &["--cpu", "x86-64-v2"], &[&program]);
     assert_eq!(recorded.status.code(), Some(0));
     let said = text(&recorded.stderr);
     assert!(said.starts_with("imitate: chooses chose functions by the whole processor"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     std::fs::remove_dir_all(place.trace()).unwrap();
-    let recorded = record(&place, &["--cpu", "x86-64-v2", "--cpu-strict"], &[program]);
+    let recorded = record(&place, &["--cpu", "x86-64-v2", "--cpu-strict"], &[&program]);
     assert_eq!(recorded.status.code(), FAILED, "{}", text(&recorded.stderr));
     std::fs::remove_dir_all(place.trace()).unwrap();
     let recorded = record(&place, &["--cpu", "x86-64-v2", "--cpu-strict"], &["true"]);

@@ -1,8 +1,8 @@
 //! `ps` and `dump --interleave` with a program of several threads and processes.
 
+use crate::debugger::compile;
 use crate::{Place, imitate, text};
 use serde_json::Value;
-use std::process::Command;
 
 const PROGRAM: &str = r#"
 #define _GNU_SOURCE
@@ -31,12 +31,8 @@ int main(void) {
 #[test]
 fn threads_and_children_are_named_with_their_ends_and_shown_as_they_ran() {
     let place = Place::new();
-    let (source, program) = (place.path("program.c"), place.path("program"));
-    std::fs::write(&source, PROGRAM).unwrap();
-    assert!(
-        Command::new("cc").arg("-pthread").arg(&source).arg("-o").arg(&program).status().unwrap().success()
-    );
-    let recorded = place.record(&[program.to_str().unwrap()]);
+    let program = compile(&place, "program", PROGRAM, &["-pthread"]);
+    let recorded = place.record(&[&program]);
     assert_eq!(recorded.status.code(), Some(3), "{}", text(&recorded.stderr));
     let inspect = |arguments: &[&str]| {
         let output = imitate().args(arguments).arg(place.trace()).output().unwrap();

@@ -1,10 +1,11 @@
 //! What becomes of a program of several threads, in either order, when the process that writes its trace is killed, or too
 //! slow.
 
+use crate::debugger::compile;
 use crate::{Place, imitate, text};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 /// Reads more than all rings hold, once it has got a line.
 const PROGRAM: &str = r#"
@@ -62,11 +63,7 @@ struct Recording {
 impl Recording {
     fn begin(order: &str) -> Recording {
         let place = Place::new();
-        let (source, program) = (place.path("program.c"), place.path("program"));
-        fs::write(&source, PROGRAM).unwrap();
-        let mut compiler = Command::new("cc");
-        compiler.arg("-w").arg("-pthread").arg(&source).arg("-o").arg(&program);
-        assert!(compiler.status().unwrap().success());
+        let program = compile(&place, "program", PROGRAM, &["-w", "-pthread"]);
         let mut tool = imitate();
         tool.args(["record", "--order", order, "--output"]).arg(place.trace()).arg("--").arg(&program);
         tool.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,9 +1,10 @@
 //! `diff`.
 
+use crate::debugger::compile;
 use crate::{Place, imitate, text};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 fn record(trace: &Path, options: &[&str], command: &[&str]) -> Output {
     let mut tool = imitate();
@@ -83,15 +84,11 @@ int main(void) {
 #[test]
 fn the_hand_over_that_made_the_difference_comes_first() {
     let place = Place::new();
-    let (source, program) = (place.path("race.c"), place.path("race"));
-    std::fs::write(&source, RACE).unwrap();
-    assert!(
-        Command::new("cc").arg("-pthread").arg(&source).arg("-o").arg(&program).status().unwrap().success()
-    );
+    let program = compile(&place, "race", RACE, &["-pthread"]);
     let mut seen = [false; 2];
     for seed in 1..1000 {
         let (chaos, attempt) = (format!("--chaos={seed}"), place.path("attempt"));
-        let recorded = record(&attempt, &["--quiet", &chaos], &[program.to_str().unwrap()]);
+        let recorded = record(&attempt, &["--quiet", &chaos], &[&program]);
         let status = recorded.status.code().unwrap() as usize;
         if seen[status] {
             std::fs::remove_dir_all(&attempt).unwrap();

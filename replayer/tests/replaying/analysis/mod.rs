@@ -10,9 +10,9 @@ mod races;
 mod stats;
 mod timeline;
 
+use crate::debugger::compile;
 use crate::{Place, imitate, text};
 use serde_json::Value;
-use std::process::Command;
 
 /// Records a Python script, which is started in `place` and must succeed.
 fn record_script(place: &Place, script: &str) {
@@ -26,10 +26,7 @@ fn record_script(place: &Place, script: &str) {
 
 /// Compiles a C program of threads, with debug information, and records it in `place`.
 fn record_program(place: &Place, source: &str, options: &[&str], arguments: &[&str], status: i32) {
-    let (path, program) = (place.path("program.c"), place.path("program"));
-    std::fs::write(&path, source).unwrap();
-    let mut compiler = Command::new("cc");
-    assert!(compiler.args(["-g", "-pthread"]).arg(&path).arg("-o").arg(&program).status().unwrap().success());
+    let program = compile(place, "program", source, &["-pthread"]);
     let mut command = imitate();
     command.arg("record").args(options).arg("--output").arg(place.trace()).arg("--").arg(&program);
     let recorded = command.args(arguments).output().unwrap();
