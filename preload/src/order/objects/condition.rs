@@ -29,14 +29,16 @@ macro_rules! waiting {
                 let attempt = || unsafe { $static.call([condition, mutex $(, $argument)*]) };
                 let Some((thread, state)) = sections::ordered() else { return attempt() };
                 cancel::point(thread, state);
-                if state == state::RECORD {
-                    return record(thread, condition, mutex, attempt);
-                }
-                const FUNCTION: Option<u16> = functions::number($name);
-                watch::operation_begins(thread, FUNCTION, [condition, mutex]);
-                let result = replay(thread, condition, mutex);
-                watch::operation_ends(thread, FUNCTION, condition, result);
-                result
+                let result = if state == state::RECORD {
+                    record(thread, condition, mutex, attempt)
+                } else {
+                    const FUNCTION: Option<u16> = functions::number($name);
+                    watch::operation_begins(thread, FUNCTION, [condition, mutex]);
+                    let result = replay(thread, condition, mutex);
+                    watch::operation_ends(thread, FUNCTION, condition, result);
+                    result
+                };
+                finish(thread, result)
             }
         )*
 
@@ -77,7 +79,7 @@ fn record(thread: &mut Thread, condition: u64, mutex: u64, attempt: impl FnOnce(
     } else {
         tell(thread, REFUSED, condition, Place(0), result);
     }
-    finish(thread, result)
+    result
 }
 
 /// The mutex is about to be given up. Signals that come from here on are told from those that came before it: their handlers may
@@ -87,6 +89,10 @@ fn begin(thread: &mut Thread) {
 }
 
 /// The wait has come to its end, and the thread has the mutex again.
+///
+/// Called at one place in each hook, for both modes: what libc does about a cancellation is calls with addresses of this stack, and
+/// unwinding, which leaves behind in registers what it has met there.
+#[inline(never)]
 fn finish(thread: &mut Thread, result: i32) -> i32 {
     thread.passes += 1;
     if core::mem::take(&mut thread.cancellation) != Cancellation::Told {
@@ -105,7 +111,7 @@ fn replay(thread: &mut Thread, condition: u64, mutex: u64) -> i32 {
         unsafe { MUTEX_UNLOCK.call([mutex.object]) };
         interrupt::replay(thread);
     }
-    let result = match expect(thread, condition) {
+    match expect(thread, condition) {
         Logged { refused: true, result, .. } => result,
         Logged { place, result, flags, .. } => {
             cancel::follow(thread, flags);
@@ -118,6 +124,5 @@ fn replay(thread: &mut Thread, condition: u64, mutex: u64) -> i32 {
             mutex.word.advance_and_wake(thread);
             result
         }
-    };
-    finish(thread, result)
+    }
 }
