@@ -88,11 +88,8 @@ fn begin(thread: &mut Thread) {
     thread.passes += 1;
 }
 
-/// The wait has come to its end, and the thread has the mutex again.
-///
-/// Called at one place in each hook, for both modes: what libc does about a cancellation is calls with addresses of this stack, and
-/// unwinding, which leaves behind in registers what it has met there.
-#[inline(never)]
+/// The wait has come to its end, and the thread has the mutex again. Called by the hook itself, for both modes: what libc does about a
+/// cancellation is calls with addresses of this stack.
 fn finish(thread: &mut Thread, result: i32) -> i32 {
     thread.passes += 1;
     if core::mem::take(&mut thread.cancellation) != Cancellation::Told {
