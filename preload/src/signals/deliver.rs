@@ -139,8 +139,8 @@ fn pending(thread: &mut Thread, frame: &mut Frame, mut place: u8) {
             continue;
         }
         let fatal = if action.is_function() { 0 } else { flags::FATAL };
-        let passes = if place == flags::IN_OPERATION { thread.passes } else { 0 };
-        thread.items.push_copy(Tag::Output, 0, passes, &information);
+        let number = if place == flags::IN_OPERATION { thread.passes } else { thread.returns };
+        thread.items.push_copy(Tag::Output, 0, number, &information);
         log::items_only(thread, Kind::Signal, place | fatal, signal as u16);
         pass_section(thread, place);
         run_handler(thread, frame, signal, &information, fatal != 0);
@@ -158,7 +158,10 @@ fn pending(thread: &mut Thread, frame: &mut Frame, mut place: u8) {
 /// Replay: delivers all that was delivered here.
 fn logged(thread: &mut Thread, frame: &mut Frame, place: u8) {
     let mut place = place;
-    while let Some(header) = playback::take_if(thread, |next| is_signal(next, place)) {
+    // One that comes behind a call may have come behind the return of a handler, which is no event, and not behind the one before.
+    while (place != 0 || comes_at(thread, place, thread.returns))
+        && let Some(header) = playback::take_if(thread, |next| is_signal(next, place))
+    {
         let information = logged_information(thread, &header);
         pass_section(thread, place);
         run_handler(thread, frame, header.number as i32, &information, header.flags & flags::FATAL != 0);
