@@ -12,7 +12,8 @@ pub fn rows() -> Vec<Case> {
         debian("pigz", "pigz -p2 -c -n text").prepared(inputs::text).steady(),
         debian("xz-utils", "xz -T2 -2 --block-size=1MiB -c text").prepared(inputs::text).steady(),
         debian("zstd", "zstd -T2 -q -c text").prepared(inputs::text).steady(),
-        debian("imagemagick", "convert-im6.q16 -size 400x300 gradient:red-blue -blur 0x3 -rotate 30 rgb:-")
+        // Large enough for all its versions to use threads.
+        debian("imagemagick", "convert-im6.q16 rose: -resize 1500x2000 -colorspace Lab -resize 20% rgb:-")
             .steady(),
         script("memcached with 2 threads", MEMCACHED)
             .prepared(inputs::scripts)

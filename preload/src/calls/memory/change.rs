@@ -3,6 +3,7 @@
 use super::mapped::{self, Region};
 use super::{EXECUTABLE, PAGE, contents, touches_ours};
 use crate::calls::{conclude, generic, refuse};
+use crate::order::objects;
 use crate::thread::Thread;
 use crate::{divergence, process, time_stamps};
 use core::ops::Range;
@@ -145,8 +146,12 @@ pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
     if protects && frame.rax == 0 && arguments[2] & EXECUTABLE != 0 {
         time_stamps::code_was_added(&range);
     }
+    if protects && frame.rax == 0 {
+        objects::memory_was_protected();
+    }
     if unmaps && frame.rax == 0 {
         mapped::get().forget(&(range.start..range.end.next_multiple_of(PAGE)));
+        objects::memory_was_unmapped(&range);
     }
 }
 

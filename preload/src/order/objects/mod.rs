@@ -21,6 +21,7 @@ mod engine;
 mod interrupt;
 mod memory;
 mod once;
+mod openmp;
 mod ordered;
 mod original;
 mod rows;
@@ -43,6 +44,7 @@ use kmod_shim::arch::native::raw;
 use kmod_shim::patch::near_memory::Region;
 use kmod_shim::vdso::{Function, Functions};
 pub use once::Initialiser;
+pub use openmp::{code_was_mapped, memory_was_protected, memory_was_unmapped};
 use original::Original;
 use rows::Row;
 use tracer_core::session::Mode;
@@ -83,11 +85,7 @@ pub fn install(mappings: &[Mapping]) {
         return;
     }
     if let Some(base) = base_of(mappings, |name| name.ends_with(LIBC)) {
-        let own = mappings.iter().filter(|mapping| mapping.name.ends_with(LIBC));
-        if let Some(code) = own.into_iter().find(|mapping| mapping.executable) {
-            CODE[0].store(code.begin, Ordering::Relaxed);
-            CODE[1].store(code.end, Ordering::Relaxed);
-        }
+        remember_code(mappings, base, &CODE);
         let rows = [
             rows::TAKING,
             rows::GIVING,
@@ -112,15 +110,11 @@ pub fn install(mappings: &[Mapping]) {
         }
         let mut redirected = Vec::new();
         redirect_all(base, &functions, &rows, &mut redirected);
-        for (name, hook, original) in enclosed::hooks() {
-            if let Some(function) = functions.find(name) {
-                enclose(base, &function, hook, original, &mut redirected);
-            }
-        }
+        enclose_all(base, &functions, &mut redirected);
         enclosed::begin();
     }
-    let is_cpp = |name: &[u8]| name.windows(CPP.len()).any(|part| part == CPP);
-    if let Some(base) = base_of(mappings, is_cpp) {
+    openmp::install(mappings);
+    if let Some(base) = base_of(mappings, |name| contains(name, CPP)) {
         // SAFETY: as above.
         redirect_all(base, &unsafe { Functions::at(base) }, &[once::CPP], &mut Vec::new());
     }
@@ -132,6 +126,18 @@ pub fn base_of(mappings: &[Mapping], is_wanted: impl Fn(&[u8]) -> bool) -> Optio
         .iter()
         .find(|mapping| mapping.offset == 0 && is_wanted(mapping.name))
         .map(|mapping| mapping.begin)
+}
+
+fn contains(name: &[u8], part: &[u8]) -> bool {
+    name.windows(part.len()).any(|found| found == part)
+}
+
+/// Notes where the code is of a file that is loaded at `base`.
+fn remember_code(mappings: &[Mapping], base: u64, code: &[AtomicU64; 2]) {
+    if let Some(found) = mappings.iter().find(|mapping| mapping.executable && mapping.begin >= base) {
+        code[0].store(found.begin, Ordering::Relaxed);
+        code[1].store(found.end, Ordering::Relaxed);
+    }
 }
 
 /// Redirects the functions that there are rows for. Old versions, for old programs, have other objects.
@@ -158,6 +164,15 @@ fn redirect(base: u64, function: &Function, row: &Row, redirected: &mut Vec<u64>
         })
     });
     keep(original, function, row.original);
+}
+
+/// Redirects the functions calls of which are to be enclosed.
+fn enclose_all(base: u64, functions: &Functions, redirected: &mut Vec<u64>) {
+    for (name, hook, original) in enclosed::hooks() {
+        if let Some(function) = functions.find(name) {
+            enclose(base, &function, hook, original, redirected);
+        }
+    }
 }
 
 /// Redirects a function calls of which are to be enclosed.
@@ -200,7 +215,8 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
         interrupt::deliver(thread, frame);
         return true;
     }
-    if !thread.is_in_guard && (!within(&CODE) || within(&SYSCALL)) {
+    let is_of_library = within(&openmp::CODE) || within(&CODE) && !within(&SYSCALL);
+    if !thread.is_in_guard && !is_of_library {
         return false;
     }
     if !thread.trap.is_null() {
@@ -220,6 +236,9 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
         demand::while_held(stream, || generic::call(thread, libc::SYS_futex, arguments))
     } else if process::get().mode == Mode::Record {
         sleep(thread, arguments)
+    } else if within(&openmp::CODE) {
+        // For its team: any of it.
+        demand::while_held(demand::ANYBODY, || generic::call(thread, libc::SYS_futex, arguments))
     } else {
         generic::call(thread, libc::SYS_futex, arguments)
     };

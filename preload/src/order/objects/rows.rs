@@ -188,7 +188,7 @@ extern "C" fn equivalent_read_trylock(object: u64) -> i32 {
 
 /// Does an operation once: whatever comes of it is the function's result.
 #[inline(always)]
-fn once(thread: &mut Thread, _: u8, operation: impl FnOnce(&mut Thread) -> i32) -> i32 {
+pub fn once(thread: &mut Thread, _: u8, operation: impl FnOnce(&mut Thread) -> i32) -> i32 {
     operation(thread)
 }
 
@@ -200,6 +200,7 @@ macro_rules! either {
         $other
     };
 }
+pub(super) use either;
 
 /// Hooks of functions that wait, or fail where they would have to; what replay calls when it knows that they
 /// succeeded: the function for the same kind of object that waits; and what recording does first.
@@ -251,6 +252,7 @@ macro_rules! taking {
             ),*];
     };
 }
+pub(super) use taking;
 
 taking! {
     b"pthread_mutex_lock" MUTEX_LOCK mutex_lock(object): mutex, Returned, waits lock, eased back_off;

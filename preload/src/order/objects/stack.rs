@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use kmod_shim::arch::native::entry::ThreadRegister;
 
 /// How many functions can have hooks on this stack.
-const ENTRIES: usize = 64;
+const ENTRIES: usize = 96;
 /// Bytes from one entry to the next.
 const STRIDE: u64 = 16;
 

@@ -1,11 +1,12 @@
-//! What sync order does not see of a program: atomic operations in its own code.
+//! What sync order does not see of a program: atomic operations in its own code, and some of what it does by OpenMP.
 //!
 //! They are looked for in the files that a process has loaded when its second thread begins (with one thread there is
 //! nothing to order), by this process, while the program runs; and once more at the end, in what was loaded later. Not
-//! looked at are libc and its companions, whose objects are ordered as a whole, and the run-time libraries of C++ and C,
+//! looked at are libc and its companions and OpenMP's runtime, whose objects are ordered as a whole, and the run-time libraries of C++ and C,
 //! which every C++ program has: what these have are reference counts and guards. Reference counts do matter (who drops the last
 //! one frees the object), but the counts of a program's own objects are in its own code, where they are counted.
 
+mod imports;
 mod scan;
 
 use super::attendant::Attendant;
@@ -23,7 +24,7 @@ use tracer_core::tell;
 use tracer_core::trace::manifest::Manifest;
 
 /// How the names of files begin that are not looked at: glibc's, and the compilers' run-time libraries.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "ld-linux",
     "libBrokenLocale.",
     "libanl.",
@@ -31,6 +32,7 @@ const KNOWN: [&str; 17] = [
     "libc_malloc_debug.",
     "libdl.",
     "libgcc_s.",
+    "libgomp.",
     "libimitate",
     "libm.",
     "libmvec.",
@@ -51,6 +53,8 @@ struct Findings {
     seen: BTreeSet<PathBuf>,
     /// Not told yet: files, and how many places each has.
     found: Vec<(PathBuf, usize)>,
+    /// Not told yet: files, and a function that each calls whose outcome is not ordered.
+    unordered: Vec<(PathBuf, &'static str)>,
 }
 
 impl Findings {
@@ -69,10 +73,19 @@ impl Findings {
         if count != 0 {
             self.found.push((path.to_owned(), count));
         }
+        if let Some(function) = imports::unordered(&bytes) {
+            self.unordered.push((path.to_owned(), function));
+        }
     }
 
-    /// Says what has been found since the last time, in one line.
+    /// Says what has been found since the last time, in a line for each kind.
     fn tell(&mut self) {
+        if let Some((path, function)) = std::mem::take(&mut self.unordered).first() {
+            tell!(
+                "sync order does not order calls of {function}, which {} makes; a replay may diverge: use --order serial",
+                path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()
+            );
+        }
         if let Some(line) = line(std::mem::take(&mut self.found)) {
             tell!("{line}");
         }

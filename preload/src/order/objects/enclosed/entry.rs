@@ -26,7 +26,7 @@ pub fn of(row: usize) -> u64 {
 }
 
 // The frame, from rbp: -0xb0 register save area, -0xd0 va_list, -0xf0 `Enclosure`, -0x100 results, -0x120 arguments on the
-// stack: no function of the table has more than eight.
+// stack: no function of the table has more than ten.
 global_asm!(
     ".pushsection .text.imitate_enclosed, \"ax\", @progbits",
     ".balign 16",
@@ -85,6 +85,10 @@ global_asm!(
     "mov [rsp], rax",
     "mov rax, [rbp + 0x18]",
     "mov [rsp + 8], rax",
+    "mov rax, [rbp + 0x20]",
+    "mov [rsp + 0x10], rax",
+    "mov rax, [rbp + 0x28]",
+    "mov [rsp + 0x18], rax",
     "mov rdi, [rbp - 0xb0]",
     "mov rsi, [rbp - 0xa8]",
     "mov rdx, [rbp - 0xa0]",

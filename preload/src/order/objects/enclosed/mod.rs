@@ -1,4 +1,4 @@
-//! Functions of libc that share state under locks of libc's own, which nobody sees being taken.
+//! Functions of libc and libgomp that share state under locks or atomics of their own, which nobody sees.
 //!
 //! Their entries are redirected ([`entry`]). While threads run in parallel each call is enclosed by a lock whose order is
 //! kept: for a stream its own, by `flockfile`; for other state one of [`Own`]. [`table`] says which function needs which.
@@ -10,7 +10,7 @@ mod stream;
 mod table;
 
 use super::original::Original;
-use super::stack;
+use super::{openmp, stack};
 use crate::thread;
 use core::ffi::c_void;
 use recursive::Recursive;
@@ -56,9 +56,12 @@ pub enum Own {
     Children,
     /// The name services.
     Names,
+    /// What the threads of OpenMP's teams share among them.
+    SharedWork,
 }
 
-static LOCKS: [Recursive; Own::Names as usize + 1] = [const { Recursive::new() }; Own::Names as usize + 1];
+static LOCKS: [Recursive; Own::SharedWork as usize + 1] =
+    [const { Recursive::new() }; Own::SharedWork as usize + 1];
 
 impl Own {
     fn lock(self) -> &'static Recursive {
@@ -81,6 +84,8 @@ pub enum Enclosing {
     Flushed,
     /// All streams are meant.
     AllFlushed,
+    /// OpenMP's shared work, once the thread has its turn in an ordered loop.
+    InTurn,
 }
 
 /// A call that is enclosed, or its frame: on the thread's stack.
@@ -166,6 +171,10 @@ fn begin_call(row: usize, arguments: &[u64; 6], enclosure: &mut Enclosure) -> Ta
             Enclosing::Argument(number) => Held::stream(arguments[number as usize]),
             Enclosing::Standard(descriptor) => Held::stream(stream::standard(descriptor as usize)),
             Enclosing::By(own) => Held::own(own),
+            Enclosing::InTurn => {
+                openmp::wait_for_turn();
+                Held::own(Own::SharedWork)
+            }
             Enclosing::Closed => {
                 Held::stream(arguments[0]).give_back();
                 Held::Nothing

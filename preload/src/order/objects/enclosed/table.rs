@@ -1,4 +1,4 @@
-//! Which functions of libc are enclosed by which lock.
+//! Which functions of libc, and of libgomp ([`super::super::openmp`]), are enclosed by which lock.
 //!
 //! What is not here needs nothing: it shares no state, or does so under a lock of pthread's, which is ordered by itself
 //! (setlocale, newlocale, dlopen), or by calls of functions that are here.
@@ -8,7 +8,7 @@ use super::{Enclosing, Own};
 /// A function.
 #[derive(Clone, Copy)]
 pub struct Row {
-    /// Its name in libc.
+    /// Its name.
     pub name: &'static [u8],
     /// What encloses it.
     pub by: Enclosing,
@@ -179,6 +179,86 @@ static PLAIN: &[Group] = &[
             b"initgroups",
             b"getspnam",
             b"getspnam_r",
+        ],
+    ),
+    // libgomp's.
+    (
+        Enclosing::By(Own::SharedWork),
+        &[
+            b"GOMP_loop_doacross_dynamic_start",
+            b"GOMP_loop_doacross_guided_start",
+            b"GOMP_loop_doacross_runtime_start",
+            b"GOMP_loop_doacross_start",
+            b"GOMP_loop_doacross_static_start",
+            b"GOMP_loop_dynamic_next",
+            b"GOMP_loop_dynamic_start",
+            b"GOMP_loop_end_nowait",
+            b"GOMP_loop_guided_next",
+            b"GOMP_loop_guided_start",
+            b"GOMP_loop_maybe_nonmonotonic_runtime_next",
+            b"GOMP_loop_maybe_nonmonotonic_runtime_start",
+            b"GOMP_loop_nonmonotonic_dynamic_next",
+            b"GOMP_loop_nonmonotonic_dynamic_start",
+            b"GOMP_loop_nonmonotonic_guided_next",
+            b"GOMP_loop_nonmonotonic_guided_start",
+            b"GOMP_loop_nonmonotonic_runtime_next",
+            b"GOMP_loop_nonmonotonic_runtime_start",
+            b"GOMP_loop_ordered_dynamic_start",
+            b"GOMP_loop_ordered_guided_start",
+            b"GOMP_loop_ordered_runtime_start",
+            b"GOMP_loop_ordered_start",
+            b"GOMP_loop_ordered_static_start",
+            b"GOMP_loop_runtime_next",
+            b"GOMP_loop_runtime_start",
+            b"GOMP_loop_start",
+            b"GOMP_loop_static_next",
+            b"GOMP_loop_static_start",
+            b"GOMP_loop_ull_doacross_dynamic_start",
+            b"GOMP_loop_ull_doacross_guided_start",
+            b"GOMP_loop_ull_doacross_runtime_start",
+            b"GOMP_loop_ull_doacross_start",
+            b"GOMP_loop_ull_doacross_static_start",
+            b"GOMP_loop_ull_dynamic_next",
+            b"GOMP_loop_ull_dynamic_start",
+            b"GOMP_loop_ull_guided_next",
+            b"GOMP_loop_ull_guided_start",
+            b"GOMP_loop_ull_maybe_nonmonotonic_runtime_next",
+            b"GOMP_loop_ull_maybe_nonmonotonic_runtime_start",
+            b"GOMP_loop_ull_nonmonotonic_dynamic_next",
+            b"GOMP_loop_ull_nonmonotonic_dynamic_start",
+            b"GOMP_loop_ull_nonmonotonic_guided_next",
+            b"GOMP_loop_ull_nonmonotonic_guided_start",
+            b"GOMP_loop_ull_nonmonotonic_runtime_next",
+            b"GOMP_loop_ull_nonmonotonic_runtime_start",
+            b"GOMP_loop_ull_ordered_dynamic_start",
+            b"GOMP_loop_ull_ordered_guided_start",
+            b"GOMP_loop_ull_ordered_runtime_start",
+            b"GOMP_loop_ull_ordered_start",
+            b"GOMP_loop_ull_ordered_static_start",
+            b"GOMP_loop_ull_runtime_next",
+            b"GOMP_loop_ull_runtime_start",
+            b"GOMP_loop_ull_start",
+            b"GOMP_loop_ull_static_next",
+            b"GOMP_loop_ull_static_start",
+            b"GOMP_scope_start",
+            b"GOMP_sections2_start",
+            b"GOMP_sections_end_nowait",
+            b"GOMP_sections_next",
+            b"GOMP_sections_start",
+            b"GOMP_single_start",
+        ],
+    ),
+    (
+        Enclosing::InTurn,
+        &[
+            b"GOMP_loop_ordered_dynamic_next",
+            b"GOMP_loop_ordered_guided_next",
+            b"GOMP_loop_ordered_runtime_next",
+            b"GOMP_loop_ordered_static_next",
+            b"GOMP_loop_ull_ordered_dynamic_next",
+            b"GOMP_loop_ull_ordered_guided_next",
+            b"GOMP_loop_ull_ordered_runtime_next",
+            b"GOMP_loop_ull_ordered_static_next",
         ],
     ),
 ];
