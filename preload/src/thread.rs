@@ -81,9 +81,9 @@ pub struct Thread {
     pub slept: (u64, u64),
     /// Recording: for how many nanoseconds it slept in the call that it makes.
     pub slept_in_call: u64,
-    /// Sync order, recording: the condition variable that it waits for in libc, 0 for none: what libc does to it meanwhile is
-    /// part of the wait.
-    pub waits_for: u64,
+    /// Sync order, recording: the condition variable that it waits for in libc, 0 for none, and
+    /// [`ThreadRegister::program_stack`] then: what libc does to it meanwhile is part of the wait, what a handler does is not.
+    pub waits_for: (u64, u64),
     /// Sync order: how far a cancellation of the operation that it is in has come.
     pub cancellation: crate::order::objects::cancel::Cancellation,
     /// Sync order, replay: whose stream it waits for to give an object up, plus one; 0 for nobody's.
@@ -219,7 +219,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).will_look).write(AtomicBool::new(false));
         (&raw mut (*thread).is_ending).write(false);
         (&raw mut (*thread).is_in_guard).write(false);
-        (&raw mut (*thread).waits_for).write(0);
+        (&raw mut (*thread).waits_for).write((0, 0));
         (&raw mut (*thread).cancellation).write(Default::default());
         (&raw mut (*thread).held_by).write(0);
         (&raw mut (*thread).initialiser).write(core::ptr::null());
@@ -262,7 +262,7 @@ impl Thread {
     pub fn leave_operations(&mut self) {
         self.register.operation_stack = operation_stack_of(self.area);
         self.register.program_stack = 0;
-        self.waits_for = 0;
+        self.waits_for = (0, 0);
         self.cancellation = Default::default();
     }
 }

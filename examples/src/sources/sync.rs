@@ -14,6 +14,7 @@ pub fn rows() -> Vec<Case> {
         own("sync/interrupted.c"),
         own("sync/libc_state.c"),
         own("sync/exit_while_printing.c"),
+        own("sync/broadcasting_handler.c"),
         own("sync/openmp.c").compiled("-fopenmp").varies(),
         own("sync/openmp_loaded.c").varies(),
         own("sync/database.c").compiled("-Wl,--no-as-needed -l:libsqlite3.so.0").varies(),

@@ -11,6 +11,7 @@ const CANARY: u64 = 0x28;
 const POINTER_GUARD: u64 = 0x30;
 /// Where in glibc's `struct pthread` (which begins at fs) the thread id may lie.
 const THREAD_ID_SEARCH: core::ops::Range<u64> = 0x2c0..0x330;
+const SEARCHED_WORDS: usize = ((THREAD_ID_SEARCH.end - THREAD_ID_SEARCH.start) / 8) as usize;
 
 fn thread_pointer() -> u64 {
     let pointer;
@@ -60,14 +61,18 @@ pub fn adopt(stack: &InitialStack, identity: &ImageIdentity, program_stack: u64)
         *canary = new;
         *((base + POINTER_GUARD) as *mut u64) = identity.random[1];
         replace_on_stack(old, new, program_stack, random as u64);
-        for offset in THREAD_ID_SEARCH.step_by(4) {
-            let word = (base + offset) as *mut u32;
-            if *word == real_thread {
-                *word = identity.thread;
-                break;
-            }
+        let begin = base + THREAD_ID_SEARCH.start;
+        let words = core::slice::from_raw_parts(begin as *const u64, SEARCHED_WORDS);
+        if let Some(place) = place_of_id(words, real_thread) {
+            *(begin as *mut u32).add(2 * place) = identity.thread;
         }
     }
+}
+
+/// Which word begins with the thread's id. glibc's `tid` comes behind two pointers (struct pthread), so it is the lower half of a word:
+/// 32767, as an id, is also the upper half of every address of a library.
+fn place_of_id(words: &[u64], id: u32) -> Option<usize> {
+    words.iter().position(|word| *word as u32 == id)
 }
 
 /// The functions that called us have the old canary in their frames and would abort when they return.
@@ -86,5 +91,17 @@ unsafe fn replace_on_stack(old: u64, new: u64, from: u64, top: u64) {
             }
         }
         here += 8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_no_half_of_an_address() {
+        let words = [0x7fff_f7fb_5d40, 0x7fff_f7ff_da40, 0x1234_0000_7fff, 0];
+        assert_eq!(place_of_id(&words, 0x7fff), Some(2));
+        assert_eq!(place_of_id(&words, 5), None);
     }
 }

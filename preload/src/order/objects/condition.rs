@@ -67,9 +67,9 @@ fn record(thread: &mut Thread, condition: u64, mutex: u64, attempt: impl FnOnce(
     thread.cancellation = Cancellation::Possible;
     begin(thread);
     // glibc's wait itself broadcasts if it ran out of time when its group had been signalled (__condvar_cancel_waiting).
-    thread.waits_for = condition;
+    let outer = core::mem::replace(&mut thread.waits_for, (condition, thread.register.program_stack));
     let result = attempt();
-    thread.waits_for = 0;
+    thread.waits_for = outer;
     let (condition, mutex) = (of(condition), rows::mutex(mutex));
     if has_waited(result) {
         let flags = cancel::told(thread);
