@@ -169,11 +169,13 @@ fn processes() -> Vec<Case> {
         own("processes/deaths.c").with("terminate").killed(SIGTERM).steady(),
         own("processes/deaths.c").with("broken-pipe").killed(SIGPIPE).steady(),
         own("processes/deaths.c").with("alarm").killed(SIGALRM).steady(),
+        own("processes/deaths.c").with("alarm-while-computing").killed(SIGALRM).steady(),
     ]
 }
 
 fn signals() -> Vec<Case> {
     vec![
+        own("signals/never_calls.c").killed(SIGALRM).steady(),
         own("signals/handlers.c").varies(),
         own("signals/alarm.c").varies(),
         own("signals/interrupted.c").steady(),

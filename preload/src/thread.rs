@@ -258,6 +258,15 @@ impl Thread {
         (end - OPERATION_STACK as u64..end).contains(&rsp)
     }
 
+    /// Sync order, recording: whether it is libc that does something to this condition variable, in a wait for it. After a handler
+    /// has run, libc's calls find themselves on no stack for operations, and come to another part of it.
+    #[inline]
+    pub fn is_waiting_for(&self, condition: u64) -> bool {
+        let (waits_for, began) = self.waits_for;
+        let here = self.register.program_stack;
+        waits_for == condition && (here == began || self.is_in_operation(here))
+    }
+
     /// The program has left all operations, if not in the usual way.
     pub fn leave_operations(&mut self) {
         self.register.operation_stack = operation_stack_of(self.area);

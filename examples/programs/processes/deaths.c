@@ -63,5 +63,10 @@ int main(int count, char **arguments) {
         alarm(1);
         pause();
     }
+    if (!strcmp(how, "alarm-while-computing")) {
+        alarm(1);
+        for (volatile unsigned rounds = 0;; rounds++)
+            ;
+    }
     return 2;
 }

@@ -9,7 +9,8 @@ enum { THREADS = 3, NODES = 16, ROUNDS = 200000 };
 
 typedef struct Node {
     struct Node *_Atomic next;
-    int owner;
+    // Handed out twice, it is written by two at once.
+    atomic_int owner;
 } Node;
 
 static Node nodes[NODES];

@@ -3,7 +3,7 @@
 use super::{Action, Information, UNBLOCKABLE, bit, default_is_harmless, fault::flags, kernel_side};
 use crate::thread::{self, Thread};
 use crate::{debugger, divergence, log, order, playback, process, processor, stop, watch};
-use core::sync::atomic::{Ordering, compiler_fence};
+use core::sync::atomic::{AtomicU32, Ordering, compiler_fence};
 use kmod_shim::arch::native::{
     extended_state,
     frame::Frame,
@@ -63,16 +63,42 @@ pub fn at_exit(thread: &mut Thread, frame: &mut Frame) {
     }
 }
 
+/// Replay: the thread whose last computation an alarm bounds, by its real id.
+static BOUNDED: AtomicU32 = AtomicU32::new(0);
+
 /// Replay: if all that is left is a deadly signal that found the recorded program outside any call, the program
 /// may be in a loop that never makes another. A timer ends it then.
-fn bound_what_is_left(thread: &mut Thread) {
+pub fn bound_what_is_left(thread: &mut Thread) {
     const SECONDS: u64 = 2;
-    let last =
-        thread.next.is_some_and(|next| is_signal(&next, flags::AT_ENTRY) && next.flags & flags::FATAL != 0);
-    if last {
+    if playback::peek(thread).is_some_and(|next| ends_computation(&next)) {
+        BOUNDED.store(thread.real, Ordering::Relaxed);
         kernel_side::catch(libc::SIGALRM, 0);
         // SAFETY: alarm touches no memory; the program's own timers do not run in replay.
         unsafe { raw::call(libc::SYS_alarm, [SECONDS, 0, 0, 0, 0, 0]) };
+    }
+}
+
+fn ends_computation(next: &Header) -> bool {
+    is_signal(next, flags::AT_ENTRY) && next.flags & flags::FATAL != 0
+}
+
+/// Replay: that timer has expired, and told any thread. The one that it is for dies of the recorded signal, unless it has come to
+/// its next call after all.
+pub fn end_what_is_left(thread: &mut Thread, rip: u64) {
+    let bounded = BOUNDED.load(Ordering::Relaxed);
+    if bounded != thread.real {
+        let process = process::get().real_id;
+        let arguments = [u64::from(process), u64::from(bounded), libc::SIGALRM as u64, 0, 0, 0];
+        // SAFETY: tgkill touches no memory.
+        unsafe { raw::call(libc::SYS_tgkill, arguments) };
+        return;
+    }
+    let is_it = thread.next.as_ref().is_some_and(ends_computation);
+    if let Some(header) = thread.next.take_if(|_| is_it) {
+        logged_information(thread, &header);
+        debugger::stop_before_end(thread, rip);
+        crate::calls::process::finish(thread);
+        process::die_by_signal(header.number as i32);
     }
 }
 

@@ -96,9 +96,11 @@ fn asynchronous(thread: &mut Thread, signal: i32, information: &Information, con
     if process::get().mode == Mode::Replay {
         // Faults and one alarm are caught in replay: the alarm that bounds a last computation, or somebody's
         // kill -SEGV, which means us.
-        let recorded = thread.next.filter(|next| signal == libc::SIGALRM && next.kind == Kind::Signal as u8);
+        if signal == libc::SIGALRM {
+            return deliver::end_what_is_left(thread, context.machine.rip);
+        }
         calls::process::finish(thread);
-        process::die_by_signal(recorded.map_or(signal, |next| next.number as i32));
+        process::die_by_signal(signal);
     }
     let rip = context.machine.rip;
     let interrupted = raw::interrupted_at(rip).or_else(|| entry::exit_restart(rip));

@@ -6,7 +6,7 @@ mod normalise;
 mod standalone;
 
 use crate::process::{self, Process};
-use crate::signals::{Action, SYNCHRONOUS, bit, kernel_side};
+use crate::signals::{Action, SYNCHRONOUS, bit, deliver, kernel_side};
 use crate::thread::{self, RawFutex, Thread};
 use crate::{arena, clock, files, kernel, order, processor, sites, stop, time_stamps, watch};
 use alloc::vec::Vec;
@@ -300,6 +300,9 @@ fn arm(thread: &mut Thread, stack: &InitialStack, mappings: &[maps::Mapping]) {
     processor::begin_image(stack, mappings);
     crate::debugger::begin_process(thread);
     stop::look(thread);
+    if process::get().mode == Mode::Replay {
+        deliver::bound_what_is_left(thread);
+    }
     if kmod_shim::dispatch::arm().is_err() {
         kernel::complain(&[b"this kernel has no Syscall User Dispatch (Linux 5.11 and later have it)"]);
         process::end_recording(b"system calls cannot be intercepted");

@@ -188,11 +188,6 @@ fn keep_bell(bell: i32) -> Result<i32> {
 ///
 /// Errors: they are not, or this processor cannot run them.
 fn needs_own_root(manifest: &Manifest) -> Result<bool> {
-    let changed = changed_objects(manifest);
-    let Some(packed) = &manifest.packed else {
-        ensure!(changed.is_empty(), "this trace cannot be replayed here:\n{}", changed.join("\n"));
-        return Ok(false);
-    };
     let library = library()?;
     let build = File::open(&library).ok().and_then(|file| build_id(&file)).unwrap_or_default();
     ensure!(
@@ -202,6 +197,11 @@ fn needs_own_root(manifest: &Manifest) -> Result<bool> {
         manifest.recorder.build_id,
         library.display()
     );
+    let changed = changed_objects(manifest);
+    let Some(packed) = &manifest.packed else {
+        ensure!(changed.is_empty(), "this trace cannot be replayed here:\n{}", changed.join("\n"));
+        return Ok(false);
+    };
     let present = processor_flags();
     let hidden = manifest.hidden()?;
     // What the programs were not told of they do not need.

@@ -284,7 +284,7 @@ macro_rules! giving {
 
             extern "C" fn $hook($first: u64) -> i32 {
                 let ordered = sections::ordered();
-                if let Some((thread, state)) = ordered.filter(|(thread, _)| thread.waits_for != ($first, thread.register.program_stack)) {
+                if let Some((thread, state)) = ordered.filter(|(thread, _)| !thread.is_waiting_for($first)) {
                     if state == state::REPLAY {
                         watch::operation_begins(thread, functions::number($name), [$first, 0]);
                     }
