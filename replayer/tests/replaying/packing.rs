@@ -206,3 +206,27 @@ fn what_is_no_packed_trace_leaves_nothing() {
     assert!(outside.unwrap().success());
     assert!(tried(&file).contains("stranger"));
 }
+
+#[test]
+fn another_build_of_the_library_is_named() {
+    let place = Place::new();
+    assert_eq!(place.record(&["true"]).status.code(), Some(0));
+    let id = Manifest::load(&place.trace()).unwrap().recorder.build_id;
+    let bytes: Vec<u8> =
+        (0..id.len()).step_by(2).map(|at| u8::from_str_radix(&id[at..at + 2], 16).unwrap()).collect();
+    let library = imitate().get_envs().find_map(|(_, value)| value).unwrap().to_owned();
+    let mut other = std::fs::read(library).unwrap();
+    let note = other.windows(bytes.len()).position(|part| part == bytes).expect("the note with the id");
+    other[note] ^= 1;
+    std::fs::write(place.path("libimitate.so"), other).unwrap();
+    let replayed = imitate()
+        .env("IMITATE_LIBRARY", place.path("libimitate.so"))
+        .arg("replay")
+        .arg(place.trace())
+        .output()
+        .unwrap();
+    let said = text(&replayed.stderr);
+    assert_eq!(replayed.status.code(), Some(125), "{said}");
+    assert!(said.contains("recorded by another build of imitate (") && said.contains(&id), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
