@@ -34,6 +34,7 @@ fn compiled(path: &Path, flags: &str, rebuilt: Option<(Rebuilt, &Path)>) -> Resu
         .collect();
     let finished = directory.join(&stem);
     if is_newer(&finished, path)?
+        && headers_beside(path)?.iter().all(|header| is_newer(&finished, header).unwrap_or(false))
         && rebuilt.is_none_or(|(_, tool)| is_newer(&finished, tool).unwrap_or(false))
     {
         return Ok(finished);
@@ -61,6 +62,14 @@ pub fn built(binary: &str) -> Result<PathBuf> {
         .map(|directory| directory.join(binary))
         .find(|path| path.is_file())
         .with_context(|| format!("there is no {binary} beside {}", executable.display()))
+}
+
+/// What a source file may include of its own folder.
+fn headers_beside(path: &Path) -> Result<Vec<PathBuf>> {
+    let folder = path.parent().context("a source file is in a folder")?;
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "h")).collect())
 }
 
 fn is_newer(executable: &Path, source: &Path) -> Result<bool> {
