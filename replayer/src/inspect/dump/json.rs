@@ -62,7 +62,6 @@ members! {
 }
 
 /// Appends events to a text, each as an object.
-#[derive(Default)]
 pub struct Writer {
     out: Vec<u8>,
     /// What `dump` says of the event that was met last.
@@ -273,3 +272,20 @@ const NUMBERS: [([u8; WIDTH], usize); 256] = {
     }
     numbers
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_of_bytes_are_like_arrays_of_other_numbers() {
+        for length in [0, 1, 255, 256, 257, 1000] {
+            // Not UTF-8 from the first byte on.
+            let bytes: Vec<u8> = (0..length).map(|at: usize| !(at as u8)).collect();
+            let mut written = Vec::new();
+            let mut serializer = serde_json::Serializer::with_formatter(&mut written, Compact);
+            (&mut serializer).serialize_bytes(&bytes).unwrap();
+            assert_eq!(written, serde_json::to_vec(&bytes).unwrap());
+        }
+    }
+}
