@@ -38,6 +38,8 @@ fn a_dump_as_json_has_one_object_a_line() {
     let dump = with_trace(true).prints(&["dump", "reader-1", "--json"]);
     let events: Vec<Value> = dump.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.len() as u64, synthetic::EVENTS);
+    // Members are in the order of their names, as a `Value` has them, each once.
+    assert_eq!(dump, events.iter().map(|event| format!("{event}\n")).collect::<String>());
     for (number, event) in events.iter().enumerate() {
         assert_eq!(event["event"], number);
         assert_eq!(event["stream"], 0);

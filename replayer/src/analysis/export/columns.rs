@@ -4,19 +4,18 @@
 //! share, such as the trace's name.
 
 use parquet::basic::{LogicalType, Repetition};
+use parquet::column::writer::{ColumnWriter, get_typed_column_writer_mut};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
-use parquet::errors::{ParquetError, Result};
-use parquet::file::writer::SerializedRowGroupWriter;
+use parquet::errors::Result;
 use parquet::schema::types::{Type, TypePtr};
-use std::fs::File;
 
 /// A row of a table.
 pub trait Row: Sized {
     /// What the columns are.
     fn columns() -> Result<Vec<TypePtr>>;
 
-    /// Writes all columns of `rows`, whose texts are gone then.
-    fn write(rows: &mut [Self], group: &mut SerializedRowGroupWriter<File>) -> Result<()>;
+    /// Appends `rows`, whose texts are gone then, to the columns of a group, which are those that [`Row::columns`] says.
+    fn append(rows: &mut [Self], group: &mut [ColumnWriter]) -> Result<()>;
 }
 
 /// Makes a structure that is a [`Row`]: a field is a column.
@@ -30,11 +29,14 @@ macro_rules! table {
                 Ok(vec![$($crate::analysis::export::columns::column::<$value>(stringify!($column))?),*])
             }
 
-            fn write(
+            fn append(
                 rows: &mut [$row],
-                group: &mut parquet::file::writer::SerializedRowGroupWriter<std::fs::File>,
+                group: &mut [parquet::column::writer::ColumnWriter],
             ) -> parquet::errors::Result<()> {
-                $($crate::analysis::export::columns::write(group, rows.iter_mut().map(|row| &mut row.$column))?;)*
+                let mut group = group.iter_mut();
+                $(if let Some(column) = group.next() {
+                    $crate::analysis::export::columns::append(column, rows.iter_mut().map(|row| &mut row.$column))?;
+                })*
                 Ok(())
             }
         }
@@ -67,25 +69,22 @@ pub fn column<V: Value>(name: &str) -> Result<TypePtr> {
     column.build().map(TypePtr::from)
 }
 
-/// Writes the next column of a group.
-pub fn write<'a, V: Value + 'a>(
-    group: &mut SerializedRowGroupWriter<File>,
-    column: impl ExactSizeIterator<Item = &'a mut V>,
+/// Appends values to a column, which is one of such.
+pub fn append<'a, V: Value + 'a>(
+    column: &mut ColumnWriter,
+    rows: impl ExactSizeIterator<Item = &'a mut V>,
 ) -> Result<()> {
-    let mut values = Vec::with_capacity(column.len());
-    let mut levels = Vec::with_capacity(if V::OPTIONAL { column.len() } else { 0 });
-    for value in column {
+    let mut values = Vec::with_capacity(rows.len());
+    let mut levels = Vec::with_capacity(if V::OPTIONAL { rows.len() } else { 0 });
+    for value in rows {
         let value = value.take();
         if V::OPTIONAL {
             levels.push(i16::from(value.is_some()));
         }
         values.extend(value);
     }
-    let next = group.next_column()?;
-    let mut writer = next.ok_or_else(|| ParquetError::General("a table has more columns".into()))?;
     let levels = V::OPTIONAL.then_some(&levels[..]);
-    writer.typed::<V::Stored>().write_batch(&values, levels, None)?;
-    writer.close()
+    get_typed_column_writer_mut::<V::Stored>(column).write_batch(&values, levels, None).map(drop)
 }
 
 impl<V: Value> Value for Option<V> {

@@ -15,10 +15,12 @@ use crate::arguments::Export;
 use crate::inspect::{event_name, kind_name, print_event};
 use crate::manage::{command_line, locate};
 use crate::status::{Ending, signal_name};
+use ahash::HashMap;
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use file::TableFile;
 use rows::VERSION;
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::path::Path;
 use texts::{Text, Texts, known, mostly_known};
 use tracer_core::event::{Kind, operation};
@@ -67,8 +69,8 @@ struct Tables {
     trace: Text,
     /// What events are called, by kind and number: the kind, and the name.
     names: HashMap<(u8, u16), (Text, Text)>,
-    /// Sorts and names of objects that were met lately, at the rest of their number.
-    objects: [(Text, Text); OBJECTS],
+    /// Objects that were met lately, at the rest of their number.
+    objects: [Met; OBJECTS],
     /// The text of the call that was met last.
     text: String,
     texts: Texts,
@@ -82,14 +84,22 @@ struct Tables {
     ran: HashMap<u32, (u32, u64)>,
 }
 
+/// What is said of an object.
+struct Met {
+    /// What it was called then: while this is kept, another name cannot be in the same place.
+    named: Bytes,
+    sort: Text,
+    name: Text,
+}
+
 fn one(directory: &Path, trace: &str, options: &Export) -> Result<()> {
     let target = &options.parquet;
     let recording = Recording::open(directory)?;
     let family = Family::of(&recording);
     let mut tables = Tables {
         trace: trace.into(),
-        names: HashMap::new(),
-        objects: std::array::from_fn(|_| (known(""), known(""))),
+        names: HashMap::default(),
+        objects: std::array::from_fn(|_| Met { named: Bytes::new(), sort: known(""), name: known("") }),
         text: String::new(),
         texts: Texts::new(),
         events: TableFile::create(target, "events", trace)?,
@@ -97,7 +107,7 @@ fn one(directory: &Path, trace: &str, options: &Export) -> Result<()> {
         operations: TableFile::create(target, "operations", trace)?,
         hand_overs: TableFile::create(target, "hand_overs", trace)?,
         position: 0,
-        ran: HashMap::new(),
+        ran: HashMap::default(),
     };
     walk(&recording, &family, |seen, objects| tables.take(&family, seen, objects).map(|()| true))?;
     let Tables { events, syscalls, operations, hand_overs, position, .. } = tables;
@@ -133,11 +143,15 @@ impl Tables {
     /// What sort of object it is, and its name.
     fn object(&mut self, number: usize, object: &Object) -> (Text, Text) {
         let last = &mut self.objects[number % OBJECTS];
-        let (sort, name) = (object.sort.name(), &object.name);
-        if (last.0.data(), last.1.data()) != (sort.as_bytes(), name) {
-            *last = (known(sort), self.texts.copy(&readable(name)));
+        let (sort, named) = (object.sort.name(), &object.name);
+        if !std::ptr::eq(&*last.named, &**named) || last.sort.data() != sort.as_bytes() {
+            let name = match readable(named) {
+                Cow::Borrowed(_) => named.clone(),
+                Cow::Owned(other) => other.into(),
+            };
+            *last = Met { named: named.clone(), sort: known(sort), name: name.into() };
         }
-        last.clone()
+        (last.sort.clone(), last.name.clone())
     }
 
     fn take(&mut self, family: &Family, seen: &Seen, objects: &Objects) -> Result<()> {

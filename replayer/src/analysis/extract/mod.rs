@@ -174,7 +174,7 @@ fn index(collected: &Collected) -> Vec<Row> {
 }
 
 fn row(number: usize, object: &Object) -> Row {
-    Row { number, sort: object.sort, name: object.name.as_slice().into(), read: None, written: None }
+    Row { number, sort: object.sort, name: object.name.as_ref().into(), read: None, written: None }
 }
 
 impl Row {

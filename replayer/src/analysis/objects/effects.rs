@@ -141,7 +141,7 @@ impl Objects {
             }
             libc::SYS_fchdir => {
                 let object = self.object(leader, call.descriptor(0));
-                self.table(leader).directory = self.list[object].name.clone();
+                self.table(leader).directory = self.list[object].name.to_vec();
                 None
             }
             libc::SYS_lseek => {
@@ -250,8 +250,9 @@ impl Objects {
         let address = names::address(call.input(1)?)?;
         let object = self.object(leader, call.descriptor(0));
         // A datagram socket may be connected any number of times. A file is found by its name.
-        if self.list[object].name.len() < 256 && !self.list[object].is_file() {
-            self.list[object].name.extend(format!(" {word} {address}").bytes());
+        let object = &mut self.list[object];
+        if object.name.len() < 256 && !object.is_file() {
+            object.name = [&*object.name, format!(" {word} {address}").as_bytes()].concat().into();
         }
         None
     }

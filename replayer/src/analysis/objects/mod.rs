@@ -7,10 +7,10 @@ mod table;
 pub use effects::Change;
 pub use names::address;
 
-use ahash::RandomState;
+use ahash::{HashMap, RandomState};
+use bytes::Bytes;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use std::collections::HashMap;
 use table::{Descriptor, Table};
 
 /// What sort of thing is open.
@@ -59,8 +59,9 @@ impl std::fmt::Display for Sort {
 pub struct Object {
     /// What it is.
     pub sort: Sort,
-    /// A path, addresses, or what else tells it from others.
-    pub name: Vec<u8>,
+    /// A path, addresses, or what else tells it from others. Clones share the bytes: names are the most of what there is in
+    /// memory of a program that looks at many files.
+    pub name: Bytes,
     /// How often it was opened.
     pub opened: u64,
     /// Bytes that it has, as far as the program has shown: of files only.
@@ -146,7 +147,7 @@ impl Objects {
 
     /// A new object, open.
     fn make(&mut self, sort: Sort, name: Vec<u8>) -> usize {
-        self.list.push(Object { sort, name, opened: 1, size: 0, moved: [0; 2] });
+        self.list.push(Object { sort, name: name.into(), opened: 1, size: 0, moved: [0; 2] });
         self.open_object(self.list.len() - 1, false)
     }
 
@@ -163,7 +164,7 @@ impl Objects {
             Entry::Occupied(known) => known.get().1,
             Entry::Vacant(place) => {
                 place.insert((hash, list.len()));
-                list.push(Object { sort: Sort::File, name: path, opened: 0, size: 0, moved: [0; 2] });
+                list.push(Object { sort: Sort::File, name: path.into(), opened: 0, size: 0, moved: [0; 2] });
                 list.len() - 1
             }
         }
@@ -183,7 +184,7 @@ impl Objects {
         self.forget(from);
         self.forget(&to);
         let hash = self.hasher.hash_one(&to);
-        self.list[object].name = to;
+        self.list[object].name = to.into();
         self.paths.insert_unique(hash, (hash, object), |(hash, _)| *hash);
     }
 }

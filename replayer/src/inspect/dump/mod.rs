@@ -10,7 +10,7 @@ use crate::analysis::{Family, Member, ProcessEvents, Recording, processes};
 use crate::arguments::Dump;
 use crate::manage::locate;
 use crate::status::signal_name;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use batches::in_order;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -31,22 +31,17 @@ pub fn dump(options: &Dump) -> Result<()> {
     {
         bail!("{} has no stream {stream}", directory.display())
     }
-    let print = |events: Vec<(u32, Event)>| -> Result<String> {
-        const EXPECTED: usize = 100;
-        let mut text = String::with_capacity(events.len() * EXPECTED);
-        events.iter().try_for_each(|(stream, event)| print(&family, *stream, event, options, &mut text))?;
-        Ok(text)
-    };
+    let print = |events: Vec<(u32, Event)>| print(&family, &events, options);
     let wanted = |stream: &u32| options.stream.is_none_or(|only| only == *stream);
     let printed = if options.interleave {
         let all = processes(&recording, &family);
         let events = all.values().flat_map(|streams| ProcessEvents::new(&recording, streams));
-        in_order(Batches::of(events), print, |text| Ok(out.write_all(text.as_bytes())?))
+        in_order(Batches::of(events), print, |text| Ok(out.write_all(&text)?))
     } else {
         let events = recording.streams().filter(wanted).flat_map(|stream| {
             recording.events(stream).into_iter().flatten().map(move |event| Ok((stream, event?)))
         });
-        in_order(Batches::of(events), print, |text| Ok(out.write_all(text.as_bytes())?))
+        in_order(Batches::of(events), print, |text| Ok(out.write_all(&text)?))
     };
     out.flush()?;
     printed?;
@@ -92,23 +87,25 @@ impl<Events: Iterator<Item = tracer_core::trace::Result<(u32, Event)>>> Iterator
     }
 }
 
-fn print(family: &Family, stream: u32, event: &Event, options: &Dump, out: &mut String) -> Result<()> {
-    let member = family.members.get(&stream);
-    let known = |id: fn(&Member) -> u32| member.map(id).filter(|id| *id != 0);
-    let place =
-        Place { stream, process: known(|member| member.process), thread: known(|member| member.thread) };
+/// The lines of `events`.
+fn print(family: &Family, events: &[(u32, Event)], options: &Dump) -> Result<Vec<u8>> {
+    const EXPECTED: usize = 100;
+    const EXPECTED_JSON: usize = 512;
     if options.json {
-        let json = serde_json::to_string(&json::event(&place, event));
-        out.push_str(&json.context("cannot write JSON")?);
-    } else {
-        if options.places {
-            write!(out, "{} ", crate::place::Place { stream, event: event.index })?;
-        }
-        write!(out, "{place} ")?;
-        text::event(out, event)?;
+        let mut out = json::Writer::with_capacity(events.len() * EXPECTED_JSON);
+        events.iter().try_for_each(|(stream, event)| out.event(&Place::of(family, *stream), event))?;
+        return Ok(out.finish());
     }
-    out.push('\n');
-    Ok(())
+    let mut out = String::with_capacity(events.len() * EXPECTED);
+    for (stream, event) in events {
+        if options.places {
+            write!(out, "{} ", crate::place::Place { stream: *stream, event: event.index })?;
+        }
+        write!(out, "{} ", Place::of(family, *stream))?;
+        text::event(&mut out, event)?;
+        out.push('\n');
+    }
+    Ok(out.into_bytes())
 }
 
 /// Whose event it is.
@@ -118,6 +115,14 @@ struct Place {
     process: Option<u32>,
     /// Thread id as the program saw it, if it is known.
     thread: Option<u32>,
+}
+
+impl Place {
+    fn of(family: &Family, stream: u32) -> Place {
+        let member = family.members.get(&stream);
+        let known = |id: fn(&Member) -> u32| member.map(id).filter(|id| *id != 0);
+        Place { stream, process: known(|member| member.process), thread: known(|member| member.thread) }
+    }
 }
 
 impl std::fmt::Display for Place {

@@ -48,6 +48,9 @@ fn the_tables_have_what_the_trace_has() {
     let target = place.path("tables");
     ask(&place, &["export", "--name", "mine", "--parquet", target.to_str().unwrap()]);
     let dump = rows(&place, &["dump", "--json"]);
+    // Members are in the order of their names, as a `Value` has them.
+    let printed = ask(&place, &["dump", "--json"]).0;
+    assert_eq!(printed, dump.iter().map(|event| format!("{event}\n")).collect::<String>());
     let traces = table(&place, "traces");
     assert_eq!(traces.len(), 1);
     assert_eq!(column(&traces[0], "schema_version"), Field::UInt(2));
