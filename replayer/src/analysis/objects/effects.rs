@@ -49,6 +49,10 @@ impl Objects {
         match from {
             Some(from) if !path.starts_with(b"/") => {
                 let object = self.object(leader, from);
+                // As walks of a tree go back, whose names would get longer and longer.
+                if let (b"..", true) = (path, self.list[object].directory) {
+                    return names::parent(&self.list[object].name).to_vec();
+                }
                 names::joined(&self.list[object].name, path)
             }
             _ => names::joined(&self.table(leader).directory, path),
@@ -184,6 +188,9 @@ impl Objects {
         flags: u64,
     ) -> Option<Change> {
         let object = self.named(leader, call, directory, path)?;
+        const PLAIN: i32 = libc::O_DIRECTORY | libc::O_NOFOLLOW;
+        let ends_up = call.text(path).is_some_and(|path| path.ends_with(b".."));
+        self.list[object].directory |= flags as i32 & PLAIN == PLAIN && !ends_up;
         self.list[object].opened += 1;
         let open = self.open_object(object, flags as i32 & libc::O_APPEND != 0);
         let closes_on_exec = closes(flags, libc::O_CLOEXEC);

@@ -62,6 +62,8 @@ pub struct Object {
     /// A path, addresses, or what else tells it from others. Clones share the bytes: names are the most of what there is in
     /// memory of a program that looks at many files.
     pub name: Bytes,
+    /// It was opened as a directory without following a link: `..` in it is where its name says that it is.
+    directory: bool,
     /// How often it was opened.
     pub opened: u64,
     /// Bytes that it has, as far as the program has shown: of files only.
@@ -147,7 +149,14 @@ impl Objects {
 
     /// A new object, open.
     fn make(&mut self, sort: Sort, name: Vec<u8>) -> usize {
-        self.list.push(Object { sort, name: name.into(), opened: 1, size: 0, moved: [0; 2] });
+        self.list.push(Object {
+            sort,
+            name: name.into(),
+            directory: false,
+            opened: 1,
+            size: 0,
+            moved: [0; 2],
+        });
         self.open_object(self.list.len() - 1, false)
     }
 
@@ -164,7 +173,14 @@ impl Objects {
             Entry::Occupied(known) => known.get().1,
             Entry::Vacant(place) => {
                 place.insert((hash, list.len()));
-                list.push(Object { sort: Sort::File, name: path.into(), opened: 0, size: 0, moved: [0; 2] });
+                list.push(Object {
+                    sort: Sort::File,
+                    name: path.into(),
+                    directory: false,
+                    opened: 0,
+                    size: 0,
+                    moved: [0; 2],
+                });
                 list.len() - 1
             }
         }

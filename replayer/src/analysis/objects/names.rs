@@ -16,6 +16,14 @@ pub fn joined(directory: &[u8], path: &[u8]) -> Vec<u8> {
     if whole.is_empty() { b"/".to_vec() } else { whole }
 }
 
+/// The directory that `path` is in, as its name says.
+pub fn parent(path: &[u8]) -> &[u8] {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        None | Some(0) => b"/",
+        Some(end) => &path[..end],
+    }
+}
+
 /// A `struct sockaddr` in few words: `127.0.0.1:80`, `[::1]:80`, a path, `@abstract`.
 pub fn address(bytes: &[u8]) -> Option<String> {
     let family = i32::from(u16::from_le_bytes(*bytes.first_chunk()?));

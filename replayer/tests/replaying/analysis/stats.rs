@@ -59,3 +59,30 @@ fn stats_of_cat(threads: &[Value]) -> Value {
     assert!(read.as_u64().unwrap() >= 300);
     read
 }
+
+#[test]
+fn a_walk_back_up_has_the_names_of_where_it_is() {
+    let place = Place::new();
+    record_script(
+        &place,
+        "
+import os
+open('file', 'w').write('content')
+os.mkdir('inner')
+os.symlink('inner', 'link')
+plain = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+up = os.open('..', plain, dir_fd=os.open('inner', plain))
+os.read(os.open('file', os.O_RDONLY, dir_fd=up), 100)
+linked = os.open('link', os.O_RDONLY)
+os.open('..', plain, dir_fd=linked)
+",
+    );
+    let stats = rows(&place, &["stats", "--json"]).remove(0);
+    let names: Vec<&str> =
+        stats["by_object"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    let ends = |end: &str| names.iter().filter(|name| name.ends_with(end)).count();
+    assert_eq!(ends("inner/.."), 0, "{names:?}");
+    // Where a link led to its name does not say.
+    assert_eq!(ends("/link/.."), 1, "{names:?}");
+    assert_eq!(ends("/work/file"), 1, "{names:?}");
+}
