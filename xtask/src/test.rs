@@ -12,8 +12,8 @@ const STEPS: &[&[&str]] = &[
     &["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"],
     // Libraries alone: the library and the tool are both called imitate, and so would their pages be.
     &["doc", "--release", "--workspace", "--lib", "--no-deps", "--document-private-items"],
-    // The tests record and replay with the tool and library.
-    &["build", "--release", "--package", "preload", "--package", "replayer"],
+    // The tests record and replay with the tool and library. All packages, which then share what they ask of other crates.
+    &["build", "--release", "--workspace"],
     &["test", "--release", "--workspace", "--doc"],
     // Tests of the allocator preload it.
     &["build", "--release", "--package", "preload", "--example", "allocator"],
