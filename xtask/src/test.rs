@@ -3,21 +3,19 @@
 use crate::commands;
 use anyhow::Result;
 
-/// All is made with one profile, so that the crates of others are compiled once.
-///
 /// The tests come last, and those in the documentation before the others, so that the output closes with the
 /// result lines of tests.
 const STEPS: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
-    &["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"],
+    &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"],
     // Libraries alone: the library and the tool are both called imitate, and so would their pages be.
-    &["doc", "--release", "--workspace", "--lib", "--no-deps", "--document-private-items"],
-    // The tests record and replay with the tool and library. All packages, which then share what they ask of other crates.
-    &["build", "--release", "--workspace"],
-    &["test", "--release", "--workspace", "--doc"],
+    &["doc", "--workspace", "--lib", "--no-deps", "--document-private-items"],
+    // The tests record and replay with the optimised tool and library.
+    &["build", "--release", "--package", "preload", "--package", "replayer"],
+    &["test", "--workspace", "--doc"],
     // Tests of the allocator preload it.
-    &["build", "--release", "--package", "preload", "--example", "allocator"],
-    &["test", "--release", "--workspace", "--lib", "--bins", "--tests"],
+    &["build", "--package", "preload", "--example", "allocator"],
+    &["test", "--workspace", "--lib", "--bins", "--tests"],
 ];
 
 /// Runs the steps until one fails.
