@@ -73,7 +73,10 @@ pub fn run(trace: &Path, options: &[&str], arguments: &[&str], commands: &str) -
     let mut all = Vec::new();
     printed.read_to_end(&mut all).unwrap();
     gdb.wait().unwrap();
-    text(&all)
+    let all = text(&all);
+    // Shown if the test fails: an answer alone does not say why gdb has no program, for one.
+    eprintln!("{all}");
+    all
 }
 
 /// Lines without the process id of the moment.
