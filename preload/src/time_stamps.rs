@@ -9,9 +9,8 @@
 //! `cpuid` does, where this machine can make it, only in a program that may have others than those that were found and
 //! replaced: the trap makes each switch between threads dearer.
 
-use crate::start::maps::{self, Mapping};
-use crate::{kernel, process, processor, sites};
-use alloc::vec::Vec;
+use crate::start::{maps::Mapping, with_mappings};
+use crate::{process, processor, sites};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 use kmod_shim::arch::native::trap;
@@ -72,13 +71,6 @@ pub fn code_was_added(range: &Range<u64>) {
         })
         .then(|| processor::may_be_seen(mappings));
     });
-}
-
-/// Calls `action` with the process's mappings; `None` if the kernel does not tell them.
-fn with_mappings<R>(action: impl FnOnce(&[Mapping]) -> R) -> Option<R> {
-    let text = kernel::read_file(c"/proc/thread-self/maps").ok()?;
-    let mappings: Vec<_> = maps::parse(&text).collect();
-    Some(action(&mappings))
 }
 
 /// Looks through the program's code, as it is mapped now; whether all that there is was found.

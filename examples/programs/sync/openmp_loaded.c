@@ -1,7 +1,11 @@
 // Shows: an OpenMP runtime that comes by dlopen, as with a module of Python's, and comes again after it was unloaded.
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { ROUNDS = 50, PIECES = 100 };
 
@@ -39,7 +43,25 @@ static void run(void *unused) {
     end();
 }
 
+/* As a dlopen does that fails before it has come to the end. */
+static void map_in_vain(void *library) {
+    struct link_map *map;
+    void *other = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    dlinfo(library, RTLD_DI_LINKMAP, &map);
+    int file = open(map->l_name, O_RDONLY);
+    dlclose(library);
+    void *code = mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
+    if (file < 0 || code == MAP_FAILED || other == MAP_FAILED)
+        exit(1);
+    close(file);
+    munmap(code, 8192);
+    mprotect(other, 4096, PROT_READ);
+}
+
 int main(void) {
+    void *first = dlopen("libgomp.so.1", RTLD_NOW);
+    if (first)
+        map_in_vain(first);
     for (int load = 0; load < 2; load++) {
         void *library = dlopen("libgomp.so.1", RTLD_NOW);
         if (!library) {

@@ -93,13 +93,19 @@ pub fn end_what_is_left(thread: &mut Thread, rip: u64) {
         unsafe { raw::call(libc::SYS_tgkill, arguments) };
         return;
     }
-    let is_it = thread.next.as_ref().is_some_and(ends_computation);
-    if let Some(header) = thread.next.take_if(|_| is_it) {
+    if let Some(header) = thread.next.take_if(|next| ends_computation(next)) {
         logged_information(thread, &header);
-        debugger::stop_before_end(thread, rip);
-        crate::calls::process::finish(thread);
-        process::die_by_signal(header.number as i32);
+        die(thread, rip, header.number as i32);
     }
+}
+
+/// The process ends by a signal that found it at `rip`.
+fn die(thread: &mut Thread, rip: u64, signal: i32) -> ! {
+    if process::get().mode == Mode::Replay {
+        debugger::stop_before_end(thread, rip);
+    }
+    crate::calls::process::finish(thread);
+    process::die_by_signal(signal)
 }
 
 /// Delivers what is due before a call is made. True if a handler will run: the call is then not made now, but
@@ -226,11 +232,7 @@ pub fn run_handler(
     fatal: bool,
 ) {
     if fatal {
-        if process::get().mode == Mode::Replay {
-            debugger::stop_before_end(thread, frame.rip);
-        }
-        crate::calls::process::finish(thread);
-        process::die_by_signal(signal);
+        die(thread, frame.rip, signal);
     }
     let trapped = !thread.trap.is_null();
     let mut machine = if trapped {

@@ -135,17 +135,19 @@ impl Sites {
         }
     }
 
-    /// Makes calls of the vDSO's function at `address` go to `hook`, by a stub in `region`; where to call the function itself.
+    /// Makes calls of the function at `address`, in the object at `base`, go to `hook`, by a stub in `region`; where to call the
+    /// function itself.
     pub fn redirect(&mut self, base: u64, address: u64, hook: u64, region: Region) -> Option<u64> {
-        let object = read_object(base, base + 4096, address)?;
-        // SAFETY: the vDSO stays loaded; no other thread exists yet; hooks have the functions' signatures.
+        let object = self.object_at(base, address)?;
+        // SAFETY: what is done here is forgotten when the object is unmapped; no other thread exists yet, or none runs code that
+        // ld.so is still loading; hooks have the functions' signatures.
         unsafe { self.rewriter.redirect(&object, address, hook, Others::Stopped, region) }.ok()
     }
 
     /// Makes calls of the function at `address` go to `hook`, and nothing go to the function any more. Whether that could be
     /// done.
     pub fn replace(&mut self, base: u64, address: u64, hook: u64) -> bool {
-        let Some(object) = read_object(base, base + 4096, address) else { return false };
+        let Some(object) = self.object_at(base, address) else { return false };
         // SAFETY: as in `redirect`.
         unsafe { self.rewriter.replace(&object, address, hook) }.is_ok()
     }
@@ -165,6 +167,13 @@ impl Sites {
         let pieces: Vec<Piece> = pieces.collect();
         // SAFETY: instructions of this length; no thread is there.
         unsafe { Calls.write(&pieces) };
+    }
+
+    /// The object at `base`, whose code `address` is in.
+    fn object_at(&mut self, base: u64, address: u64) -> Option<Object> {
+        let object = read_object(base, base + 4096, address)?;
+        self.remember(object.clone());
+        Some(object)
     }
 
     fn object(&mut self, site: u64) -> Option<Object> {

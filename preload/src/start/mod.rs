@@ -59,6 +59,13 @@ global_asm!(
 static CODE: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 static MEMORY: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
+/// Calls `action` with the process's mappings; `None` if the kernel does not tell them.
+pub fn with_mappings<R>(action: impl FnOnce(&[maps::Mapping]) -> R) -> Option<R> {
+    let text = kernel::read_file(c"/proc/thread-self/maps").ok()?;
+    let mappings: Vec<_> = maps::parse(&text).collect();
+    Some(action(&mappings))
+}
+
 fn within(range: &[AtomicU64; 2], address: u64) -> bool {
     (range[0].load(Ordering::Relaxed)..range[1].load(Ordering::Relaxed)).contains(&address)
 }

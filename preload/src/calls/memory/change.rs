@@ -143,11 +143,11 @@ pub fn change(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall)
         let result = unsafe { raw::call(syscall.number as i64, arguments) };
         conclude(thread, frame, syscall, &arguments, result, 0);
     }
-    if protects && frame.rax == 0 && arguments[2] & EXECUTABLE != 0 {
-        time_stamps::code_was_added(&range);
-    }
     if protects && frame.rax == 0 {
-        objects::memory_was_protected();
+        if arguments[2] & EXECUTABLE != 0 {
+            time_stamps::code_was_added(&range);
+        }
+        objects::memory_was_protected(range.start, arguments[2]);
     }
     if unmaps && frame.rax == 0 {
         mapped::get().forget(&(range.start..range.end.next_multiple_of(PAGE)));

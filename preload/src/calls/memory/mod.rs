@@ -139,7 +139,6 @@ pub fn map(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) {
     // In both modes, and only now: what it replaces must not be taken for what was mapped.
     if frame.rax as i64 >= 0 && arguments[2] & EXECUTABLE != 0 {
         time_stamps::code_was_added(&(frame.rax..frame.rax + length_of(&arguments)));
-        order::objects::code_was_mapped();
     }
 }
 

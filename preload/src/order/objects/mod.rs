@@ -44,7 +44,7 @@ use kmod_shim::arch::native::raw;
 use kmod_shim::patch::near_memory::Region;
 use kmod_shim::vdso::{Function, Functions};
 pub use once::Initialiser;
-pub use openmp::{code_was_mapped, memory_was_protected, memory_was_unmapped};
+pub use openmp::{memory_was_protected, memory_was_unmapped};
 use original::Original;
 use rows::Row;
 use tracer_core::session::Mode;
@@ -132,9 +132,14 @@ fn contains(name: &[u8], part: &[u8]) -> bool {
     name.windows(part.len()).any(|found| found == part)
 }
 
+/// The code of a file that is loaded at `base`.
+fn code_behind<'a, 'b>(mappings: &'a [Mapping<'b>], base: u64) -> Option<&'a Mapping<'b>> {
+    mappings.iter().find(|mapping| mapping.executable && mapping.begin >= base)
+}
+
 /// Notes where the code is of a file that is loaded at `base`.
 fn remember_code(mappings: &[Mapping], base: u64, code: &[AtomicU64; 2]) {
-    if let Some(found) = mappings.iter().find(|mapping| mapping.executable && mapping.begin >= base) {
+    if let Some(found) = code_behind(mappings, base) {
         code[0].store(found.begin, Ordering::Relaxed);
         code[1].store(found.end, Ordering::Relaxed);
     }

@@ -10,15 +10,16 @@
 
 use super::engine::{self, Subject};
 use super::original::Original;
-use super::rows::{Failure, Row, either, once, taking};
-use super::{base_of, contains, enclose_all, redirect_all, remember_code};
+use super::rows::{Failure, Row, by, either, once, taking};
+use super::{base_of, code_behind, contains, enclose_all, redirect_all, remember_code};
 use crate::order::sections::{self, state};
-use crate::start::maps::{self, Mapping};
+use crate::start::{maps::Mapping, with_mappings};
 use crate::thread::Thread;
-use crate::{kernel, watch};
+use crate::watch;
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
+use kmod_shim::patch::object::Object;
 use kmod_shim::vdso::Functions;
 use tracer_core::event::Operation;
 use tracer_core::session::functions;
@@ -26,60 +27,58 @@ use tracer_core::session::functions;
 /// How its file's name begins.
 const LIBRARY: &[u8] = b"/libgomp.so.1";
 
+const PAGE: u64 = 4096;
+
 /// Its code.
 pub static CODE: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
-/// Where dlopen has mapped it, until it is complete.
-static INCOMPLETE: AtomicU64 = AtomicU64::new(0);
 
 /// Waits for a thread's turn in an ordered loop. To do so twice is as good as once.
 static ORDERED_START: Original = Original::new();
 
 /// Redirects its functions, if it is loaded.
 pub fn install(mappings: &[Mapping]) {
-    if let Some(base) = base_of(mappings, |name| contains(name, LIBRARY)) {
+    if let Some(base) = base_of(mappings, is_library) {
         // SAFETY: ld.so has loaded it.
         unsafe { redirect(mappings, base) };
     }
 }
 
-/// The program has mapped code: this may be ours, in the middle of a dlopen.
-pub fn code_was_mapped() {
-    if sections::is_chosen() && !is_known() {
+fn is_library(name: &[u8]) -> bool {
+    contains(name, LIBRARY)
+}
+
+/// The program has protected memory. So does ld.so with a file that it has relocated, before anything in it is called: this
+/// may be ours, by dlopen. It makes the part that was relocated readable only, where the dynamic section is as well.
+#[inline]
+pub fn memory_was_protected(start: u64, protection: u64) {
+    if protection == libc::PROT_READ as u64 && sections::is_chosen() && !is_known() {
         with_mappings(|mappings| {
-            let base = base_of(mappings, |name| contains(name, LIBRARY));
-            INCOMPLETE.store(base.unwrap_or(0), Ordering::Relaxed);
+            if let Some(base) = base_of(mappings, is_library).filter(|base| reaches(mappings, *base, start)) {
+                // SAFETY: see above.
+                unsafe { redirect(mappings, base) };
+            }
         });
     }
 }
 
-/// The program has protected memory. So does ld.so with a file that it has relocated, before anything in it is called, and
-/// it does not begin to relocate before it has mapped all that it is loading.
-#[inline]
-pub fn memory_was_protected() {
-    let base = INCOMPLETE.load(Ordering::Relaxed);
-    if base != 0 && !is_known() {
-        // SAFETY: see above.
-        with_mappings(|mappings| unsafe { redirect(mappings, base) });
-    }
+/// Whether `address` belongs to what is loaded at `base`. In replay not all that comes from a file has its name.
+fn reaches(mappings: &[Mapping], base: u64, address: u64) -> bool {
+    code_behind(mappings, base)
+        // SAFETY: the mapping that begins there was just found, and has a page at least.
+        .and_then(|code| unsafe { Object::at(base..base + PAGE, code.begin) })
+        .is_some_and(|object| object.mapped.contains(&address))
 }
 
 /// The program has given memory up: if the file was there, it may come again elsewhere.
 #[inline]
 pub fn memory_was_unmapped(range: &Range<u64>) {
     if range.contains(&CODE[0].load(Ordering::Relaxed)) {
-        INCOMPLETE.store(0, Ordering::Relaxed);
         CODE.iter().for_each(|bound| bound.store(0, Ordering::Relaxed));
     }
 }
 
 fn is_known() -> bool {
     CODE[0].load(Ordering::Relaxed) != 0
-}
-
-fn with_mappings(action: impl FnOnce(&[Mapping])) {
-    if let Ok(text) = kernel::read_file(c"/proc/thread-self/maps") {
-        action(&maps::parse(&text).collect::<Vec<_>>());
-    }
 }
 
 /// # Safety
@@ -96,20 +95,17 @@ unsafe fn redirect(mappings: &[Mapping], base: u64) {
     enclose_all(base, &functions, &mut redirected);
 }
 
-/// What stands for the locks that functions without an argument take.
-static CRITICAL: u8 = 0;
-static ATOMIC: u8 = 1;
-
 fn lock(object: u64) -> Subject {
     Subject::by_address(Operation::Mutex, object)
 }
 
+/// Functions without an argument have a lock of libgomp's own each: what is kept of the function stands for it.
 fn critical(_: u64) -> Subject {
-    lock(&raw const CRITICAL as u64)
+    lock(&raw const CRITICAL_START as u64)
 }
 
 fn atomic(_: u64) -> Subject {
-    lock(&raw const ATOMIC as u64)
+    lock(&raw const ATOMIC_START as u64)
 }
 
 /// The function returns nothing, and has the lock then.
@@ -139,12 +135,12 @@ impl Failure for Told {
 }
 
 taking! {
-    b"GOMP_critical_start" CRITICAL_START critical_start(unused): critical, Never, waits enter_critical;
-    b"GOMP_critical_name_start" NAME_START name_start(object): lock, Never, waits enter_named;
-    b"GOMP_atomic_start" ATOMIC_START atomic_start(unused): atomic, Never, waits enter_atomic;
-    b"omp_set_lock" SET_LOCK set_lock(object): lock, Never, waits wait_for_lock;
+    b"GOMP_critical_start" CRITICAL_START critical_start(unused): critical, Never, waits by(&CRITICAL_START);
+    b"GOMP_critical_name_start" NAME_START name_start(object): lock, Never, waits by(&NAME_START);
+    b"GOMP_atomic_start" ATOMIC_START atomic_start(unused): atomic, Never, waits by(&ATOMIC_START);
+    b"omp_set_lock" SET_LOCK set_lock(object): lock, Never, waits by(&SET_LOCK);
     b"omp_test_lock" TEST_LOCK test_lock(object): lock, Told, waits wait_for_lock;
-    b"omp_set_nest_lock" SET_NEST_LOCK set_nest_lock(object): lock, Never, waits wait_for_nest_lock;
+    b"omp_set_nest_lock" SET_NEST_LOCK set_nest_lock(object): lock, Never, waits by(&SET_NEST_LOCK);
 }
 
 /// Waits for the calling thread's turn, in the ordered loop that it is in.
@@ -153,28 +149,8 @@ pub fn wait_for_turn() {
     unsafe { ORDERED_START.call([]) };
 }
 
-fn enter_critical(unused: u64) -> i32 {
-    // SAFETY: libgomp's function, which takes nothing.
-    unsafe { CRITICAL_START.call([unused]) }
-}
-
-fn enter_named(object: u64) -> i32 {
-    // SAFETY: libgomp's function, with the address that the compiler passes.
-    unsafe { NAME_START.call([object]) }
-}
-
-fn enter_atomic(unused: u64) -> i32 {
-    // SAFETY: libgomp's function, which takes nothing.
-    unsafe { ATOMIC_START.call([unused]) }
-}
-
+/// Waits for the lock, as a function that says that it has it.
 fn wait_for_lock(object: u64) -> i32 {
-    // SAFETY: libgomp's function, with the program's lock.
-    unsafe { SET_LOCK.call([object]) };
+    by(&SET_LOCK)(object);
     1
-}
-
-fn wait_for_nest_lock(object: u64) -> i32 {
-    // SAFETY: as above.
-    unsafe { SET_NEST_LOCK.call([object]) }
 }

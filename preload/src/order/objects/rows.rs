@@ -205,7 +205,7 @@ pub(super) use either;
 /// Hooks of functions that wait, or fail where they would have to; what replay calls when it knows that they
 /// succeeded: the function for the same kind of object that waits; and what recording does first.
 macro_rules! taking {
-    ($($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:ident $(, equivalent $equivalent:ident)? $(, eased $ease:ident)? $(, repeated by $repeat:path)?;)*) => {
+    ($($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:expr $(, equivalent $equivalent:ident)? $(, eased $ease:ident)? $(, repeated by $repeat:path)?;)*) => {
         $(
             static $static: Original = Original::new();
 
@@ -236,7 +236,7 @@ macro_rules! taking {
                 pub fn $hook(thread: &mut Thread, object: u64) -> i32 {
                     const FUNCTION: Option<u16> = functions::number($name);
                     watch::operation_begins(thread, FUNCTION, [object, 0]);
-                    let wait = || $failure::error($waiting(object));
+                    let wait = || $failure::error(($waiting)(object));
                     let error = engine::replay_taking(thread, $subject(object), wait);
                     watch::operation_ends(thread, FUNCTION, object, error);
                     $failure::result(error)
@@ -259,16 +259,16 @@ taking! {
     b"pthread_mutex_trylock" MUTEX_TRYLOCK mutex_trylock(object): mutex, Returned, waits lock;
     b"pthread_mutex_timedlock" MUTEX_TIMEDLOCK mutex_timedlock(object, until): mutex, Returned, waits lock;
     b"pthread_mutex_clocklock" MUTEX_CLOCKLOCK mutex_clocklock(object, clock, until): mutex, Returned, waits lock;
-    b"pthread_rwlock_rdlock" READ_LOCK read_lock(object): read_write, Returned, waits lock_for_reading;
-    b"pthread_rwlock_tryrdlock" READ_TRYLOCK read_trylock(object): read_write, Returned, waits lock_for_reading, equivalent equivalent_read_trylock;
-    b"pthread_rwlock_timedrdlock" READ_TIMEDLOCK read_timedlock(object, until): read_write, Returned, waits lock_for_reading;
-    b"pthread_rwlock_clockrdlock" READ_CLOCKLOCK read_clocklock(object, clock, until): read_write, Returned, waits lock_for_reading;
-    b"pthread_rwlock_wrlock" WRITE_LOCK write_lock(object): read_write, Returned, waits lock_for_writing;
-    b"pthread_rwlock_trywrlock" WRITE_TRYLOCK write_trylock(object): read_write, Returned, waits lock_for_writing;
-    b"pthread_rwlock_timedwrlock" WRITE_TIMEDLOCK write_timedlock(object, until): read_write, Returned, waits lock_for_writing;
-    b"pthread_rwlock_clockwrlock" WRITE_CLOCKLOCK write_clocklock(object, clock, until): read_write, Returned, waits lock_for_writing;
-    b"pthread_spin_lock" SPIN_LOCK spin_lock(object): spin, Returned, waits spin_until_locked, equivalent equivalent_spin_lock;
-    b"pthread_spin_trylock" SPIN_TRYLOCK spin_trylock(object): spin, Returned, waits spin_until_locked;
+    b"pthread_rwlock_rdlock" READ_LOCK read_lock(object): read_write, Returned, waits by(&READ_LOCK);
+    b"pthread_rwlock_tryrdlock" READ_TRYLOCK read_trylock(object): read_write, Returned, waits by(&READ_LOCK), equivalent equivalent_read_trylock;
+    b"pthread_rwlock_timedrdlock" READ_TIMEDLOCK read_timedlock(object, until): read_write, Returned, waits by(&READ_LOCK);
+    b"pthread_rwlock_clockrdlock" READ_CLOCKLOCK read_clocklock(object, clock, until): read_write, Returned, waits by(&READ_LOCK);
+    b"pthread_rwlock_wrlock" WRITE_LOCK write_lock(object): read_write, Returned, waits by(&WRITE_LOCK);
+    b"pthread_rwlock_trywrlock" WRITE_TRYLOCK write_trylock(object): read_write, Returned, waits by(&WRITE_LOCK);
+    b"pthread_rwlock_timedwrlock" WRITE_TIMEDLOCK write_timedlock(object, until): read_write, Returned, waits by(&WRITE_LOCK);
+    b"pthread_rwlock_clockwrlock" WRITE_CLOCKLOCK write_clocklock(object, clock, until): read_write, Returned, waits by(&WRITE_LOCK);
+    b"pthread_spin_lock" SPIN_LOCK spin_lock(object): spin, Returned, waits by(&SPIN_LOCK), equivalent equivalent_spin_lock;
+    b"pthread_spin_trylock" SPIN_TRYLOCK spin_trylock(object): spin, Returned, waits by(&SPIN_LOCK);
     b"sem_wait" SEM_WAIT sem_wait(object): take, InErrno, waits decrement, repeated by cancel::repeat;
     b"sem_trywait" SEM_TRYWAIT sem_trywait(object): take, InErrno, waits decrement, equivalent equivalent_sem_trywait;
     b"sem_timedwait" SEM_TIMEDWAIT sem_timedwait(object, until): take, InErrno, waits decrement, repeated by cancel::repeat;
@@ -369,19 +369,10 @@ fn wait_a_moment(mutex: u64) {
     }
 }
 
-fn lock_for_reading(object: u64) -> i32 {
-    // SAFETY: libc's function, with the program's lock.
-    unsafe { READ_LOCK.call([object]) }
-}
-
-fn lock_for_writing(object: u64) -> i32 {
-    // SAFETY: as above.
-    unsafe { WRITE_LOCK.call([object]) }
-}
-
-fn spin_until_locked(object: u64) -> i32 {
-    // SAFETY: as above.
-    unsafe { SPIN_LOCK.call([object]) }
+/// Waits by the function of a row that does: the program's object is all that it takes.
+pub fn by(function: &'static Original) -> impl Fn(u64) -> i32 {
+    // SAFETY: the row's function, with the object that the program passes.
+    move |object| unsafe { function.call([object]) }
 }
 
 fn decrement(object: u64) -> i32 {

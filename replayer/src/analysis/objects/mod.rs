@@ -73,6 +73,10 @@ pub struct Object {
 }
 
 impl Object {
+    fn new(sort: Sort, name: Vec<u8>) -> Object {
+        Object { sort, name: name.into(), directory: false, opened: 0, size: 0, moved: [0; 2] }
+    }
+
     /// Whether its bytes have places. Others are streams.
     pub fn is_file(&self) -> bool {
         matches!(self.sort, Sort::File | Sort::Memory)
@@ -149,14 +153,7 @@ impl Objects {
 
     /// A new object, open.
     fn make(&mut self, sort: Sort, name: Vec<u8>) -> usize {
-        self.list.push(Object {
-            sort,
-            name: name.into(),
-            directory: false,
-            opened: 1,
-            size: 0,
-            moved: [0; 2],
-        });
+        self.list.push(Object { opened: 1, ..Object::new(sort, name) });
         self.open_object(self.list.len() - 1, false)
     }
 
@@ -173,14 +170,7 @@ impl Objects {
             Entry::Occupied(known) => known.get().1,
             Entry::Vacant(place) => {
                 place.insert((hash, list.len()));
-                list.push(Object {
-                    sort: Sort::File,
-                    name: path.into(),
-                    directory: false,
-                    opened: 0,
-                    size: 0,
-                    moved: [0; 2],
-                });
+                list.push(Object::new(Sort::File, path));
                 list.len() - 1
             }
         }

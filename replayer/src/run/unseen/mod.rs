@@ -13,6 +13,7 @@ use super::attendant::Attendant;
 use memmap2::Mmap;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -80,10 +81,11 @@ impl Findings {
 
     /// Says what has been found since the last time, in a line for each kind.
     fn tell(&mut self) {
-        if let Some((path, function)) = std::mem::take(&mut self.unordered).first() {
+        let unordered = std::mem::take(&mut self.unordered);
+        if !unordered.is_empty() {
+            let names = names(&unordered);
             tell!(
-                "sync order does not order calls of {function}, which {} makes; a replay may diverge: use --order serial",
-                path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()
+                "sync order does not order what OpenMP does for {names}; a replay may diverge: use --order serial"
             );
         }
         if let Some(line) = line(std::mem::take(&mut self.found)) {
@@ -95,25 +97,26 @@ impl Findings {
 /// The line, if anything was found. Most comes first.
 fn line(mut found: Vec<(PathBuf, usize)>) -> Option<String> {
     found.sort_by(|(one, more), (other, less)| less.cmp(more).then(one.cmp(other)));
-    let names: Vec<String> = found
-        .iter()
-        .take(NAMED)
-        .map(|(path, count)| {
-            format!("{} ({count})", path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
-        })
-        .collect();
+    (!found.is_empty()).then(|| {
+        format!(
+            "sync order does not see the inline atomics of {}; a replay may diverge: use --order serial, or \
+             rebuild with imitate cc",
+            names(&found)
+        )
+    })
+}
+
+/// The first of these files, what is to be said of each, and how many more there are.
+fn names(found: &[(PathBuf, impl Display)]) -> String {
+    let named = found.iter().take(NAMED).map(|(path, what)| {
+        format!("{} ({what})", path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
+    });
     let further = match found.len().saturating_sub(NAMED) {
         0 => String::new(),
         1 => " and another file".to_owned(),
         further => format!(" and {further} other files"),
     };
-    (!names.is_empty()).then(|| {
-        format!(
-            "sync order does not see the inline atomics of {}{further}; a replay may diverge: use --order serial, or \
-             rebuild with imitate cc",
-            names.join(", ")
-        )
-    })
+    named.collect::<Vec<_>>().join(", ") + &further
 }
 
 /// Looks at what a recording's processes load, for as long as it goes on.
