@@ -111,7 +111,7 @@ impl Assembled {
 
     /// Adds a call of `target` that returns to `next`: what unwinds the called function must find an address that unwind
     /// tables know.
-    pub(super) fn push_call(&mut self, target: u64, next: u64) -> Result<(), Refusal> {
+    pub(crate) fn push_call(&mut self, target: u64, next: u64) -> Result<(), Refusal> {
         const PUSH_LENGTH: u64 = 6;
         let slot = self.end().wrapping_add(PUSH_LENGTH + JUMP_LENGTH as u64).next_multiple_of(8);
         self.push_relative(&[0xff, 0x35], slot)?;

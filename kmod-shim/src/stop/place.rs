@@ -118,6 +118,23 @@ impl Surroundings {
         self.exit
     }
 
+    /// The first instruction behind it that is no jump elsewhere.
+    pub fn behind_loop(&self, read: ReadCode) -> Option<u64> {
+        const JUMPS: usize = 4;
+        let mut address = self.exit?;
+        for _ in 0..JUMPS {
+            let mut bytes = [0; JUMP_LENGTH];
+            let length = read(address, &mut bytes);
+            match decode(&bytes[..length]) {
+                Some(Instruction { length, flow: Flow::Jump { displacement }, .. }) => {
+                    address = (address + length as u64).wrapping_add_signed(i64::from(displacement));
+                }
+                _ => break,
+            }
+        }
+        Some(address)
+    }
+
     /// The branch that closes the innermost loop.
     pub fn back_branch(&self, read: ReadCode) -> Option<Branch> {
         let behind = self.exit?;
@@ -158,7 +175,12 @@ impl Surroundings {
 
     /// An instruction that the thread executes next whatever happens, where a jump fits.
     pub fn next(&self, read: ReadCode) -> Option<u64> {
-        self.with_jump(read, self.straight)
+        self.with_jump(read, self.reach())
+    }
+
+    /// How many instructions the thread comes to whatever happens: the last one may lead elsewhere.
+    fn reach(&self) -> usize {
+        (self.straight + 1).min(self.count)
     }
 
     /// An instruction where a jump fits, anywhere in what was read.
@@ -169,8 +191,7 @@ impl Surroundings {
     /// An instruction that the thread executes next whatever happens, where a breakpoint can be: the return from
     /// the function if there is one, else the first.
     pub fn first(&self, read: ReadCode) -> Option<u64> {
-        let reach = (self.straight + 1).min(self.count);
-        let next = &self.placed[..reach];
+        let next = &self.placed[..self.reach()];
         let returns = next.last().filter(|(_, instruction)| instruction.flow == Flow::Return);
         let first = || next.iter().find(|(address, _)| Room::at(read, *address).is_some());
         returns.or_else(first).map(|(address, _)| *address)
@@ -344,7 +365,12 @@ impl Room {
 fn is_movable(bytes: &[u8], instruction: &Instruction) -> bool {
     let flow_moves = matches!(
         instruction.flow,
-        Flow::Next | Flow::Return | Flow::JumpIndirect | Flow::Conditional { .. } | Flow::Jump { .. }
+        Flow::Next
+            | Flow::Return
+            | Flow::JumpIndirect
+            | Flow::Conditional { .. }
+            | Flow::Jump { .. }
+            | Flow::Call { .. }
     );
     flow_moves && !is_special(bytes)
 }

@@ -18,14 +18,15 @@ fn reader(code: &[u8]) -> impl Fn(u64, &mut [u8]) -> usize + '_ {
 /// (name, code, how many bytes make room for a jump or a breakpoint at its start, whether for a jump)
 type RoomRow = (&'static str, &'static [u8], Option<(usize, bool)>);
 
-const ROOMS: [RoomRow; 11] = [
+const ROOMS: [RoomRow; 12] = [
     ("a long instruction", &[0xb8, 1, 0, 0, 0], Some((5, true))),
     ("several short ones", &[0x48, 0x89, 0xf8, 0x48, 0xff, 0xc0, 0xc3], Some((6, true))),
     ("a branch among them", &[0x85, 0xc0, 0x74, 2, 0x89, 0xd8, 0xc3], Some((6, true))),
     ("a return at the end", &[0x48, 0x89, 0xd0, 0x5d, 0xc3], Some((5, true))),
     ("too little before the return", &[0x48, 0x89, 0xd0, 0xc3, 0x90, 0x90], Some((3, false))),
     ("a return", &[0xc3, 0x90, 0x90, 0x90, 0x90], Some((1, false))),
-    ("a call is not moved", &[0x89, 0xc7, 0xe8, 0, 0, 0, 0], Some((2, false))),
+    ("a call at the end", &[0x89, 0xc7, 0xe8, 0, 0, 0, 0], Some((7, true))),
+    ("a call of what a register says is not moved", &[0x89, 0xc7, 0xff, 0xd0, 0x90], Some((2, false))),
     ("a string instruction is interrupted half-way", &[0xf3, 0xaa, 0x90, 0x90, 0x90], None),
     ("a system call", &[0x0f, 0x05, 0x90, 0x90, 0x90], None),
     ("rdtsc traps", &[0x0f, 0x31, 0x90, 0x90, 0x90], None),
@@ -52,6 +53,23 @@ fn a_loop_is_known_from_everywhere_in_it() {
         assert!(here.inside(&read).is_some_and(|address| address < START + 8), "from {offset}");
     }
     assert_eq!(Surroundings::read(&reader(&LOOP), START + 8).loop_exit(), None);
+}
+
+// 0: mov rdi, rbp; 3: call; 8: nop; 9: inc rax; 12: cmp rax, rbx; 15: jne 9; 17: jmp 0
+const LOOP_IN_A_LOOP: [u8; 19] =
+    [0x48, 0x89, 0xef, 0xe8, 0, 1, 0, 0, 0x90, 0x48, 0xff, 0xc0, 0x48, 0x39, 0xd8, 0x75, 0xf8, 0xeb, 0xed];
+
+#[test]
+fn behind_a_loop_is_where_a_jump_there_goes() {
+    let read = reader(&LOOP_IN_A_LOOP);
+    let here = Surroundings::read(&read, START + 9);
+    assert_eq!((here.loop_exit(), here.behind_loop(&read)), (Some(START + 17), Some(START)));
+    // The call is among what makes room there.
+    assert_eq!(Surroundings::read(&read, START).next(&read), Some(START + 3));
+    let simple = reader(&LOOP);
+    let here = Surroundings::read(&simple, START);
+    assert_eq!(here.behind_loop(&simple), here.loop_exit());
+    assert_eq!(Surroundings::read(&simple, START + 8).behind_loop(&simple), None);
 }
 
 #[test]

@@ -62,6 +62,16 @@ impl Watched {
 
     /// By a jump whose bytes are as wanted.
     fn by(offset: usize, conditions: &[Condition], wanted: impl Fn([u8; 5]) -> bool) -> Watched {
+        Watched::of(&FUNCTION, offset, conditions, wanted)
+    }
+
+    /// Another function.
+    fn of(
+        function: &[u8],
+        offset: usize,
+        conditions: &[Condition],
+        wanted: impl Fn([u8; 5]) -> bool,
+    ) -> Watched {
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         // SAFETY: all-zero is a valid value; the handler only counts and goes on.
         unsafe {
@@ -71,7 +81,7 @@ impl Watched {
             libc::sigaction(libc::SIGILL, &action, std::ptr::null_mut());
         }
         let start = map(0, 4096).expect("a page");
-        write(start, &FUNCTION);
+        write(start, function);
         let room = Room::at(&read, start + offset as u64).expect("room");
         assert!(room.has_jump());
         let address = candidates(&room)
@@ -145,6 +155,23 @@ fn every_place_of_the_function_can_be_watched() {
             assert_eq!(watched.call(a, b), (expected(a, b), false), "at {offset}: {a}, {b}");
         }
         assert_eq!(watched.call(77, 1), (expected(77, 1), true), "at {offset}");
+    }
+}
+
+/// sub rsp, 8; call callee; add rsp, 8; ret; callee: mov rax, [rsp]; add rax, rdi; ret. The result depends on the address that the
+/// call returns to.
+const CALLER: [u8; 22] = [
+    0x48, 0x83, 0xec, 8, 0xe8, 5, 0, 0, 0, 0x48, 0x83, 0xc4, 8, 0xc3, 0x48, 0x8b, 4, 0x24, 0x48, 1, 0xf8,
+    0xc3,
+];
+
+#[test]
+fn a_call_that_is_moved_returns_to_where_it_was() {
+    for offset in [0, 4] {
+        let watched = Watched::of(&CALLER, offset, &[register(7, 0, 77)], |_| true);
+        let returned = watched.start + 9;
+        assert_eq!(watched.call(5, 0), (returned + 5, false), "at {offset}");
+        assert_eq!(watched.call(77, 0), (returned + 77, true), "at {offset}");
     }
 }
 

@@ -27,6 +27,9 @@ use tracer_core::session::Mode;
 const PATIENCE: u64 = 300;
 /// How long it has to reach the exit of its loop, or an instruction inside.
 const REACH: [u64; 2] = [200, 500];
+/// The same for the exit of a loop, if another thread waits, as it has for [`TENURE`] at least. In replay a loop that is left as it is
+/// runs at its own speed from the last event on; with a comparison inside, a tight one takes four times as long.
+const REACH_OF_EXIT: u64 = 3_000;
 /// How long until another look at a thread that is where it cannot be stopped.
 const AGAIN: u64 = 100;
 /// How often the thread is given time to come to where a jump fits, if none does where it is: an interpreter may be
@@ -366,7 +369,7 @@ fn look(thread: &mut Thread, machine: &MachineContext) -> bool {
     recorder().looked = true;
     recorder().snapshot.prepare(machine);
     recorder().look_cost = kernel::microseconds().saturating_sub(began);
-    timer::set(thread, REACH[1]);
+    timer::set(thread, if recorder().asked { REACH_OF_EXIT } else { REACH[1] });
     go_once_more(machine, false)
 }
 

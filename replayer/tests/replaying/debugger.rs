@@ -94,7 +94,7 @@ fn it_stops_at_main_and_is_the_same_every_time() {
         "print words[1]\nbreak twice\ncontinue\nprint value\nprint &value\nbacktrace\ncontinue\nquit\n";
     let session = debug(&place, commands);
     for words in [
-        "Breakpoint 4, main (count=3, words=",
+        "Temporary breakpoint 4, main (count=3, words=",
         "\"one\"",
         "twice (value=23)",
         "$2 = 23",

@@ -1,6 +1,6 @@
 //! The breakpoint in the program's code: where it is put, and how it is taken away.
 
-use super::{AGAIN, CRAMPED, Purpose, REACH, Stage, recorder};
+use super::{AGAIN, CRAMPED, Purpose, REACH, REACH_OF_EXIT, Stage, recorder};
 use crate::stop::guard::{Allowed, Found, Guard};
 use crate::stop::{code, diversion};
 use crate::{kernel, order, process};
@@ -16,12 +16,15 @@ pub(super) fn place(machine: &MachineContext) -> Option<u64> {
         let address = here.any(&code::read, kernel::microseconds() as usize)?;
         return put(address, first_purpose()).then_some(REACH[0]);
     }
-    let outside = || Surroundings::read(&code::read, here.loop_exit()?).next(&code::read);
+    let outside = || Surroundings::read(&code::read, here.behind_loop(&code::read)?).next(&code::read);
     let inside = || here.inside(&code::read);
     let around = || here.around(&code::read);
     let next = || here.next(&code::read);
     let (address, patience) = match recorder().attempts {
-        0 => (outside().or_else(inside).or_else(around), REACH[0]),
+        0 => match outside() {
+            Some(exit) if recorder().asked => (Some(exit), REACH_OF_EXIT),
+            exit => (exit.or_else(inside).or_else(around), REACH[0]),
+        },
         1 => (inside().or_else(around), REACH[1]),
         2 => (next().or_else(around), REACH[1]),
         _ => (next().or_else(|| here.first(&code::read)), REACH[1]),

@@ -81,7 +81,7 @@ def stop_silently_at(place):
 def run_to_main():
     try:
         gdb.execute("info address main", to_string=True)
-        gdb.execute("break main")
+        gdb.execute("tbreak main")
     except gdb.error:
         # A stripped program: main is what it gives to libc as the first argument.
         stop_silently_at("__libc_start_main")
