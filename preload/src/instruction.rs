@@ -46,8 +46,9 @@ pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineConte
             return stop::look(thread);
         }
     } as u16;
-    if thread.is_in_operation(machine.rsp) {
-        // libc's own, in a mutex that spins: how often it looks is not the program's to see.
+    if thread.is_in_operation(machine.rsp) || thread.in_vdso {
+        // libc's own, in a mutex that spins: how often it looks is not the program's to see. Or that of a clock, which began to
+        // be read before the trap was set.
         let arguments = [machine.rax, machine.rbx, machine.rcx, machine.rdx];
         [machine.rax, machine.rbx, machine.rcx, machine.rdx] = execute(trapped, arguments);
         machine.rip += trapped.length();
@@ -60,7 +61,7 @@ pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineConte
     let results = match process::get().mode {
         Mode::Record => {
             let results = execute(trapped, [machine.rax, machine.rbx, machine.rcx, machine.rdx]);
-            time_stamps::after_execution();
+            time_stamps::restore();
             log::words(thread, Kind::Instruction, 0, number, &results);
             results
         }

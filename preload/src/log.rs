@@ -2,6 +2,7 @@
 
 use crate::process;
 use crate::thread::{ProgramWait, Thread};
+use core::mem::MaybeUninit;
 use core::ptr;
 use kmod_shim::arch::native::user_memory;
 use tracer_core::event::{self, Header, InputSummary, ItemHeader, Kind, Tag};
@@ -85,13 +86,16 @@ pub fn write_program(address: u64, bytes: &[u8]) -> bool {
 
 /// Reads a plain value from the program's memory.
 pub fn read_value<T: Copy>(address: u64) -> Option<T> {
-    let mut value = core::mem::MaybeUninit::<T>::uninit();
+    let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: T is plain data for every use in this crate (integers and C structures), so any bytes are valid.
     unsafe {
         user_memory::copy(value.as_mut_ptr().cast(), address as *const u8, size_of::<T>())
             .then(|| value.assume_init())
     }
 }
+
+/// Bytes that are copied before they are hashed: then it is certain that they can be read.
+const COPIED: usize = 4096;
 
 /// Hash of `length` bytes of the program's memory, `None` if they cannot be read. Shared by recording and
 /// verification so that both see the same bytes.
@@ -101,10 +105,14 @@ pub fn hash_program(address: u64, length: u64) -> Option<u64> {
         return Some(0);
     }
     let end = address.checked_add(length - 1)?;
-    if length <= 4096 {
-        let mut bytes = [0u8; 4096];
-        let bytes = &mut bytes[..length as usize];
-        return ProgramMemory.read(address, bytes).then(|| xxhash_rust::xxh3::xxh3_64(bytes));
+    if length <= COPIED as u64 {
+        let mut bytes = MaybeUninit::<[u8; COPIED]>::uninit();
+        let target = bytes.as_mut_ptr().cast::<u8>();
+        // SAFETY: the target has room for so many bytes, and all of them have been written if the copy says so.
+        return unsafe {
+            user_memory::copy(target, address as *const u8, length as usize)
+                .then(|| xxhash_rust::xxh3::xxh3_64(core::slice::from_raw_parts(target, length as usize)))
+        };
     }
     if !ProgramMemory.read(address, &mut last) || !ProgramMemory.read(end, &mut last) {
         return None;
@@ -115,31 +123,33 @@ pub fn hash_program(address: u64, length: u64) -> Option<u64> {
     Some(xxhash_rust::xxh3::xxh3_64(bytes))
 }
 
-/// Adds what the call read: texts whole, other data as length, hash and first bytes.
+/// Adds what the call read: texts and short data whole, other data as length, hash and first bytes.
 pub fn push_inputs(thread: &mut Thread, syscall: &Syscall, arguments: &[u64; 6], result: i64) {
     let items = &mut thread.items;
     syscalls::inputs(syscall, arguments, result, &ProgramMemory, &mut |input| match input {
-        Input::Text(region) => push_text(items, region),
+        Input::Text(region) => push_whole(items, Tag::Text, region),
+        Input::Data(region) if region.length <= InputSummary::PREFIX as u64 => {
+            push_whole(items, Tag::ShortInput, region);
+        }
         Input::Data(region) => push_summary(items, region),
     });
 }
 
-fn push_text(items: &mut Items, region: Region) {
+fn push_whole(items: &mut Items, tag: Tag, region: Region) {
     let Some(target) = items.scratch(region.length as usize) else { return };
     let source = target.as_ptr();
     if ProgramMemory.read(region.address, target) {
-        items.push(Tag::Text, region.argument, region.address, source, region.length as usize);
+        items.push(tag, region.argument, region.address, source, region.length as usize);
     }
 }
 
 fn push_summary(items: &mut Items, region: Region) {
     let Some(hash) = hash_program(region.address, region.length) else { return };
-    let prefix = (region.length as usize).min(InputSummary::PREFIX);
     let mut data = [0u8; size_of::<InputSummary>() + InputSummary::PREFIX];
     data[..8].copy_from_slice(&region.length.to_le_bytes());
     data[8..16].copy_from_slice(&hash.to_le_bytes());
-    if ProgramMemory.read(region.address, &mut data[16..16 + prefix]) {
-        items.push_copy(Tag::Input, region.argument, region.address, &data[..16 + prefix]);
+    if ProgramMemory.read(region.address, &mut data[16..]) {
+        items.push_copy(Tag::Input, region.argument, region.address, &data);
     }
 }
 

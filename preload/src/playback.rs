@@ -130,6 +130,7 @@ pub fn items(
             Some(Tag::Output) => output(thread, item.value, length),
             Some(Tag::Text) => text(thread, syscall, &item),
             Some(Tag::Input) => input(thread, syscall, &item),
+            Some(Tag::ShortInput) => short_input(thread, syscall, &item),
             Some(Tag::Slept) => skip(thread, length),
             Some(_) => other(thread, &item),
             None => divergence::damaged(thread, b"an item has an unknown tag"),
@@ -180,16 +181,33 @@ fn input(thread: &mut Thread, syscall: &Syscall, item: &ItemHeader) {
     let word = |at: usize| u64::from_le_bytes(core::array::from_fn(|i| data[at + i]));
     let (bytes, hash) = (word(0), word(8));
     if log::hash_program(item.value, bytes) != Some(hash) {
-        let beginning = &data[FIXED..length.max(FIXED)];
-        if !differs_in_gaps(thread, syscall, item, beginning) {
-            divergence::other_input(thread, syscall, item, bytes, beginning);
-        }
+        other_input(thread, syscall, item, bytes, &data[FIXED..length.max(FIXED)]);
+    }
+}
+
+fn short_input(thread: &mut Thread, syscall: &Syscall, item: &ItemHeader) {
+    let (mut logged, mut present) = ([0u8; InputSummary::PREFIX], [0u8; InputSummary::PREFIX]);
+    let length = item.length as usize;
+    let Some(logged) = logged.get_mut(..length) else {
+        divergence::damaged(thread, b"a short input is too long")
+    };
+    body(thread, logged);
+    let present = &mut present[..length];
+    if !ProgramMemory.read(item.value, present) || logged != present {
+        other_input(thread, syscall, item, length as u64, logged);
+    }
+}
+
+/// The call reads other bytes than in the recording, of which there were so many, and which began with these.
+#[cold]
+fn other_input(thread: &mut Thread, syscall: &Syscall, item: &ItemHeader, bytes: u64, beginning: &[u8]) {
+    if !differs_in_gaps(thread, syscall, item, beginning) {
+        divergence::other_input(thread, syscall, item, bytes, beginning);
     }
 }
 
 /// In sync order: whether what the call reads is a structure on the stack that differs only where no field is. Functions of
 /// libc that wait in one of the modes, but not in the other, leave other bytes below the program's stack pointer.
-#[cold]
 fn differs_in_gaps(thread: &Thread, syscall: &Syscall, item: &ItemHeader, logged: &[u8]) -> bool {
     if !order::is_parallel() {
         return false;

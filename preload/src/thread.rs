@@ -120,6 +120,8 @@ pub struct Thread {
     pub calls_at_turn: u64,
     /// It is in a function of the vDSO that one of our hooks called.
     pub in_vdso: bool,
+    /// Recording: it was made sure that `rdtsc` traps in this thread ([`crate::time_stamps`]).
+    pub traps_time_stamps: bool,
     /// Signal handlers change a thread's state while a hook of the same thread has it borrowed: without this the
     /// compiler would take for granted that nobody does, and keep fields in registers across system calls.
     _changes_behind_our_back: core::marker::PhantomPinned,
@@ -234,6 +236,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).clears_handlers).write(false);
         (&raw mut (*thread).calls_at_turn).write(0);
         (&raw mut (*thread).in_vdso).write(false);
+        (&raw mut (*thread).traps_time_stamps).write(false);
         (&raw mut (*thread).trap).write(core::ptr::null_mut());
         (&raw mut (*thread).frame).write(core::ptr::null_mut());
         (*thread).items.clear();

@@ -1,108 +1,105 @@
 //! Whether `rdtsc` and `cpuid` have to trap.
 //!
-//! `rdtsc` does from the start. A program that reads clocks often is looked through
-//! ([`kmod_shim::patch::unpredictable`]): if every `rdtsc` that it can execute is known, each is replaced, the trap
-//! is lifted, and the vDSO's clocks, which use the instruction themselves, run at their own speed. New code
-//! brings the trap back until it has been looked at. Only recording needs this: in replay clocks come from the
-//! log, and the trap always stays.
+//! `rdtsc` does in a program that may have others than those that were found ([`kmod_shim::patch::unpredictable`]) and replaced; else
+//! the vDSO's clocks, which use the instruction themselves, run at their own speed, and so do switches between threads: the kernel
+//! writes a register of the processor whenever it switches between one that traps and one that does not (`__switch_to_xtra` in
+//! arch/x86/kernel/process.c), for which a virtual machine exits; two threads on two processors that wake each other
+//! took 9 us of 45 longer. New code is looked at before it can be executed, and may bring the trap back, in all threads. Only
+//! recording needs this: in replay clocks come from the log, and the trap always stays.
 //!
-//! `cpuid` does, where this machine can make it, only in a program that may have others than those that were found and
-//! replaced: the trap makes each switch between threads dearer.
+//! `cpuid` does, where this machine can make it, only in a program that may have others, too.
 
 use crate::start::{maps::Mapping, with_mappings};
-use crate::{process, processor, sites};
+use crate::thread::{self, Thread};
+use crate::{process, processor, sites, stop};
 use core::ops::Range;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering, fence};
 use kmod_shim::arch::native::trap;
 use kmod_shim::patch::unpredictable::undecided;
+use tracer_core::session::Mode;
 
-/// Clock reads before the program's code is looked through: `date` makes one, and should not pay for it.
-const PATIENCE: u32 = 16;
-/// The trap is lifted.
-const FREE: u32 = u32::MAX;
-/// The program may have an `rdtsc` that is not known: the trap stays.
-const NEEDED: u32 = u32::MAX - 1;
+/// The program may have an `rdtsc` that is not known. Once it has, it stays so.
+static NEEDED: AtomicBool = AtomicBool::new(true);
 
-/// Clock reads with the trap set, or one of the two verdicts.
-static STATE: AtomicU32 = AtomicU32::new(0);
-
-/// Whether the instruction can be executed without a trap now.
+/// Whether `rdtsc` can be executed without a trap.
 #[inline]
 pub fn are_free() -> bool {
-    STATE.load(Ordering::Relaxed) == FREE
+    !NEEDED.load(Ordering::Relaxed)
 }
 
-/// A clock was read the slow way.
-pub fn clock_was_read() {
-    let reads = STATE.load(Ordering::Relaxed);
-    if reads == NEEDED {
-        return;
-    }
-    if reads + 1 < PATIENCE {
-        return STATE.store(reads + 1, Ordering::Relaxed);
-    }
-    // Each thread has its own trap setting; with several, lifting it for one would leave the others.
-    let verdict = if process::get().threads == 1 && look_through() {
-        trap::trap_time_stamps(false);
-        FREE
-    } else {
-        NEEDED
-    };
-    STATE.store(verdict, Ordering::Relaxed);
-}
-
-/// The program has made `range` executable: without a trap for cpuid, its cpuid instructions are replaced now, or
-/// when they are about to be executed.
+/// The program has made `range` executable: what is there and would tell what is not logged is replaced now, or when it is about to be
+/// executed, or made to trap.
 pub fn code_was_added(range: &Range<u64>) {
-    look_again();
-    if trap::cpuid_traps() {
-        return;
-    }
-    with_mappings(|mappings| {
-        sites::exclusively(|sites| {
+    let found = with_mappings(|mappings| {
+        let (undecided, is_missed) = sites::exclusively(|sites| {
             let undecided = sites.catch_unpredictable(mappings);
+            if trap::cpuid_traps() {
+                return (undecided, false);
+            }
             // A thread cannot set another one's trap.
             let is_missed = undecided & undecided::CPUID != 0;
             let traps = is_missed && process::get().threads == 1 && trap::trap_cpuid();
             if !traps {
                 sites.generated.add(mappings, range);
             }
-            is_missed && !traps
-        })
-        .then(|| processor::may_be_seen(mappings));
-    });
-}
-
-/// Looks through the program's code, as it is mapped now; whether all that there is was found.
-fn look_through() -> bool {
-    with_mappings(|mappings| {
-        sites::exclusively(|sites| {
-            !sites.generated.any() && sites.catch_unpredictable(mappings) & undecided::TIME_STAMPS == 0
-        })
-    }) == Some(true)
-}
-
-/// Makes both kinds of instruction trap, or replaces those that there are, in a program whose mappings these are.
-pub fn trap(mappings: &[Mapping]) {
-    trap::trap_time_stamps(true);
-    if sites::exclusively(|sites| sites.catch_unpredictable(mappings)) & undecided::CPUID != 0 {
-        // If this machine cannot, it stays at those that were found.
-        if !trap::trap_cpuid() {
+            (undecided, is_missed && !traps)
+        });
+        if is_missed {
             processor::may_be_seen(mappings);
+        }
+        undecided
+    });
+    if found.is_none_or(|undecided| undecided & undecided::TIME_STAMPS != 0) {
+        need_traps();
+    }
+}
+
+/// Makes `rdtsc` trap from here on, in all threads. The kernel lets a thread set its own trap only: others do it when they get
+/// the right to run (a signal for one that is being stopped may be lost, behind that of a timer which is set anew) or, those that run in
+/// parallel, when they are interrupted.
+fn need_traps() {
+    if NEEDED.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let thread = thread::current();
+    follow(thread);
+    let (process, own) = (process::get().real_id, thread.real);
+    for slot in process::control().used_slots() {
+        let other = slot.thread.load(Ordering::SeqCst);
+        if slot.process.load(Ordering::Relaxed) == process && other != own {
+            stop::request([process, other], stop::Request::new(0, 0));
         }
     }
 }
 
-/// A caught instruction was executed with traps lifted and set again around it; with time stamps free, none stay.
-pub fn after_execution() {
-    if are_free() {
-        trap::trap_time_stamps(false);
+/// The thread begins, goes on or was interrupted: it has the trap from here on if that has become needed.
+#[inline]
+pub fn follow(thread: &mut Thread) {
+    if !are_free() && !thread.traps_time_stamps && process::get().mode == Mode::Record {
+        thread.traps_time_stamps = true;
+        trap::trap_time_stamps(true);
     }
 }
 
-/// Executable memory was added, or a thread is about to be.
-pub fn look_again() {
-    if STATE.swap(0, Ordering::Relaxed) == FREE {
-        trap::trap_time_stamps(true);
+/// The same for a thread that begins, and has said which it is: either it sees that the trap is needed, or it is seen.
+pub fn begin_thread(thread: &mut Thread) {
+    fence(Ordering::SeqCst);
+    follow(thread);
+}
+
+/// Makes both kinds of instruction trap, or replaces those that there are, in a program whose mappings these are.
+pub fn trap(mappings: &[Mapping]) {
+    let undecided = sites::exclusively(|sites| sites.catch_unpredictable(mappings));
+    let needed = process::get().mode == Mode::Replay || undecided & undecided::TIME_STAMPS != 0;
+    NEEDED.store(needed, Ordering::Relaxed);
+    trap::trap_time_stamps(needed);
+    // If this machine cannot, it stays at those that were found.
+    if undecided & undecided::CPUID != 0 && !trap::trap_cpuid() {
+        processor::may_be_seen(mappings);
     }
+}
+
+/// The trap was lifted or set for a moment: it is as it has to be again.
+pub fn restore() {
+    trap::trap_time_stamps(!are_free());
 }

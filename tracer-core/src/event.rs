@@ -273,8 +273,8 @@ pub enum Tag {
     /// A string that the call read (a path): `argument` = which, `value` = address, data = the bytes
     /// without the NUL. Replay compares.
     Text = 3,
-    /// Other memory that the call read: `value` = address, data = [`InputSummary`] then the first bytes.
-    /// Replay compares the hash.
+    /// Other memory that the call read, more than [`InputSummary::PREFIX`] bytes: `value` = address, data = [`InputSummary`] then
+    /// the first bytes. Replay compares the hash.
     Input = 4,
     /// `value` = the stream of the process or thread that this call created.
     Stream = 5,
@@ -315,13 +315,15 @@ pub enum Tag {
     /// CLOCK_MONOTONIC_COARSE in clock_gettime(2)). What takes less than a tick says so by chance, as often as it takes part
     /// of one: sums over many calls are right.
     Slept = 20,
+    /// Other memory that the call read, of at most [`InputSummary::PREFIX`] bytes: `value` = address, data = the bytes. Replay compares.
+    ShortInput = 21,
 }
 
 impl Tag {
     /// The tag for a stored byte, `None` if no version wrote such a byte.
     pub fn from_byte(byte: u8) -> Option<Tag> {
         use Tag::*;
-        const ALL: [Tag; 20] = [
+        const ALL: [Tag; 21] = [
             Output,
             OutputFile,
             Text,
@@ -342,6 +344,7 @@ impl Tag {
             State,
             Moved,
             Slept,
+            ShortInput,
         ];
         ALL.get((byte as usize).wrapping_sub(1)).copied()
     }

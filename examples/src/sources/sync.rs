@@ -18,6 +18,7 @@ pub fn rows() -> Vec<Case> {
         own("sync/openmp.c").compiled("-fopenmp").varies(),
         own("sync/openmp_loaded.c").varies(),
         own("sync/database.c").compiled("-Wl,--no-as-needed -l:libsqlite3.so.0").varies(),
+        own("threads/added_time_stamps.c").varies(),
         own("threads/primitives.c"),
         own("threads/inheriting.c"),
         own("threads/exit_at_once.c").exits(20),

@@ -68,6 +68,8 @@ pub fn threads() -> Vec<Case> {
         own("signals/to_threads.c"),
         own("signals/timer_threads.c"),
         own("randomness/time_stamps.c").varies(),
+        own("threads/added_time_stamps.c").varies(),
+        own("threads/polled_under_lock.c"),
         own("languages/shared_pointers.cc"),
         own("languages/futures.cc"),
         own("languages/atomic_wait.cc").compiled("-std=c++20"),

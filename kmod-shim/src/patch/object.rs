@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::eh_frame::Segment;
+use super::eh_frame::{Segment, function_containing};
 
 /// `PT_LOAD`: a segment that is mapped.
 const LOADED: u32 = 1;
@@ -55,6 +55,18 @@ impl Object {
     /// first address, length.
     pub fn place(&self, offset: u64) -> [u64; 3] {
         [offset, self.code.start - self.mapped.start, self.code.end - self.code.start]
+    }
+
+    /// The function that `address` is in, if the unwind tables say so.
+    ///
+    /// # Safety
+    /// The object is loaded, and stays so during the call.
+    pub unsafe fn function_at(&self, address: u64) -> Option<Range<u64>> {
+        let length = (self.unwind.end - self.unwind.start) as usize;
+        // SAFETY: the segment is mapped and readable, as the contract says.
+        let bytes = unsafe { core::slice::from_raw_parts(self.unwind.start as *const u8, length) };
+        let unwind = Segment { address: self.unwind.start, bytes };
+        Some(function_containing(&unwind, self.unwind_header, address)?.range)
     }
 
     /// Reads the headers of the object whose mapping begins with `start`, and finds the executable segment that

@@ -31,9 +31,10 @@ pub mod undecided {
 /// Calls `found` with every such instruction in `object`'s code and its address; gives [`undecided`] for other such bytes,
 /// of which it cannot be told whether an instruction begins there.
 ///
-/// Bytes of `cpuid` outside all functions of an object that describes its functions are taken for data, as libcrypto has it
-/// among its code, if nothing near before them sets eax, which says what `cpuid` is asked for: assembly often has no
-/// description (nettle, x264, dav1d and gnutls are so), but sets eax in the lines before.
+/// Such bytes outside all functions of an object that describes its functions are taken for data, as libcrypto has it
+/// among its code, if what is around them is not what assembly has there, which often has no description (nettle, x264, dav1d and gnutls are
+/// so): something near before `cpuid` sets eax, which says what it is asked for, and something near behind the
+/// others takes the result from eax or edx.
 ///
 /// # Safety
 /// `object` describes an object that is loaded and stays so during the call.
@@ -51,17 +52,41 @@ pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> 
         match begins_instruction(&code, &unwind, object.unwind_header, address) {
             Some(true) => found(address, trapped),
             Some(false) => {}
-            None if trapped != Trapped::Cpuid => undecided |= undecided::TIME_STAMPS,
             None if is_outside_functions(&unwind, object.unwind_header, address)
-                && !sets_eax(&code.bytes[at.saturating_sub(SETS_WITHIN)..at]) => {}
-            None => undecided |= undecided::CPUID,
+                && !is_likely(&code, at, trapped) => {}
+            None if trapped == Trapped::Cpuid => undecided |= undecided::CPUID,
+            None => undecided |= undecided::TIME_STAMPS,
         }
     }
     undecided
 }
 
+/// Whether what is around such bytes, at this offset in the code, is what assembly has there.
+fn is_likely(code: &Segment, at: usize, trapped: Trapped) -> bool {
+    if trapped == Trapped::Cpuid {
+        return sets_eax(&code.bytes[at.saturating_sub(SETS_WITHIN)..at]);
+    }
+    let behind = code.bytes.get(at + trapped.length() as usize..).unwrap_or_default();
+    uses_result(&behind[..behind.len().min(USES_WITHIN)])
+}
+
 /// How far before a `cpuid` its assembly sets eax, in bytes.
 const SETS_WITHIN: usize = 24;
+/// How far behind an `rdtsc` its result is used.
+const USES_WITHIN: usize = 16;
+
+/// Whether there may be an instruction in `bytes` that takes eax or edx elsewhere (`mov`), or shifts or joins them (`shl edx, 32`,
+/// `or` of one register with the other).
+fn uses_result(bytes: &[u8]) -> bool {
+    let is_half = |number: u8| number == 0 || number == 2;
+    bytes.windows(2).any(|pair| match *pair {
+        [0x89, operands] => is_half(operands >> 3 & 7),
+        [0x8b, operands] => operands >> 6 == 3 && is_half(operands & 7),
+        [0xc1, operands] => operands == 0xe2,
+        [0x09, operands] => operands == 0xd0 || operands == 0xc2,
+        _ => false,
+    })
+}
 
 /// Whether there may be an instruction in `bytes` that sets eax: `mov` with a constant or from a register or memory, or
 /// `xor` and `sub` of it with itself.
@@ -133,6 +158,23 @@ mod tests {
         let jump_table = [0xff, 0x87, 0xa1, 0x05, 0xff, 0x97, 0xa1, 0x05, 0xff];
         let cut = [0x00, 0xb8, 0x00, 0x00];
         assert!(![&libcrypto[..], &jump_table, &cut, &[]].into_iter().any(sets_eax));
+    }
+
+    #[test]
+    fn time_stamps_are_told_from_tables_by_what_is_behind() {
+        let joined = [0x48, 0xc1, 0xe2, 0x20, 0x48, 0x09, 0xd0, 0xf3, 0xc3];
+        let compared = [0x89, 0xc2, 0x44, 0x29, 0xc0, 0x41, 0x89, 0xd0];
+        let stored = [0x0f, 0xae, 0xe8, 0x41, 0x89, 0x07, 0x41, 0x89, 0x57, 0x04];
+        let read = [0x44, 0x8b, 0xc0];
+        assert!([&joined[..], &compared, &stored, &read].into_iter().all(uses_result));
+        // What libcrypto has in its tables for elliptic curves.
+        let table_0 =
+            [0x42, 0x39, 0xd7, 0x67, 0x6a, 0x38, 0x28, 0xcc, 0x31, 0x44, 0x8d, 0x8d, 0x54, 0x25, 0x24, 0xc5];
+        let table_1 =
+            [0x66, 0x61, 0xc1, 0x12, 0xf4, 0x32, 0x0a, 0x43, 0xae, 0x2f, 0xe5, 0xac, 0x88, 0xd3, 0x76, 0x67];
+        let table_2 =
+            [0xa0, 0x26, 0x81, 0x4c, 0x68, 0x2e, 0xb4, 0x49, 0x76, 0xb1, 0xa0, 0xce, 0xc3, 0x44, 0xa4, 0x0e];
+        assert!(![&table_0, &table_1, &table_2].into_iter().any(|bytes| uses_result(bytes)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{generic, refuse};
 use crate::process::{self, Child};
 use crate::signals::{SYNCHRONOUS, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{divergence, kernel, log, order, playback, watch};
+use crate::{divergence, kernel, log, order, playback, time_stamps, watch};
 use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::{entry, frame::Frame, raw};
 use tracer_core::event::{Kind, Tag};
@@ -374,6 +374,7 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     process.children.clear();
     process.threads = 1;
     process.free_areas.clear();
+    time_stamps::follow(thread);
     thread.real = real_thread;
     thread.id = process.id;
     thread.robust_list = 0;
@@ -437,7 +438,6 @@ fn start_sharing(
     slot: usize,
     recorded: u32,
 ) -> i64 {
-    crate::time_stamps::look_again();
     let process = process::get();
     let area = free_area(process);
     let child = match thread::prepare_area(area) {
@@ -506,6 +506,7 @@ fn start_sharing(
         process.real_id = snapshot.real_id;
         process.files.forget_range(0, usize::MAX);
         process.free_areas.push(area);
+        time_stamps::follow(thread);
     }
     result
 }
@@ -557,6 +558,7 @@ pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
     kernel_side::use_signal_stack(thread::signal_stack_of(thread.area));
     kernel_side::block(thread.blocked);
     announce(thread.slot, real, real_thread);
+    time_stamps::begin_thread(thread);
     arm();
     if thread.borrows_memory {
         return;

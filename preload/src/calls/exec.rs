@@ -374,8 +374,7 @@ fn enter(thread: &Thread, image: &Image, envp: Vec<Text>) -> i64 {
     let arguments = [path.as_ptr() as u64, argv.as_ptr() as u64, environment.as_ptr() as u64, 0, 0, 0];
     let result = generic::call(thread, libc::SYS_execve, arguments);
     kernel_side::set_mask(mask);
-    crate::time_stamps::look_again();
-    trap::trap_time_stamps(true);
+    crate::time_stamps::restore();
     result
 }
 

@@ -35,7 +35,7 @@ use crate::order;
 use crate::signals::{Information, deliver};
 use crate::sites::caught::{Caught, Loop};
 use crate::thread::Thread;
-use crate::{process, sites, start, watch};
+use crate::{process, sites, start, time_stamps, watch};
 pub use code::read as read_code;
 use kmod_shim::arch::native::signal_frame::{MachineContext, UserContext};
 use kmod_shim::arch::native::trap::Trapped;
@@ -79,6 +79,7 @@ pub fn faulted(machine: &mut MachineContext) {
 /// The thread was interrupted by us: recording gives up waiting for a safepoint, or for the thread to come to where
 /// it was to be stopped; or another thread has waited for too long.
 pub fn interrupted(thread: &mut Thread, context: &UserContext, reason: Reason) {
+    time_stamps::follow(thread);
     if order::is_parallel() {
         if matches!(reason, Reason::Requested(_)) {
             order::objects::nudged(thread, context.machine.rip);

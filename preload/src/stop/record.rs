@@ -14,7 +14,7 @@ use super::{
 };
 use crate::signals::{default_is_harmless, fault::flags, kernel_side};
 use crate::thread::{self, Thread};
-use crate::{kernel, log, order, process};
+use crate::{kernel, log, order, process, sites};
 use breakpoint::{first_purpose, place, put, put_again, withdraw};
 use core::cell::UnsafeCell;
 use core::sync::atomic::Ordering;
@@ -376,7 +376,7 @@ fn look(thread: &mut Thread, machine: &MachineContext) -> bool {
 /// The thread comes to a probe again. False if it spins: without another thread its state would be this for ever.
 fn compare(thread: &mut Thread, machine: &MachineContext) -> bool {
     let recorder = recorder();
-    if recorder.probed != registers(machine) {
+    if recorder.probed != registers(machine) || !is_in_loop(machine.rip) {
         return leave_alone();
     }
     let Some(memory) = memory::hash(machine.rsp, 0..0) else { return leave_alone() };
@@ -392,6 +392,16 @@ fn compare(thread: &mut Thread, machine: &MachineContext) -> bool {
             go_once_more(machine, true) || leave_alone()
         }
     }
+}
+
+/// Whether the branch back that was found is one of a loop, and not a jump from one function to the end of the one before:
+/// a thread that takes a lock again and again passes such a one in pthread_mutex_unlock, each time with the lock, and would hand over
+/// whenever it has it.
+fn is_in_loop(place: u64) -> bool {
+    let branch = Surroundings::read(&code::read, place).back_branch(&code::read);
+    branch.is_some_and(|branch| {
+        sites::exclusively(|sites| sites.may_be_one_function(branch.target, branch.address))
+    })
 }
 
 /// Lets the thread execute the instruction where it is, to be met again when it comes there the next time.

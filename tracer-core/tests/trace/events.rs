@@ -147,6 +147,7 @@ fn malformed_events_are_named() {
             "tag MapFile does not go with 24 bytes",
         ),
         (start(&item(Tag::Input, 0, 0, &words(&[3, 0, 0]))), "tag Input does not go with 24 bytes"),
+        (start(&item(Tag::ShortInput, 0, 0, &[0; 33])), "tag ShortInput does not go with 33 bytes"),
         (
             event(Kind::Signal, 0, 9, &item(Tag::Output, 0, 0, &[0; 64])),
             "a signal must have one Output of 128",
@@ -187,6 +188,7 @@ fn items_are_typed() {
         item(Tag::State, 0, 0x40_1000, &words(&[1, 2])),
         item(Tag::Moved, 0, 0, b"moved"),
         item(Tag::Slept, 0, 4_000_000, b""),
+        item(Tag::ShortInput, 1, 0x20, b"short"),
     ];
     let event = single(&event(Kind::Start, 0, 0, &stored.concat()));
     let items: Vec<Item> = event.items().iter().collect();
@@ -215,6 +217,8 @@ fn items_are_typed() {
     assert_eq!(items[8], Item::State { address: 0x40_1000, bytes: &words(&[1, 2]) });
     assert_eq!(items[9], Item::Moved { bytes: b"moved" });
     assert_eq!(items[10], Item::Slept { nanoseconds: 4_000_000 });
+    let summary = InputSummary { length: 5, hash: xxhash_rust::xxh3::xxh3_64(b"short") };
+    assert_eq!(items[11], Item::Input { argument: 1, address: 0x20, summary, prefix: b"short" });
 }
 
 #[test]

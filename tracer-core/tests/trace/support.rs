@@ -96,6 +96,7 @@ pub fn any_item() -> impl Strategy<Value = Vec<u8>> {
         any::<u32>().prop_map(|stream| item(Tag::Stream, 0, stream.into(), &[])),
         any::<u64>().prop_map(|ticket| item(Tag::Ticket, 0, ticket, &[])),
         any::<u64>().prop_map(|nanoseconds| item(Tag::Slept, 0, nanoseconds, &[])),
+        bytes(33).prop_map(|data| item(Tag::ShortInput, 1, 0x1000, &data)),
         (any::<u64>(), 0..1_u64 << 40, 0..1_u64 << 40).prop_map(|(file, offset, length)| {
             item(Tag::OutputFile, 1, 0x1000, &words(&[file, offset, length]))
         }),

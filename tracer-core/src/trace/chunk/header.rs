@@ -7,7 +7,7 @@ use super::MAXIMUM_CHUNK;
 use crate::trace::transform::{COLUMNS, NONE};
 
 /// The format of the `events` file that this build writes and reads.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// First bytes of an `events` file. The first byte is no text and the last two are changed by a transfer in
 /// text mode, so that such damage shows at once.

@@ -2,6 +2,8 @@
 
 use std::mem::size_of;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::event::{FileChange, FileRange, ImageIdentity, InputSummary, ItemHeader, Tag, padded};
 
 /// The items of one event, checked, in the order in which they were logged.
@@ -18,7 +20,7 @@ pub enum Item<'a> {
     OutputFile { argument: u8, address: u64, range: FileRange },
     /// [`Tag::Text`].
     Text { argument: u8, address: u64, text: &'a [u8] },
-    /// [`Tag::Input`]; `prefix` is at most [`InputSummary::PREFIX`] bytes long.
+    /// [`Tag::Input`] or [`Tag::ShortInput`]; `prefix` is at most [`InputSummary::PREFIX`] bytes long.
     Input { argument: u8, address: u64, summary: InputSummary, prefix: &'a [u8] },
     /// [`Tag::Stream`].
     Stream { stream: u32 },
@@ -145,6 +147,10 @@ fn parse(tag: Tag, header: ItemHeader, data: &[u8]) -> Option<Item<'_>> {
             }
             Item::Input { argument, address, summary: InputSummary { length, hash }, prefix }
         }
+        Tag::ShortInput if data.len() <= InputSummary::PREFIX => {
+            let summary = InputSummary { length: data.len() as u64, hash: xxh3_64(data) };
+            Item::Input { argument, address, summary, prefix: data }
+        }
         Tag::Stream if data.is_empty() => Item::Stream { stream: u32::try_from(value).ok()? },
         Tag::MapFile => Item::MapFile { file: value, range: file_range(data)? },
         Tag::MapPath => Item::MapPath { offset: value, path: data },
@@ -157,7 +163,7 @@ fn parse(tag: Tag, header: ItemHeader, data: &[u8]) -> Option<Item<'_>> {
         Tag::Moved => Item::Moved { bytes: data },
         Tag::Ticket if data.is_empty() => Item::Ticket { ticket: value },
         Tag::Slept if data.is_empty() => Item::Slept { nanoseconds: value },
-        Tag::State | Tag::Stream | Tag::Ticket | Tag::Slept => return None,
+        Tag::State | Tag::Stream | Tag::Ticket | Tag::Slept | Tag::ShortInput => return None,
         Tag::Executable => Item::Executable { path: data },
         Tag::Arguments => Item::Arguments { strings: strings()? },
         Tag::Environment => Item::Environment { strings: strings()? },
