@@ -18,10 +18,10 @@ use kmod_shim::arch::native::trap;
 use kmod_shim::patch::unpredictable::undecided;
 use tracer_core::session::Mode;
 
-/// The program may have an `rdtsc` that is not known. Once it has, it stays so.
+/// The program may have an `rdtsc` that is not known, in either mode. Once it has, it stays so.
 static NEEDED: AtomicBool = AtomicBool::new(true);
 
-/// Whether `rdtsc` can be executed without a trap.
+/// Recording: whether `rdtsc` can be executed without a trap.
 #[inline]
 pub fn are_free() -> bool {
     !NEEDED.load(Ordering::Relaxed)
@@ -30,6 +30,10 @@ pub fn are_free() -> bool {
 /// The program has made `range` executable: what is there and would tell what is not logged is replaced now, or when it is about to be
 /// executed, or made to trap.
 pub fn code_was_added(range: &Range<u64>) {
+    if !are_free() && trap::cpuid_traps() {
+        // So does all that can be there.
+        return;
+    }
     let found = with_mappings(|mappings| {
         let (undecided, is_missed) = sites::exclusively(|sites| {
             let undecided = sites.catch_unpredictable(mappings);
@@ -58,7 +62,7 @@ pub fn code_was_added(range: &Range<u64>) {
 /// the right to run (a signal for one that is being stopped may be lost, behind that of a timer which is set anew) or, those that run in
 /// parallel, when they are interrupted.
 fn need_traps() {
-    if NEEDED.swap(true, Ordering::SeqCst) {
+    if NEEDED.swap(true, Ordering::SeqCst) || process::get().mode == Mode::Replay {
         return;
     }
     let thread = thread::current();
@@ -90,9 +94,8 @@ pub fn begin_thread(thread: &mut Thread) {
 /// Makes both kinds of instruction trap, or replaces those that there are, in a program whose mappings these are.
 pub fn trap(mappings: &[Mapping]) {
     let undecided = sites::exclusively(|sites| sites.catch_unpredictable(mappings));
-    let needed = process::get().mode == Mode::Replay || undecided & undecided::TIME_STAMPS != 0;
-    NEEDED.store(needed, Ordering::Relaxed);
-    trap::trap_time_stamps(needed);
+    NEEDED.store(undecided & undecided::TIME_STAMPS != 0, Ordering::Relaxed);
+    restore();
     // If this machine cannot, it stays at those that were found.
     if undecided & undecided::CPUID != 0 && !trap::trap_cpuid() {
         processor::may_be_seen(mappings);
@@ -101,5 +104,5 @@ pub fn trap(mappings: &[Mapping]) {
 
 /// The trap was lifted or set for a moment: it is as it has to be again.
 pub fn restore() {
-    trap::trap_time_stamps(!are_free());
+    trap::trap_time_stamps(!are_free() || process::get().mode == Mode::Replay);
 }
