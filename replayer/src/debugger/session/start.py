@@ -27,18 +27,20 @@ class TrappedInstruction(gdb.Function):
         return False
 
 
-# Bytes from a recorded stop's place on that the library may change, or look at.
-CHANGED = 24
+# Bytes from a recorded stop's place on that are part of its state (INSTRUCTIONS of preload's stop/snapshot.rs), from a multiple of
+# 8 on; the library changes the first of them.
+COMPARED = 40
 
 
 def protect_stops():
-    """Breakpoints where the library changes the code are to be in registers of the processor."""
+    """Breakpoints where the library changes or compares the code are to be in registers of the processor."""
     quietly("set mem inaccessible-by-default off")
     end = 0
-    for begin in FACTS["stops"]:
-        if max(begin, end) < begin + CHANGED:
-            quietly("mem %#x %#x ro" % (max(begin, end), begin + CHANGED))
-        end = begin + CHANGED
+    for stop in FACTS["stops"]:
+        begin = max(stop & ~7, end)
+        if begin < stop + COMPARED:
+            quietly("mem %#x %#x ro" % (begin, stop + COMPARED))
+        end = stop + COMPARED
 
 
 def prepare():
