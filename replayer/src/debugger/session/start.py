@@ -71,7 +71,6 @@ def prepare():
         quietly("define hook-%s\npython pass_moment()\nend" % command)
     # gdb leaves programs that it has attached to running when it ends.
     atexit.register(end_adopted)
-    protect_stops()
     gdb.unwinder.register_unwinder(None, Unwinder())
 
 
@@ -99,9 +98,14 @@ define_commands()
 prepare()
 try:
     if FACTS["place"] is not None:
+        protect_stops()
         seek(FACTS["place"])
-    elif not FACTS["waits"]:
+    elif FACTS["waits"]:
         # A program that drives gdb says itself when to begin.
+        protect_stops()
+    else:
         run_to_main()
+        # Not before: behind a breakpoint in a debug register that is gone, gdb 13 does not stop when the program dies.
+        protect_stops()
 except gdb.error as error:
     print("imitate: cannot run to main:", error)
