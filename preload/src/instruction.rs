@@ -30,6 +30,8 @@ fn execute(trapped: Trapped, before: Results) -> Results {
     let mut results = trap::execute(trapped, before);
     if trapped == Trapped::Cpuid {
         processor::hide(before[0] as u32, before[2] as u32, &mut results);
+    } else {
+        time_stamps::restore();
     }
     results
 }
@@ -61,7 +63,6 @@ pub fn perform(thread: &mut Thread, trapped: Trapped, machine: &mut MachineConte
     let results = match process::get().mode {
         Mode::Record => {
             let results = execute(trapped, [machine.rax, machine.rbx, machine.rcx, machine.rdx]);
-            time_stamps::restore();
             log::words(thread, Kind::Instruction, 0, number, &results);
             results
         }

@@ -102,7 +102,7 @@ pub fn trap(mappings: &[Mapping]) {
     }
 }
 
-/// The trap was lifted or set for a moment: it is as it has to be again.
+/// The trap was lifted for a moment: it is as it has to be again.
 pub fn restore() {
     trap::trap_time_stamps(!are_free() || process::get().mode == Mode::Replay);
 }

@@ -111,7 +111,7 @@ impl Assembled {
 
     /// Adds a call of `target` that returns to `next`: what unwinds the called function must find an address that unwind
     /// tables know.
-    pub(crate) fn push_call(&mut self, target: u64, next: u64) -> Result<(), Refusal> {
+    fn push_call(&mut self, target: u64, next: u64) -> Result<(), Refusal> {
         const PUSH_LENGTH: u64 = 6;
         let slot = self.end().wrapping_add(PUSH_LENGTH + JUMP_LENGTH as u64).next_multiple_of(8);
         self.push_relative(&[0xff, 0x35], slot)?;
@@ -125,6 +125,21 @@ impl Assembled {
     /// Adds `jmp target`.
     pub(crate) fn push_jump(&mut self, target: u64) -> Result<(), Refusal> {
         self.push_relative(&JUMP, target)
+    }
+
+    /// As [`Assembled::push_moved`], of a call too: it returns to behind where it was, so nothing that is added after it is executed.
+    pub(crate) fn push_moved_or_called(
+        &mut self,
+        bytes: &[u8],
+        instruction: &Instruction,
+        from: u64,
+    ) -> Result<(), Refusal> {
+        let Flow::Call { displacement } = instruction.flow else {
+            return self.push_moved(bytes, instruction, from);
+        };
+        self.mark(from);
+        let next = from.wrapping_add(instruction.length as u64);
+        self.push_call(next.wrapping_add_signed(i64::from(displacement)), next)
     }
 
     /// Adds the instruction that `bytes`, taken from address `from`, begin with, so that it does here what it

@@ -56,15 +56,9 @@ pub fn detour(
     let mut all = instructions(code, function)?;
     while moved_end < start + JUMP_LENGTH as u64 {
         let (placed, bytes) = all.next().ok_or(Refusal::NoRoom)??;
-        match (placed.instruction.flow, placed.target()) {
-            // Five bytes, and so the last to be moved.
-            (Flow::Call { .. }, Some(target)) => {
-                trampoline.mark(placed.address);
-                returns = true;
-                trampoline.push_call(target, placed.end())?;
-            }
-            _ => trampoline.push_moved(bytes, &placed.instruction, placed.address)?,
-        }
+        trampoline.push_moved_or_called(bytes, &placed.instruction, placed.address)?;
+        // A call has five bytes, and so is the last to be moved.
+        returns = matches!(placed.instruction.flow, Flow::Call { .. });
         moved_end = placed.end();
     }
     if !returns {

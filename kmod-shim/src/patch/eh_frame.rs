@@ -18,6 +18,18 @@ pub struct Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
+    /// The memory in `range`, as it is now.
+    ///
+    /// # Safety
+    /// The range is mapped and readable, stays so for the lifetime that the caller gives the result, and nobody
+    /// writes it meanwhile.
+    pub unsafe fn at(range: &Range<u64>) -> Segment<'a> {
+        let length = range.end.saturating_sub(range.start) as usize;
+        // SAFETY: as this function's contract says.
+        let bytes = unsafe { core::slice::from_raw_parts(range.start as *const u8, length) };
+        Segment { address: range.start, bytes }
+    }
+
     /// The bytes of `range`, if it lies within the segment.
     pub fn get(&self, range: Range<u64>) -> Option<&'a [u8]> {
         let start = usize::try_from(range.start.checked_sub(self.address)?).ok()?;

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::eh_frame::{Segment, function_containing};
+use super::eh_frame::{Function, Segment, function_containing};
 
 /// `PT_LOAD`: a segment that is mapped.
 const LOADED: u32 = 1;
@@ -45,10 +45,8 @@ impl Object {
     /// # Safety
     /// The range is mapped and readable, and stays so during the call.
     pub unsafe fn at(first: Range<u64>, address: u64) -> Option<Object> {
-        let length = (first.end - first.start) as usize;
         // SAFETY: as the contract says.
-        let bytes = unsafe { core::slice::from_raw_parts(first.start as *const u8, length) };
-        Object::read(&Segment { address: first.start, bytes }, address)
+        Object::read(&unsafe { Segment::at(&first) }, address)
     }
 
     /// Where its code is, for what is remembered of it: `offset` of the code's mapping in the file, distance from the object's
@@ -61,12 +59,10 @@ impl Object {
     ///
     /// # Safety
     /// The object is loaded, and stays so during the call.
-    pub unsafe fn function_at(&self, address: u64) -> Option<Range<u64>> {
-        let length = (self.unwind.end - self.unwind.start) as usize;
-        // SAFETY: the segment is mapped and readable, as the contract says.
-        let bytes = unsafe { core::slice::from_raw_parts(self.unwind.start as *const u8, length) };
-        let unwind = Segment { address: self.unwind.start, bytes };
-        Some(function_containing(&unwind, self.unwind_header, address)?.range)
+    pub unsafe fn function_at(&self, address: u64) -> Option<Function> {
+        // SAFETY: the unwind tables are in a segment of the object, which nobody writes after loading.
+        let unwind = unsafe { Segment::at(&self.unwind) };
+        function_containing(&unwind, self.unwind_header, address)
     }
 
     /// Reads the headers of the object whose mapping begins with `start`, and finds the executable segment that

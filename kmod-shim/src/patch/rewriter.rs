@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::assemble::{Assembled, CAPACITY, JUMP_LENGTH};
 use super::detour::{detour, replacement};
-use super::eh_frame::{Function, Segment, function_containing};
+use super::eh_frame::{Function, Segment};
 use super::kernel::{Kernel, Piece};
 use super::near_memory::{NearMemory, Region};
 use super::object::Object;
@@ -44,28 +44,6 @@ pub struct Rewriter<K> {
     patches: Vec<Patch>,
 }
 
-/// The memory in `range`, as it is now.
-///
-/// # Safety
-/// The range is mapped and readable, stays so for the lifetime that the caller gives the result, and nobody
-/// writes it meanwhile.
-unsafe fn memory<'a>(range: &Range<u64>) -> Segment<'a> {
-    let length = range.end.saturating_sub(range.start) as usize;
-    // SAFETY: as this function's contract says.
-    let bytes = unsafe { core::slice::from_raw_parts(range.start as *const u8, length) };
-    Segment { address: range.start, bytes }
-}
-
-/// The function of `object` that contains `address`.
-///
-/// # Safety
-/// `object` describes an object that is loaded and stays so during the call.
-unsafe fn function_of(object: &Object, address: u64) -> Result<Function, Refusal> {
-    // SAFETY: the unwind tables are in a segment of the object, which nobody writes after loading.
-    let unwind = unsafe { memory(&object.unwind) };
-    function_containing(&unwind, object.unwind_header, address).ok_or(Refusal::UnknownFunction)
-}
-
 impl<K: Kernel> Rewriter<K> {
     /// Rewritten sites will go to `entry`, with the address to continue at in rcx and everything else as the
     /// program had it at its `syscall` instruction. Nothing is mapped or changed yet.
@@ -90,12 +68,12 @@ impl<K: Kernel> Rewriter<K> {
             return Err(Refusal::AlreadyPatched);
         }
         // SAFETY: the caller vouches for the object.
-        let function = unsafe { function_of(object, site) }?;
+        let function = unsafe { object.function_at(site) }.ok_or(Refusal::UnknownFunction)?;
         let stub_address =
             self.memory.offer(&self.kernel, Region::Common, &object.mapped, CAPACITY as u64)?;
         let mut restored = Vec::new();
         // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use.
-        let code = self.unpatched(unsafe { memory(&object.code) }, &function, &mut restored)?;
+        let code = self.unpatched(unsafe { Segment::at(&object.code) }, &function, &mut restored)?;
         let plan = plan(&code, site, &function, stub_address, self.entry, others)?;
         let jump = Jump { address: plan.patch_address, bytes: plan.patch, site, stub: &plan.stub };
         // SAFETY: the plan was made for the code that is in memory.
@@ -146,13 +124,16 @@ impl<K: Kernel> Rewriter<K> {
         region: Region,
     ) -> Result<u64, Refusal> {
         // SAFETY: the caller vouches for the object.
-        let function = unsafe { function_of(object, address) }?;
+        let function = unsafe { object.function_at(address) }.ok_or(Refusal::UnknownFunction)?;
         let trampoline = self.memory.offer(&self.kernel, region, &object.mapped, CAPACITY as u64)?;
         let mut restored = Vec::new();
         // SAFETY: the code is a segment of the object; only this rewriter writes it, after the last use. So is the
         // read-only data that the unwind tables are in.
         let (code, tables) = unsafe {
-            (self.unpatched(memory(&object.code), &function, &mut restored)?, memory(&object.unwind))
+            (
+                self.unpatched(Segment::at(&object.code), &function, &mut restored)?,
+                Segment::at(&object.unwind),
+            )
         };
         let detour = match others {
             Some(others) => detour(&code, &tables, &function, trampoline, hook, others)?,
@@ -226,7 +207,7 @@ impl<K: Kernel> Rewriter<K> {
         let arena = self.memory.mapping_of(stub.address()).ok_or(Refusal::TooFar)?;
         let replaced = address..address + JUMP_LENGTH as u64;
         // SAFETY: it is code of the object.
-        let original = unsafe { memory(&replaced) }.bytes.first_chunk().copied();
+        let original = unsafe { Segment::at(&replaced) }.bytes.first_chunk().copied();
         let original = original.ok_or(Refusal::UnknownFunction)?;
         let written_stub = Change {
             mapping: arena,

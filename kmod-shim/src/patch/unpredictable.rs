@@ -40,7 +40,7 @@ pub mod undecided {
 /// `object` describes an object that is loaded and stays so during the call.
 pub unsafe fn for_each(object: &Object, mut found: impl FnMut(u64, Trapped)) -> u32 {
     // SAFETY: the caller vouches for the object's segments.
-    let (code, unwind) = unsafe { (segment(&object.code), segment(&object.unwind)) };
+    let (code, unwind) = unsafe { (Segment::at(&object.code), Segment::at(&object.unwind)) };
     let (mut from, mut undecided) = (0, 0);
     while let Some(at) = next_pair(code.bytes, from, ESCAPE, SECOND) {
         from = at + 1;
@@ -126,15 +126,6 @@ pub(crate) fn next_pair(bytes: &[u8], mut from: usize, first: u8, seconds: [u8; 
     }
     let rest = bytes.get(from..)?;
     rest.windows(2).position(|pair| pair[0] == first && seconds.contains(&pair[1])).map(|at| from + at)
-}
-
-/// # Safety
-/// The range is mapped, readable and not written while the result is used.
-unsafe fn segment<'a>(range: &core::ops::Range<u64>) -> Segment<'a> {
-    let length = (range.end - range.start) as usize;
-    // SAFETY: as the contract says.
-    let bytes = unsafe { core::slice::from_raw_parts(range.start as *const u8, length) };
-    Segment { address: range.start, bytes }
 }
 
 /// Whether an instruction begins at `address`; `None` if that cannot be told. `unwind` is the segment that has the unwind

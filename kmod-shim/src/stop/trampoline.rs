@@ -29,7 +29,6 @@
 use super::place::{JUMP_LENGTH, Room};
 use crate::patch::Refusal;
 use crate::patch::assemble::{Assembled, CAPACITY, jump};
-use crate::patch::decode::Flow;
 
 /// `int3`.
 pub const BREAKPOINT: u8 = 0xcc;
@@ -232,13 +231,7 @@ pub fn compose(
     for (from, bytes, instruction) in room.instructions() {
         moved[moved_count] = (from, code.end());
         moved_count += 1;
-        match instruction.flow {
-            Flow::Call { displacement } => {
-                let next = from + instruction.length as u64;
-                code.push_call(next.wrapping_add_signed(i64::from(displacement)), next)?;
-            }
-            _ => code.push_moved(bytes, &instruction, from)?,
-        }
+        code.push_moved_or_called(bytes, &instruction, from)?;
     }
     code.push_jump(room.address + room.length as u64)?;
     for failure in failures.into_iter().flatten() {

@@ -374,7 +374,6 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     process.children.clear();
     process.threads = 1;
     process.free_areas.clear();
-    time_stamps::follow(thread);
     thread.real = real_thread;
     thread.id = process.id;
     thread.robust_list = 0;

@@ -5,7 +5,7 @@
 
 use super::schedule;
 use crate::thread::Thread;
-use crate::{kernel, process, stop};
+use crate::{kernel, process, stop, time_stamps};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tracer_core::session::Domain;
 
@@ -42,8 +42,8 @@ pub fn give_back(domain: &Domain) {
     }
 }
 
-/// Gets it, however long that takes.
-pub fn take(domain: &Domain, thread: &Thread) {
+/// Gets it, however long that takes. Code that others added meanwhile may need the trap for `rdtsc`.
+pub fn take(domain: &Domain, thread: &mut Thread) {
     if !may_have(domain, thread.slot) || !try_for_a_moment(domain, thread) {
         wait_for_lock(domain, thread);
     }
@@ -54,6 +54,7 @@ pub fn take(domain: &Domain, thread: &Thread) {
         wait_for_lock(domain, thread);
     }
     domain.preferred.store(0, Ordering::Relaxed);
+    time_stamps::follow(thread);
 }
 
 /// Gets it if it is free now or in a moment: a server's threads have it for a few microseconds between two calls, and to

@@ -28,7 +28,7 @@ pub mod stall;
 mod turns;
 
 use crate::thread::Thread;
-use crate::{kernel, log, playback, process, stop, time_stamps};
+use crate::{kernel, log, playback, process, stop};
 use adversary::Place;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub use placement::{gather, scatter};
@@ -204,7 +204,6 @@ fn acquire_at(thread: &mut Thread, place: u8) {
         lock::take(mine, thread);
     }
     hold(mine);
-    time_stamps::follow(thread);
     if adversary::is_on() {
         adversary::begin_slice(thread);
     }

@@ -14,7 +14,7 @@
 
 use super::stall::Stall;
 use crate::thread::{self, Thread};
-use crate::{divergence, kernel, log, playback, process, time_stamps};
+use crate::{divergence, kernel, log, playback, process};
 use core::sync::atomic::{AtomicU8, Ordering};
 use tracer_core::event::{Kind, turn};
 use tracer_core::session::{Mode, Order};
@@ -107,7 +107,6 @@ pub fn enter(thread: &mut Thread) {
     match process::get().mode {
         Mode::Record => {
             super::lock::take(&super::OWN, thread);
-            time_stamps::follow(thread);
             let number = super::OWN.tenures.fetch_add(1, Ordering::Relaxed);
             let follows = number == thread.tenure.wrapping_add(1);
             thread.tenure = number;
@@ -172,7 +171,6 @@ pub fn pause(thread: &mut Thread) -> bool {
 /// Recording: the call has slept.
 pub fn resume(thread: &mut Thread) {
     super::lock::take(&super::OWN, thread);
-    time_stamps::follow(thread);
     thread.holds_tenure = true;
     let next = super::OWN.tenures.load(Ordering::Relaxed);
     // Else nobody was in a section meanwhile.

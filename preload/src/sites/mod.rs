@@ -200,7 +200,7 @@ impl Sites {
     pub fn may_be_one_function(&self, one: u64, other: u64) -> bool {
         let Some(object) = self.objects.iter().find(|object| object.code.contains(&one)) else { return true };
         // SAFETY: the object is loaded, and the program, which could unload it, is stopped here.
-        unsafe { object.function_at(one) }.is_none_or(|function| function.contains(&other))
+        unsafe { object.function_at(one) }.is_none_or(|function| function.range.contains(&other))
     }
 
     fn remember(&mut self, object: Object) {

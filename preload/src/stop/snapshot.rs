@@ -22,6 +22,7 @@ use crate::{kernel, log};
 use core::ops::Range;
 use kmod_shim::arch::native::{extended_state, signal_frame::MachineContext, user_memory};
 use kmod_shim::stop::trampoline::{Condition, Source};
+use tracer_core::session::debugger::STATE_CODE;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// General registers, rip and flags, as the kernel's frame has them in front.
@@ -46,8 +47,6 @@ const VECTORS_OFFSET: u64 = 160;
 const EXTENDED_CAPACITY: usize = 16 << 10;
 /// How many pages are added whole.
 const FRESH_PAGES: usize = 4;
-/// Bytes of code that are taken: more than a jump can be put over.
-const INSTRUCTIONS: u64 = 40;
 /// Words that a snapshot can have.
 const CAPACITY: usize = 4096;
 
@@ -101,7 +100,7 @@ impl Snapshot {
         self.words[CODE] = guard::hash(machine.rip);
         self.words[TIME] = kernel::thread_time();
         self.length = WINDOWS;
-        self.add_window(machine.rip..machine.rip + INSTRUCTIONS);
+        self.add_window(machine.rip..machine.rip + STATE_CODE);
         self.add_window(machine.rsp.wrapping_sub(128)..machine.rsp.wrapping_add(256));
         self.add_window(machine.rbp.wrapping_sub(192)..machine.rbp.wrapping_add(64));
         for index in (0..STACK_POINTER).filter(|index| NUMBERS[*index] != 5) {

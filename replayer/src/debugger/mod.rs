@@ -14,7 +14,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
-use tracer_core::session::debugger::Debugger;
+use tracer_core::session::debugger::{Debugger, STATE_CODE};
 use tracer_core::session::{self, Control, Slot};
 use tracer_core::trace::manifest::Manifest;
 use tracer_core::trace::reader::{Body, Event, Item};
@@ -108,6 +108,7 @@ fn facts(
         "waits": arguments.iter().any(|argument| argument.as_bytes().starts_with(b"--interpreter")),
         "order": manifest.order().name(),
         "stops": stops,
+        "state_code": STATE_CODE,
         "debugger": session::CONTROL_ADDRESS + offset_of!(Control, debugger),
         "fields": offsets!(Debugger: goal number compares wants_state state_length state is_silent answer at_stream at_event resume released
             answered error hits exhausted last change passage dying frame_offset),

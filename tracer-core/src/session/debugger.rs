@@ -8,6 +8,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Watched places: as many as the processor has registers for.
 pub const WATCHES: usize = 4;
+/// Bytes of code at the program's place that are part of a state: more than the library changes there.
+pub const STATE_CODE: u64 = 40;
 /// Words that a state can have.
 pub const STATE_WORDS: usize = 4096;
 /// General registers, instruction pointer and flags, as in a signal frame of the kernel.

@@ -75,7 +75,8 @@ impl Trapped {
 /// rax, rbx, rcx, rdx after a trapped instruction.
 pub type Results = [u64; 4];
 
-/// Executes the instruction for the program, with these in rax, rbx, rcx, rdx.
+/// Executes the instruction for the program, with these in rax, rbx, rcx, rdx. For `rdtsc` and `rdtscp` their trap is lifted, and is the
+/// caller's to set again.
 pub fn execute(trapped: Trapped, before: Results) -> Results {
     use core::arch::x86_64::{__cpuid_count, __rdtscp, _rdtsc};
     // SAFETY (of the unsafe calls in here): none of these instructions touches memory.
@@ -85,7 +86,6 @@ pub fn execute(trapped: Trapped, before: Results) -> Results {
             trap_time_stamps(false);
             // SAFETY: see above.
             let value = unsafe { _rdtsc() };
-            trap_time_stamps(true);
             [value & 0xffff_ffff, before[1], before[2], value >> 32]
         }
         Trapped::Rdtscp => {
@@ -93,7 +93,6 @@ pub fn execute(trapped: Trapped, before: Results) -> Results {
             let mut processor = 0;
             // SAFETY: writes only the local.
             let value = unsafe { __rdtscp(&mut processor) };
-            trap_time_stamps(true);
             [value & 0xffff_ffff, before[1], processor as u64, value >> 32]
         }
         Trapped::Cpuid => {

@@ -27,20 +27,15 @@ class TrappedInstruction(gdb.Function):
         return False
 
 
-# Bytes from a recorded stop's place on that are part of its state (INSTRUCTIONS of preload's stop/snapshot.rs), from a multiple of
-# 8 on; the library changes the first of them.
-COMPARED = 40
-
-
 def protect_stops():
-    """Breakpoints where the library changes or compares the code are to be in registers of the processor."""
+    """Breakpoints in code that the library changes, or that is part of a stop's state (words of 8 bytes), are to be in registers of the
+    processor."""
     quietly("set mem inaccessible-by-default off")
     end = 0
     for stop in FACTS["stops"]:
-        begin = max(stop & ~7, end)
-        if begin < stop + COMPARED:
-            quietly("mem %#x %#x ro" % (begin, stop + COMPARED))
-        end = stop + COMPARED
+        begin, end = max(stop & ~7, end), stop + FACTS["state_code"]
+        if begin < end:
+            quietly("mem %#x %#x ro" % (begin, end))
 
 
 def prepare():
@@ -97,15 +92,12 @@ def run_to_main():
 define_commands()
 prepare()
 try:
-    if FACTS["place"] is not None:
-        protect_stops()
-        seek(FACTS["place"])
-    elif FACTS["waits"]:
-        # A program that drives gdb says itself when to begin.
-        protect_stops()
-    else:
+    # A program that drives gdb says itself when to begin.
+    if FACTS["place"] is None and not FACTS["waits"]:
         run_to_main()
-        # Not before: behind a breakpoint in a debug register that is gone, gdb 13 does not stop when the program dies.
-        protect_stops()
+    # Not before: behind a breakpoint in a debug register that is gone, gdb 13 does not stop when the program dies.
+    protect_stops()
+    if FACTS["place"] is not None:
+        seek(FACTS["place"])
 except gdb.error as error:
     print("imitate: cannot run to main:", error)
