@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-constexpr int threads = 3, rounds = 5000;
+constexpr int threads = 3, rounds = 20000;
 
 template <typename T> struct Cell {
     std::atomic<T> value{0};
