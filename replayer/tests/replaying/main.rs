@@ -5,6 +5,7 @@
 
 mod altered;
 mod analysis;
+mod backtraces;
 mod backwards;
 mod bisecting;
 mod command;

@@ -69,14 +69,17 @@ global_asm!(
     "mov rdi, rsp",
     "jmp imitate_child_entry",
     "2: ret",
-    // Where our signal handlers return to. Unwinders know this pattern of bytes as a signal frame.
+    // Where our signal handlers return to. Unwinders know this pattern of bytes as a signal frame; gdb does so in code of
+    // this name only (amd64_linux_sigtramp_p).
     ".balign 16",
     "nop",
-    ".hidden imitate_raw_restorer",
-    ".globl imitate_raw_restorer",
-    "imitate_raw_restorer:",
+    ".hidden __restore_rt",
+    ".globl __restore_rt",
+    ".type __restore_rt, @function",
+    "__restore_rt:",
     "mov rax, 15",
     "syscall",
+    ".size __restore_rt, . - __restore_rt",
     // fn(signal_frame) -> !: all registers, the mask and the floating-point state come from a signal frame.
     ".hidden imitate_raw_resume",
     ".globl imitate_raw_resume",
@@ -102,7 +105,7 @@ unsafe extern "C" {
     fn imitate_raw_interruptible(number: u64, a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> i64;
     fn imitate_raw_clone(flags: u64, child_frame: u64, parent_tid: u64, child_tid: u64, tls: u64) -> i64;
     fn imitate_raw_resume(frame: u64) -> !;
-    fn imitate_raw_restorer();
+    fn __restore_rt();
 }
 
 /// The addresses from which system calls reach the kernel.
@@ -112,7 +115,7 @@ pub fn allowed_range() -> Range<u64> {
 
 /// The address that our signal handlers return to (`sa_restorer`).
 pub fn restorer() -> u64 {
-    imitate_raw_restorer as *const () as u64
+    __restore_rt as *const () as u64
 }
 
 /// If a signal arrived at `instruction_pointer` before an interruptible call had entered the kernel: where to

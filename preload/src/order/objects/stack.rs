@@ -67,6 +67,8 @@ global_asm!(
     "mov [rsp], r11",
     "mov [rsp + 8], r10",
     "mov gs:[{program}], rbp",
+    // Debuggers are to find the program behind it, as at imitate_on_hook_stack.
+    "__morestack:",
     "call rax",
     "mov r11, [rsp]",
     "mov r10, [rsp + 8]",

@@ -110,7 +110,10 @@ class Unwinder(gdb.unwinder.Unwinder):
             return None
         if not frame or is_library(values["rip"]):
             return None
-        found = pending.create_unwind_info(self.Identity(pending.read_register("rsp"), pc))
+        # gdb takes a caller's frame that is below this one for a mistake, and a hook's stack may be above the program's.
+        kind = pending.read_register("rsp").type
+        place = gdb.Value(struct.pack("<Q", values["rsp"]), kind)
+        found = pending.create_unwind_info(self.Identity(place, pc))
         for name, value in values.items():
             kind = pending.read_register(name).type
             found.add_saved_register(name, gdb.Value(struct.pack("<Q", value), kind))
