@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::entry::{entries, rewriter};
-use crate::process::{Direct, WithoutProc, copy, in_child, mapping_of, object_containing};
+use crate::process::{Direct, WithoutProc, alone, copy, mapping_of, object_containing};
 use kmod_shim::patch::Others;
 use kmod_shim::patch::decode::{Flow, decode};
 use kmod_shim::patch::eh_frame::{Segment, function_containing};
@@ -55,9 +55,9 @@ fn starts_something(site: u64, code: &Segment) -> bool {
         || before(5) == number(libc::SYS_clone3)
 }
 
-/// Rewrites all of libc in a child process and uses it.
-fn rewrite_libc(kernel: impl Kernel) {
-    in_child(|| {
+/// Rewrites all of libc in a process of its own and uses it.
+fn rewrite_libc(test: &str, kernel: impl Kernel) {
+    alone(test, || {
         let object = object_containing(libc::getppid as *const () as u64);
         let code = copy(&object.code);
         let code = Segment { address: object.code.start, bytes: &code };
@@ -90,12 +90,12 @@ fn rewrite_libc(kernel: impl Kernel) {
 
 #[test]
 fn libc_works_with_every_site_rewritten() {
-    rewrite_libc(Direct);
+    rewrite_libc("libc::libc_works_with_every_site_rewritten", Direct);
 }
 
 #[test]
 fn libc_works_with_every_site_rewritten_where_there_is_no_proc() {
-    rewrite_libc(WithoutProc);
+    rewrite_libc("libc::libc_works_with_every_site_rewritten_where_there_is_no_proc", WithoutProc);
 }
 
 /// A bit of everything that makes system calls.

@@ -1,6 +1,7 @@
 //! The test process itself as the program to be rewritten.
 
 use std::ops::Range;
+use std::process::Command;
 
 use kmod_shim::patch::eh_frame::Segment;
 use kmod_shim::patch::kernel::{Kernel, Piece, write_as_debugger};
@@ -105,11 +106,25 @@ pub fn copy(range: &Range<u64>) -> Vec<u8> {
         .to_vec()
 }
 
-/// Runs `work` in a child process, where it may change code that the other tests' threads run too; panics in it
-/// fail the test.
-pub fn in_child(work: impl FnOnce()) {
-    // SAFETY: glibc makes its allocator usable in the child of a threaded process, and `work` takes no lock
-    // that another thread of the parent may hold: the test harness's only one is that of captured output.
+/// Runs `work`, which is all of `test`, in a process of its own, where it may change code that the other tests' threads
+/// run too. Its one thread is forked from a process that runs no other test: a child of this one could wait for ever for a lock
+/// that one of those threads has, or find memory in the middle of their changes.
+pub fn alone(test: &str, work: impl FnOnce()) {
+    const ALONE: &str = "IMITATE_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return in_child(work);
+    }
+    let mut process = Command::new(std::env::current_exe().expect("this program"));
+    let output = process.args(["--exact", test, "--test-threads=1"]).env(ALONE, "1").output();
+    let output = output.expect("a process");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let passed = output.status.success() && printed.contains("1 passed");
+    assert!(passed, "{}: {printed}{}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs `work` in a forked child; panics in it fail the test.
+fn in_child(work: impl FnOnce()) {
+    // SAFETY: glibc makes its allocator usable in the child, and the one other thread here waits for the test's result.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork: {}", std::io::Error::last_os_error());
     if child == 0 {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::process::{Direct, copy, in_child, mapping_of, mappings, object_containing};
+use crate::process::{Direct, alone, copy, mapping_of, mappings, object_containing};
 use kmod_shim::patch::near_memory::Region;
 use kmod_shim::patch::object::Object;
 use kmod_shim::patch::{Others, Rewriter};
@@ -34,7 +34,7 @@ fn vdso_functions(object: &Object) -> Vec<(String, u64)> {
 
 #[test]
 fn vdso_functions_can_be_hooked_and_still_called() {
-    in_child(|| {
+    alone("vdso::vdso_functions_can_be_hooked_and_still_called", || {
         let start =
             mappings().into_iter().find(|mapping| mapping.name == "[vdso]").expect("a vDSO").range.start;
         let probe = object_containing(start);
