@@ -46,6 +46,11 @@ pub fn is_on() -> bool {
     get(&debugger().goal) != goal::NONE
 }
 
+/// Whether there is one, which may have breakpoints anywhere later.
+pub fn is_attached() -> bool {
+    get(&debugger().is_attached) != 0
+}
+
 /// This process begins, with its first thread.
 pub fn begin_process(thread: &mut Thread) {
     if process::get().mode == Mode::Replay {

@@ -156,13 +156,14 @@ pub fn replay_in_place(options: &ReplayExec) -> Result<Infallible> {
             let mut is_understood = false;
             let started = prepared.opening.start(|control| {
                 is_understood = control.debugger.adopt(&request);
+                control.debugger.is_attached.store(1, Ordering::Relaxed);
                 control.debugger.bell.store(bell as u64 + 1, Ordering::Relaxed);
                 control.debugger.is_silent.store(1, Ordering::Relaxed);
             })?;
             ensure!(is_understood, "the debugger's request is damaged");
             started
         }
-        _ => prepared.opening.start(|_| ())?,
+        _ => prepared.opening.start(|control| control.debugger.is_attached.store(1, Ordering::Relaxed))?,
     };
     // As in `become_program`.
     let _ = std::env::set_current_dir(&prepared.working_directory);

@@ -119,3 +119,44 @@ fn a_stripped_program_stops_at_main_too() {
         assert!(session.contains(words), "{words} is not in:\n{session}");
     }
 }
+
+/// Has one thread first.
+const STREAMS: &str = r#"
+#include <pthread.h>
+#include <stdio.h>
+
+static void *work(void *unused)
+{
+    for (int round = 0; round < 100; round++)
+        fputc('.', stdout);
+    return unused;
+}
+
+int main(void)
+{
+    pthread_t threads[2];
+    fputc('(', stdout);
+    for (int number = 0; number < 2; number++)
+        pthread_create(&threads[number], NULL, work, NULL);
+    for (int number = 0; number < 2; number++)
+        pthread_join(threads[number], NULL);
+    fputc(')', stdout);
+    return 0;
+}
+"#;
+
+/// What encloses a function in sync order is put in its first bytes, where breakpoints are.
+#[test]
+fn breakpoints_may_be_in_libc_before_there_are_threads() {
+    let place = Place::new();
+    let program = compile(&place, "program", STREAMS, &["-pthread"]);
+    let mut recorded = imitate();
+    recorded.args(["record", "--order", "sync", "--output"]).arg(place.trace()).arg(&program);
+    let recorded = recorded.output().unwrap();
+    assert!(recorded.status.success(), "{}", text(&recorded.stderr));
+    let session =
+        debug(&place, "break *fputc\nignore 5 150\ncontinue\ninfo breakpoints\ndelete\ncontinue\nquit\n");
+    for words in ["breakpoint already hit 151 times", &text(&recorded.stdout), "exited normally"] {
+        assert!(session.contains(words), "{words} is not in:\n{session}");
+    }
+}

@@ -121,6 +121,8 @@ pub struct Debugger {
     pub state: [AtomicU64; STATE_WORDS],
     /// A descriptor of the program's, plus one, to which a byte is written when it stands still.
     pub bell: AtomicU64,
+    /// Not 0: a debugger has started this replay, and may have breakpoints anywhere once the program is at main.
+    pub is_attached: AtomicU64,
     /// Not 0: outputs of the program are not written again.
     pub is_silent: AtomicU64,
     /// An [`answer`].

@@ -34,7 +34,7 @@ use crate::calls::generic;
 use crate::signals::kernel_side;
 use crate::start::maps::Mapping;
 use crate::thread::Thread;
-use crate::{kernel, process, sites};
+use crate::{debugger, kernel, process, sites};
 pub use accesses::{Accesses, nudged};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -79,6 +79,23 @@ static SYSCALL: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 /// Bytes of that function, at most.
 const SYSCALL_LENGTH: u64 = 64;
 
+/// What is redirected in libc.
+static ROWS: [&[Row]; 9] = [
+    rows::TAKING,
+    rows::GIVING,
+    condition::WAITING,
+    barrier::ROWS,
+    once::LIBC,
+    stacks::ROWS,
+    cancel::ROWS,
+    memory::ROWS,
+    enclosed::STREAMS,
+];
+
+/// Where libc is loaded, until functions of it are enclosed. Most processes of a build or a script never have a
+/// second thread, and to look at the functions takes a third of the time in which such a process runs.
+static ENCLOSED_LATER: AtomicU64 = AtomicU64::new(0);
+
 /// Redirects the functions, if the recording's order is sync.
 pub fn install(mappings: &[Mapping]) {
     if !sections::is_chosen() {
@@ -86,17 +103,6 @@ pub fn install(mappings: &[Mapping]) {
     }
     if let Some(base) = base_of(mappings, |name| name.ends_with(LIBC)) {
         remember_code(mappings, base, &CODE);
-        let rows = [
-            rows::TAKING,
-            rows::GIVING,
-            condition::WAITING,
-            barrier::ROWS,
-            once::LIBC,
-            stacks::ROWS,
-            cancel::ROWS,
-            memory::ROWS,
-            enclosed::STREAMS,
-        ];
         // SAFETY: ld.so has loaded it, and it stays for as long as the process lives.
         let functions = unsafe { Functions::at(base) };
         for (name, needed) in NEEDED.iter().chain(&enclosed::NEEDED) {
@@ -109,9 +115,14 @@ pub fn install(mappings: &[Mapping]) {
             SYSCALL[1].store(function.address + SYSCALL_LENGTH, Ordering::Relaxed);
         }
         let mut redirected = Vec::new();
-        redirect_all(base, &functions, &rows, &mut redirected);
-        enclose_all(base, &functions, &mut redirected);
-        enclosed::begin();
+        redirect_all(base, &functions, &ROWS, &mut redirected);
+        if debugger::is_attached() {
+            // Later its breakpoints may be in the functions.
+            enclose_all(base, &functions, &mut redirected);
+        } else {
+            ENCLOSED_LATER.store(base, Ordering::Relaxed);
+        }
+        enclosed::begin(&functions);
     }
     openmp::install(mappings);
     if let Some(base) = base_of(mappings, |name| contains(name, CPP)) {
@@ -151,6 +162,18 @@ fn redirect_all(base: u64, functions: &Functions, rows: &[&[Row]], redirected: &
         if let Some(function) = functions.find(row.name) {
             redirect(base, &function, row, redirected);
         }
+    }
+}
+
+/// Encloses the functions of libc, if they are not yet.
+fn enclose_now() {
+    let base = ENCLOSED_LATER.swap(0, Ordering::Relaxed);
+    if base != 0 {
+        // SAFETY: libc stays for as long as the process lives.
+        let functions = unsafe { Functions::at(base) };
+        let rows = ROWS.iter().copied().flatten();
+        let mut redirected = rows.filter_map(|row| Some(functions.find(row.name)?.address)).collect();
+        enclose_all(base, &functions, &mut redirected);
     }
 }
 
@@ -319,6 +342,9 @@ pub fn before_parallel() {
     let code = CODE[0].load(Ordering::Relaxed);
     if code != 0 {
         cancel::install();
-        sites::in_a_row(|| sites::exclusively(|sites| sites.rewrite_all(code)));
+        sites::in_a_row(|| {
+            enclose_now();
+            sites::exclusively(|sites| sites.rewrite_all(code));
+        });
     }
 }

@@ -13,6 +13,7 @@ use super::original::Original;
 use super::{openmp, stack};
 use crate::thread;
 use core::ffi::c_void;
+use kmod_shim::vdso::Functions;
 use recursive::Recursive;
 use table::{COUNT, ROWS, Row};
 
@@ -139,11 +140,12 @@ pub fn hooks() -> impl Iterator<Item = (&'static [u8], u64, &'static Original)> 
     ROWS.iter().zip(&FUNCTIONS).enumerate().map(|(row, (of, function))| (of.name, entry::of(row), function))
 }
 
-/// The entries have been redirected.
-pub fn begin() {
+/// The program begins; `functions` are libc's.
+pub fn begin(functions: &Functions) {
     stream::find();
-    let register = hooks().find(|(name, ..)| *name == b"__cxa_atexit");
-    let Some((_, _, register)) = register.filter(|(_, _, register)| register.place() != 0) else { return };
+    let Some(function) = functions.find(b"__cxa_atexit") else { return };
+    let register = Original::new();
+    register.set(function.address);
     // Before any other: it is called last. libc flushes streams after that.
     // SAFETY: libc's function, with one of ours that takes no argument.
     unsafe { register.call([stream::exit as *const () as u64, 0, 0]) };
