@@ -66,6 +66,7 @@ fn identity() -> Vec<Case> {
         own("identity/machine.c").steady(),
         own("identity/environment.c").steady(),
         own("identity/environment.c").with("some arguments").steady(),
+        own("identity/auxiliary_vector.c").steady(),
         own("identity/proc.c").varies(),
         own("identity/open_descriptors.c").steady(),
         own("identity/prctl.c").steady(),

@@ -410,6 +410,9 @@ pub mod environment {
     /// Set by the library for the images that recorded processes execute: which descriptors are the
     /// recording's stdout and stderr, as two bit sets of sixteen hexadecimal digits.
     pub const OUTPUTS: &str = "IMITATE_OUTPUTS";
+    /// Makes the variables that are taken out of the program's sight an even number of words: the auxiliary vector, which has
+    /// entries of two words, is looked for behind the environment.
+    pub const PADDING: &str = "IMITATE_PADDING=";
     /// Set by the user: where the trace goes or comes from when the library is used without the tool.
     pub const TRACE: &str = "IMITATE_TRACE";
     /// Set by the user: the seed for [`super::Control::chaos`] when the library is used without the tool.

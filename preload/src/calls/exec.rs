@@ -421,9 +421,11 @@ fn with_session(mut envp: Vec<Text>, slot: usize, outputs: [u64; 2]) -> Vec<Text
     }
     let mut preload = Text::from(b"LD_PRELOAD=");
     preload.extend_from_slice(&process.library);
-    let mut block: Vec<Text> = Vec::with_capacity(envp.len() + 4);
+    let mut block: Vec<Text> = Vec::with_capacity(envp.len() + 5);
+    let mut preload_stays = false;
     for variable in envp {
         if let Some(own) = variable.strip_prefix(b"LD_PRELOAD=") {
+            preload_stays = true;
             preload.push(b':');
             preload.extend_from_slice(&own[..own.len() - 1]);
         } else if !variable.starts_with(b"IMITATE_") {
@@ -444,5 +446,8 @@ fn with_session(mut envp: Vec<Text>, slot: usize, outputs: [u64; 2]) -> Vec<Text
     block.push([environment::MODE.as_bytes(), b"=", mode, b"\0"].concat());
     block.push(session.into_bytes());
     block.push(outputs.into_bytes());
+    if preload_stays {
+        block.push([environment::PADDING.as_bytes(), b"\0"].concat());
+    }
     block
 }

@@ -6,6 +6,13 @@ use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
 use tracer_core::session::{Mode, environment};
 
+/// How the entry of the preloaded libraries begins.
+const PRELOAD: &[u8] = b"LD_PRELOAD=";
+/// Takes the place of a variable.
+const PADDING: &CStr = c"IMITATE_PADDING=";
+/// An entry of the auxiliary vector that is to be ignored.
+const AT_IGNORE: usize = 1;
+
 /// What the library is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -96,33 +103,52 @@ impl Environment {
 
     /// Removes what is ours: the IMITATE variables and our entry of LD_PRELOAD. Their bytes are wiped, because
     /// they differ between recording and replay.
+    ///
+    /// The auxiliary vector stays where it is, for libc and ld.so know where that is. Others look for it behind the
+    /// environment (the runtime of Go, `runtime·sysargs`): what is between is made entries of the vector that say nothing.
     pub fn hide(&self) {
-        let mut to = 0;
-        for from in 0.. {
-            // SAFETY: `from` is at most the index of the terminating NULL, where the loop ends; `to` is not
-            // larger. The strings are on the initial stack, which is writable.
-            unsafe {
-                let mut text = *self.first.add(from);
-                if text.is_null() {
-                    *self.first.add(to) = text;
-                    break;
-                }
-                let bytes = CStr::from_ptr(text).to_bytes();
-                let ours = bytes.starts_with(b"IMITATE_");
-                if let Some(value) = bytes.strip_prefix(b"LD_PRELOAD=") {
-                    match value.iter().position(|byte| *byte == b':') {
-                        Some(colon) => text = keep_rest(text, bytes.len(), colon + 1),
-                        None => {
-                            wipe(text);
-                            continue;
-                        }
-                    }
-                } else if ours {
-                    wipe(text);
-                    continue;
-                }
-                *self.first.add(to) = text;
+        let (mut from, mut to) = (0, 0);
+        while let Some(entry) = self.entry(from) {
+            if let Some(kept) = own_part(entry) {
+                self.set(to, kept);
                 to += 1;
+            }
+            from += 1;
+        }
+        if (from - to) % 2 == 1 {
+            // Only where no recording has begun: the launcher makes it even.
+            self.set(to, PADDING.as_ptr().cast_mut());
+            to += 1;
+        }
+        self.set(to, core::ptr::null_mut());
+        for pair in (to + 1..from).step_by(2) {
+            self.set(pair, AT_IGNORE as *mut c_char);
+            self.set(pair + 1, core::ptr::null_mut());
+        }
+    }
+
+    /// Sets a word of the array.
+    fn set(&self, index: usize, text: *mut c_char) {
+        // SAFETY: callers write over entries that they have read, or over the NULL at the end, on the writable stack.
+        unsafe { *self.first.add(index) = text };
+    }
+}
+
+/// What the program is to see of an entry. The rest is wiped.
+fn own_part(entry: &'static CStr) -> Option<*mut c_char> {
+    let (text, bytes) = (entry.as_ptr().cast_mut(), entry.to_bytes());
+    let skipped = match bytes.strip_prefix(PRELOAD) {
+        Some(value) => value.iter().position(|byte| *byte == b':').map(|colon| colon + 1),
+        None if bytes.starts_with(b"IMITATE_") => None,
+        None => return Some(text),
+    };
+    // SAFETY: the strings are on the initial stack, which is writable, and nobody else looks at them yet; the colon is there.
+    unsafe {
+        match skipped {
+            Some(skipped) => Some(keep_rest(text, bytes.len(), skipped)),
+            None => {
+                wipe(text);
+                None
             }
         }
     }
@@ -145,13 +171,12 @@ unsafe fn wipe(text: *mut c_char) {
 /// # Safety
 /// `text` is a writable C string of `length` bytes with the colon at `LD_PRELOAD=`'s length plus `skip` - 1.
 unsafe fn keep_rest(text: *mut c_char, length: usize, skip: usize) -> *mut c_char {
-    const NAME: &[u8] = b"LD_PRELOAD=";
-    debug_assert!(NAME.len() + skip <= length);
+    debug_assert!(PRELOAD.len() + skip <= length);
     // SAFETY: the name is written over the end of our entry, inside the string.
     unsafe {
         core::ptr::write_bytes(text, 0, skip);
         let start = text.add(skip);
-        core::ptr::copy_nonoverlapping(NAME.as_ptr().cast(), start, NAME.len());
+        core::ptr::copy_nonoverlapping(PRELOAD.as_ptr().cast(), start, PRELOAD.len());
         start
     }
 }

@@ -179,6 +179,10 @@ fn the_environment_block_has_one_layout() {
     let bytes = |block: &[OsString]| block.iter().map(|variable| variable.len() + 1).sum::<usize>();
     let other = padded_library_path(Path::new("/some/other/place/libimitate.so")).unwrap();
     assert_eq!(bytes(&block), bytes(&injected_environment(&own, &other, Mode::Replay, "0001,0002,0003")));
+    // What is taken out of the program's sight are two variables here, of which its own LD_PRELOAD is not one, and four there.
+    let without = injected_environment(&strings(&["A=1"]), &library, Mode::Record, "0FFF,0FFE,0000");
+    let preload = format!("LD_PRELOAD={}", String::from_utf8(library).unwrap());
+    assert_eq!(without, strings(&["A=1", &preload, rest[0], rest[1], "IMITATE_PADDING="]));
     // What was injected before, by whomever, is taken out again.
     assert_eq!(own_environment(block), strings(&["A=1", "B=2=3", "C=", "LD_PRELOAD=/u/own.so"]));
     assert_eq!(own_environment(strings(&["LD_PRELOAD=/x/libimitate.so", "A=1"])), strings(&["A=1"]));

@@ -7,7 +7,8 @@
 //! 2. `LD_PRELOAD=` and the library's path in [`LIBRARY_PATH_BYTES`] bytes, then, if the program has an
 //!    LD_PRELOAD of its own, `:` and that;
 //! 3. `IMITATE_MODE=record` or `IMITATE_MODE=replay`;
-//! 4. `IMITATE_SESSION=MMMM,SSSS,IIII`, as [`crate::session::environment::SESSION`] says.
+//! 4. `IMITATE_SESSION=MMMM,SSSS,IIII`, as [`crate::session::environment::SESSION`] says;
+//! 5. [`crate::session::environment::PADDING`], if the program has no LD_PRELOAD of its own.
 //!
 //! The library's hook of execve builds the same block for a child. It cannot allocate, so it has its own code.
 
@@ -99,5 +100,9 @@ pub fn injected_environment(
     };
     block.push(format!("{}={mode}", environment::MODE).into());
     block.push(format!("{}={session}", environment::SESSION).into());
+    // An LD_PRELOAD of the program's own stays.
+    if !variables.iter().any(|variable| is_preload(&variable)) {
+        block.push(environment::PADDING.into());
+    }
     block
 }
