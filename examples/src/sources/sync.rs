@@ -20,6 +20,7 @@ pub fn rows() -> Vec<Case> {
         own("sync/database.c").compiled("-Wl,--no-as-needed -l:libsqlite3.so.0").varies(),
         own("threads/added_time_stamps.c").varies(),
         own("threads/primitives.c"),
+        own("threads/tid_address.c").steady(),
         own("threads/inheriting.c"),
         own("threads/exit_at_once.c").exits(20),
         own("threads/exit_at_once.c").with("by-signal").killed(SIGUSR1),

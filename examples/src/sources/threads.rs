@@ -58,6 +58,7 @@ pub fn threads() -> Vec<Case> {
         own("threads/write_barrier.c"),
         own("threads/c11.c"),
         own("threads/attributes.c"),
+        own("threads/tid_address.c").steady(),
         own("threads/robust.c"),
         own("threads/primitives.c"),
         own("threads/inheriting.c"),

@@ -21,6 +21,7 @@ const PR_SET_SECCOMP: u64 = 22;
 const PR_GET_SECCOMP: u64 = 21;
 const PR_GET_TSC: u64 = 25;
 const PR_SET_TSC: u64 = 26;
+const PR_GET_TID_ADDRESS: u64 = 40;
 const PR_SET_SYSCALL_USER_DISPATCH: u64 = 59;
 
 /// Whether the program itself wants time stamps to fault (PR_TSC_SIGSEGV).
@@ -64,6 +65,12 @@ pub fn prctl(thread: &mut Thread, frame: &mut Frame, syscall: &'static Syscall) 
             PROGRAM_TRAPS_TIME_STAMPS.store(arguments[1] == 2, Ordering::Relaxed);
             if matches!(arguments[1], 1 | 2) { 0 } else { -(libc::EINVAL as i64) }
         }),
+        // The kernel has been told of a word of ours instead, but by first threads.
+        PR_GET_TID_ADDRESS if thread.alive.load(Ordering::Relaxed) != 0 => {
+            decided(thread, frame, syscall, |thread, arguments| {
+                write_word(arguments[1], &thread.clear_tid.to_le_bytes())
+            })
+        }
         PR_SET_SYSCALL_USER_DISPATCH => refuse(thread, frame, syscall, libc::EINVAL, true),
         _ => super::by_class(thread, frame, syscall),
     }
