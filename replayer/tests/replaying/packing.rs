@@ -133,6 +133,18 @@ fn an_installed_program_replays_with_other_libraries_in_the_system() {
 }
 
 #[test]
+fn a_change_of_the_cache_of_libraries_is_named() {
+    let place = Place::new();
+    let recorded = place.record(&["true"]);
+    assert_eq!(recorded.status.code(), Some(0), "{}", text(&recorded.stderr));
+    let line = "mount --bind /dev/null /etc/ld.so.cache; exec \"$0\" replay \"$1\"";
+    let replayed = with_own_mounts(line, &[&place.trace()]);
+    assert_eq!(replayed.status.code(), FAILED);
+    let told = text(&replayed.stderr);
+    assert!(told.contains("/etc/ld.so.cache has 0 bytes and had ") && told.contains("packages"), "{told}");
+}
+
+#[test]
 fn children_and_what_they_execute_are_in_it() {
     let place = Place::new();
     let program = build(&place.path("built"));

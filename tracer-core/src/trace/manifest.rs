@@ -98,6 +98,9 @@ pub struct Host {
     pub processor: String,
     /// XXH3-64 of the processor's flags as /proc/cpuinfo lists them, in hexadecimal.
     pub processor_flags: String,
+    /// Bytes of /etc/ld.so.cache, 0 without one: libraries are mapped below as many pages.
+    #[serde(default)]
+    pub loader_cache: u64,
 }
 
 /// A process of the recording.

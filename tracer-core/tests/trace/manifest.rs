@@ -81,15 +81,15 @@ prop_compose! {
         processes in prop::collection::vec(process(), 0..3),
         objects in prop::collection::vec(object(), 0..3),
         files in prop::collection::vec(file(), 0..3),
-        numbers in any::<[u64; 7]>(),
+        numbers in any::<[u64; 8]>(),
         ended in prop_oneof![
             Just(Ended::Recording), Just(Ended::Complete), any::<String>().prop_map(Ended::Early),
         ],
         notes in any::<Vec<String>>(),
     ) -> Manifest {
         let [version, build_id, kernel, machine, processor, processor_flags, order] = texts;
-        let [began, finished, streams, events, stream_bytes, events_file_bytes, kept_bytes] = numbers;
-        let host = Host { kernel, machine, processor, processor_flags };
+        let [began, finished, streams, events, stream_bytes, events_file_bytes, kept_bytes, loader_cache] = numbers;
+        let host = Host { kernel, machine, processor, processor_flags, loader_cache };
         let mut manifest =
             Manifest::begin(Recorder { version, build_id }, command, directory, host, &order);
         (manifest.began, manifest.finished) = (began, finished);

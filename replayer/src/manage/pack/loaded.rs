@@ -9,12 +9,13 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use tracer_core::companion::launch::{LIBRARY_NAME, changed_objects};
+use tracer_core::companion::writer::host::LOADER_CACHE;
 use tracer_core::trace::files::{Identity, Kept, ReferencedFile};
 use tracer_core::trace::manifest::{Manifest, MappedObject};
 use tracer_core::trace::packed::Link;
 
 /// What ld.so reads, if it is there.
-const READ: [&str; 2] = ["/etc/ld.so.cache", "/etc/ld.so.preload"];
+const READ: [&str; 2] = [LOADER_CACHE, "/etc/ld.so.preload"];
 
 /// The files, which are kept by reference, and links that lead to them.
 pub fn loaded(manifest: &Manifest) -> Result<(Vec<ReferencedFile>, Vec<Link>)> {

@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::companion::objects;
+use crate::companion::writer::host::{LOADER_CACHE, loader_cache};
 use crate::trace::chunk::Index;
 use crate::trace::directory::events_path;
 use crate::trace::files::{Resolved, resolve_program};
@@ -77,13 +78,25 @@ pub fn recorded_start(directory: &Path) -> Result<RecordedStart> {
     Ok(start)
 }
 
-/// Checks that every file that the recorded programs ran is what it was. The messages, one for each file that
-/// is not, say which and how it differs.
+/// Checks that every file that the recorded programs ran is what it was, and ld.so's cache as large. The messages, one for
+/// each file that is not, say which and how it differs.
 ///
 /// Programs whose content the trace keeps are left out: they can be other ones, or gone.
 pub fn changed_objects(manifest: &Manifest) -> Vec<String> {
     let needed = manifest.objects.iter().filter(|object| !manifest.keeps_program(object));
-    needed.filter_map(|object| objects::verify(object).err()).collect()
+    needed.filter_map(|object| objects::verify(object).err()).chain(changed_cache(manifest)).collect()
+}
+
+/// What to say if libraries would be mapped elsewhere than in the recording.
+fn changed_cache(manifest: &Manifest) -> Option<String> {
+    const PAGE: u64 = 4096;
+    let (then, now) = (manifest.host.loader_cache, loader_cache());
+    (then.div_ceil(PAGE) != now.div_ceil(PAGE)).then(|| {
+        format!(
+            "{LOADER_CACHE} has {now} bytes and had {then}, so libraries would be loaded at other addresses: packages were \
+             installed or removed since (a trace that was packed by `imitate pack` before would replay)"
+        )
+    })
 }
 
 /// Where the content of the first process's executable is now, if the trace keeps it and the original cannot be

@@ -8,6 +8,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::trace::manifest::Host;
 
+/// Where ld.so finds most libraries. It is mapped while they are loaded.
+pub const LOADER_CACHE: &str = "/etc/ld.so.cache";
+
 /// What /proc/cpuinfo says about one processor fits into this many bytes. It is not read further: the kernel
 /// may take long to make the text for hundreds of them.
 const ONE_PROCESSOR: usize = 8 << 10;
@@ -45,7 +48,13 @@ pub fn describe() -> Host {
         machine: text_of(&names.machine),
         processor: field("model name"),
         processor_flags: format!("{:016x}", xxh3_64(field("flags").as_bytes())),
+        loader_cache: loader_cache(),
     }
+}
+
+/// Bytes of ld.so's cache, 0 without one.
+pub fn loader_cache() -> u64 {
+    std::fs::metadata(LOADER_CACHE).map_or(0, |metadata| metadata.len())
 }
 
 fn text_of(field: &[libc::c_char]) -> String {
