@@ -76,6 +76,7 @@ fn identity() -> Vec<Case> {
 fn files() -> Vec<Case> {
     vec![
         own("files/status.c").varies(),
+        own("files/direct.c").steady(),
         own("files/directory_order.c").varies(),
         own("files/working_directory.c").steady(),
         own("files/positions.c").steady(),

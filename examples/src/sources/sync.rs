@@ -21,6 +21,7 @@ pub fn rows() -> Vec<Case> {
         own("threads/added_time_stamps.c").varies(),
         own("threads/primitives.c"),
         own("threads/tid_address.c").steady(),
+        own("files/direct.c").steady(),
         own("threads/inheriting.c"),
         own("threads/exit_at_once.c").exits(20),
         own("threads/exit_at_once.c").with("by-signal").killed(SIGUSR1),

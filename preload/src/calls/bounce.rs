@@ -17,6 +17,10 @@ const LARGEST: u64 = 64 << 20;
 const PIECES: usize = 40;
 /// Pieces are aligned for whatever they are.
 const ALIGNMENT: u64 = 16;
+/// What is read with O_DIRECT is aligned to a device's blocks, and must be (open(2)).
+const BLOCK: u64 = 512;
+/// The largest blocks.
+const PAGE: u64 = 4096;
 
 /// Memory of a thread for what its calls write.
 #[repr(C, align(16))]
@@ -48,23 +52,28 @@ pub fn prepare(
 ) -> Option<Bounced> {
     let nothing = Capacity { pointer: Pointer::Argument(0), address: 0, length: 0, keeps: false };
     let mut pieces = [Piece { program: nothing, ours: 0 }; PIECES];
+    let own = thread.bounce.0.as_mut_ptr() as u64;
     let (mut count, mut size) = (0, 0u64);
     let complete = syscalls::capacities(syscall, arguments, before, &ProgramMemory, &mut |capacity| {
+        let is_in_blocks = capacity.address.is_multiple_of(BLOCK) && capacity.length.is_multiple_of(BLOCK);
+        let alignment = if is_in_blocks { PAGE } else { ALIGNMENT };
+        let offset = (own + size).next_multiple_of(alignment) - own;
         if let Some(piece) = pieces.get_mut(count) {
-            *piece = Piece { program: capacity, ours: size };
+            *piece = Piece { program: capacity, ours: offset };
         }
         count += 1;
-        size = size.saturating_add(capacity.length).saturating_add(ALIGNMENT - 1) & !(ALIGNMENT - 1);
+        size = offset.saturating_add(capacity.length).min(LARGEST + 1);
     });
     if !complete || count == 0 || count > PIECES || size > LARGEST {
         return None;
     }
     let (base, memory) = match size as usize {
-        0..=CAPACITY => (thread.bounce.0.as_mut_ptr() as u64, Vec::new()),
+        0..=CAPACITY => (own, Vec::new()),
         size => {
             let mut memory: Vec<u8> = Vec::new();
-            memory.try_reserve_exact(size + ALIGNMENT as usize).ok()?;
-            ((memory.as_ptr() as u64).next_multiple_of(ALIGNMENT), memory)
+            memory.try_reserve_exact(size + 2 * PAGE as usize).ok()?;
+            // Pieces are as well aligned as in the thread's own.
+            ((memory.as_ptr() as u64).next_multiple_of(PAGE) + own % PAGE, memory)
         }
     };
     let mut bounced = Bounced { arguments: *arguments, pieces, count, _memory: memory };
