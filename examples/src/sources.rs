@@ -95,6 +95,7 @@ fn files() -> Vec<Case> {
 
 fn memory() -> Vec<Case> {
     vec![
+        own("memory/initial_stack.c").varies(),
         own("memory/private_mapping.c").varies(),
         own("memory/shared_mapping.c").varies(),
         own("memory/shared_anonymous.c").varies(),

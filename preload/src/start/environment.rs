@@ -108,8 +108,14 @@ impl Environment {
     /// environment (the runtime of Go, `runtime·sysargs`): what is between is made entries of the vector that say nothing.
     pub fn hide(&self) {
         let (mut from, mut to) = (0, 0);
-        while let Some(entry) = self.entry(from) {
-            if let Some(kept) = own_part(entry) {
+        loop {
+            // SAFETY: `from` is at most the index of the terminating NULL, where the loop ends.
+            let text = unsafe { *self.first.add(from) };
+            if text.is_null() {
+                break;
+            }
+            // SAFETY: entries are C strings on the initial stack, which is writable, and nobody else has them yet.
+            if let Some(kept) = unsafe { own_part(text) } {
                 self.set(to, kept);
                 to += 1;
             }
@@ -135,19 +141,26 @@ impl Environment {
 }
 
 /// What the program is to see of an entry. The rest is wiped.
-fn own_part(entry: &'static CStr) -> Option<*mut c_char> {
-    let (text, bytes) = (entry.as_ptr().cast_mut(), entry.to_bytes());
-    let skipped = match bytes.strip_prefix(PRELOAD) {
-        Some(value) => value.iter().position(|byte| *byte == b':').map(|colon| colon + 1),
-        None if bytes.starts_with(b"IMITATE_") => None,
-        None => return Some(text),
+///
+/// # Safety
+/// `text` is a writable C string to which there is no reference.
+unsafe fn own_part(text: *mut c_char) -> Option<*mut c_char> {
+    // SAFETY: see above; the reference does not outlive this.
+    let (length, skipped) = unsafe {
+        let bytes = CStr::from_ptr(text).to_bytes();
+        let skipped = match bytes.strip_prefix(PRELOAD) {
+            Some(value) => value.iter().position(|byte| *byte == b':').map(|colon| colon + 1),
+            None if bytes.starts_with(b"IMITATE_") => None,
+            None => return Some(text),
+        };
+        (bytes.len(), skipped)
     };
-    // SAFETY: the strings are on the initial stack, which is writable, and nobody else looks at them yet; the colon is there.
+    // SAFETY: see above; the colon is there.
     unsafe {
         match skipped {
-            Some(skipped) => Some(keep_rest(text, bytes.len(), skipped)),
+            Some(skipped) => Some(keep_rest(text, length, skipped)),
             None => {
-                wipe(text);
+                wipe(text, length);
                 None
             }
         }
@@ -157,13 +170,10 @@ fn own_part(entry: &'static CStr) -> Option<*mut c_char> {
 /// Overwrites a string with NULs.
 ///
 /// # Safety
-/// `text` is a writable C string.
-unsafe fn wipe(text: *mut c_char) {
+/// `text` is a writable C string of `length` bytes.
+unsafe fn wipe(text: *mut c_char, length: usize) {
     // SAFETY: up to its NUL it is the caller's string.
-    unsafe {
-        let length = CStr::from_ptr(text).to_bytes().len();
-        core::ptr::write_bytes(text, 0, length);
-    }
+    unsafe { core::ptr::write_bytes(text, 0, length) };
 }
 
 /// Turns `LD_PRELOAD=<ours>:<rest>` into `LD_PRELOAD=<rest>`, at the end of the same bytes; where it begins.
