@@ -403,6 +403,8 @@ pub mod file_use {
 /// Environment variables between the launcher and the library. All have the same length in both modes, because
 /// the environment block decides where the stack begins.
 pub mod environment {
+    use core::ffi::CStr;
+
     /// `record`, `replay` or `off`. (The first two have six letters on purpose.)
     pub const MODE: &str = "IMITATE_MODE";
     /// Set by the launcher: `MMMM,SSSS,IIII`: memfd, socket and slot as four hexadecimal digits each.
@@ -412,7 +414,7 @@ pub mod environment {
     pub const OUTPUTS: &str = "IMITATE_OUTPUTS";
     /// Makes the variables that are taken out of the program's sight an even number of words: the auxiliary vector, which has
     /// entries of two words, is looked for behind the environment.
-    pub const PADDING: &str = "IMITATE_PADDING=";
+    pub const PADDING: &CStr = c"IMITATE_PADDING=";
     /// Set by the user: where the trace goes or comes from when the library is used without the tool.
     pub const TRACE: &str = "IMITATE_TRACE";
     /// Set by the user: the seed for [`super::Control::chaos`] when the library is used without the tool.

@@ -447,7 +447,7 @@ fn with_session(mut envp: Vec<Text>, slot: usize, outputs: [u64; 2]) -> Vec<Text
     block.push(session.into_bytes());
     block.push(outputs.into_bytes());
     if preload_stays {
-        block.push([environment::PADDING.as_bytes(), b"\0"].concat());
+        block.push(environment::PADDING.to_bytes_with_nul().to_vec());
     }
     block
 }

@@ -8,8 +8,6 @@ use tracer_core::session::{Mode, environment};
 
 /// How the entry of the preloaded libraries begins.
 const PRELOAD: &[u8] = b"LD_PRELOAD=";
-/// Takes the place of a variable.
-const PADDING: &CStr = c"IMITATE_PADDING=";
 /// An entry of the auxiliary vector that is to be ignored.
 const AT_IGNORE: usize = 1;
 
@@ -123,7 +121,7 @@ impl Environment {
         }
         if (from - to) % 2 == 1 {
             // Only where no recording has begun: the launcher makes it even.
-            self.set(to, PADDING.as_ptr().cast_mut());
+            self.set(to, environment::PADDING.as_ptr().cast_mut());
             to += 1;
         }
         self.set(to, core::ptr::null_mut());
@@ -160,20 +158,11 @@ unsafe fn own_part(text: *mut c_char) -> Option<*mut c_char> {
         match skipped {
             Some(skipped) => Some(keep_rest(text, length, skipped)),
             None => {
-                wipe(text, length);
+                core::ptr::write_bytes(text, 0, length);
                 None
             }
         }
     }
-}
-
-/// Overwrites a string with NULs.
-///
-/// # Safety
-/// `text` is a writable C string of `length` bytes.
-unsafe fn wipe(text: *mut c_char, length: usize) {
-    // SAFETY: up to its NUL it is the caller's string.
-    unsafe { core::ptr::write_bytes(text, 0, length) };
 }
 
 /// Turns `LD_PRELOAD=<ours>:<rest>` into `LD_PRELOAD=<rest>`, at the end of the same bytes; where it begins.

@@ -147,24 +147,25 @@ pub fn finish<M>(
 /// companion: what it has to say goes to stderr.
 pub fn replay_in_place(options: &ReplayExec) -> Result<Infallible> {
     let prepared = prepare(&options.trace, options.check.level(), false, Audience::StandardError)?;
-    // Its end is the program's.
-    let _started = match (&options.request, options.bell) {
+    let asked = match (&options.request, options.bell) {
         (Some(request), Some(bell)) => {
             let request = std::fs::read(request)
                 .with_context(|| format!("cannot read the debugger's request {}", request.display()))?;
-            let bell = keep_bell(bell)?;
-            let mut is_understood = false;
-            let started = prepared.opening.start(|control| {
-                is_understood = control.debugger.adopt(&request);
-                control.debugger.is_attached.store(1, Ordering::Relaxed);
-                control.debugger.bell.store(bell as u64 + 1, Ordering::Relaxed);
-                control.debugger.is_silent.store(1, Ordering::Relaxed);
-            })?;
-            ensure!(is_understood, "the debugger's request is damaged");
-            started
+            Some((request, keep_bell(bell)?))
         }
-        _ => prepared.opening.start(|control| control.debugger.is_attached.store(1, Ordering::Relaxed))?,
+        _ => None,
     };
+    let mut is_understood = true;
+    // Its end is the program's.
+    let _started = prepared.opening.start(|control| {
+        control.debugger.is_attached.store(1, Ordering::Relaxed);
+        if let Some((request, bell)) = &asked {
+            is_understood = control.debugger.adopt(request);
+            control.debugger.bell.store(*bell as u64 + 1, Ordering::Relaxed);
+            control.debugger.is_silent.store(1, Ordering::Relaxed);
+        }
+    })?;
+    ensure!(is_understood, "the debugger's request is damaged");
     // As in `become_program`.
     let _ = std::env::set_current_dir(&prepared.working_directory);
     Err(exec_program(&prepared.launch).into())

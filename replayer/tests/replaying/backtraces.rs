@@ -1,7 +1,7 @@
 //! Wherever in our code a thread stands, gdb shows the program's functions that it was called in.
 
 use crate::debugger::{compile, run};
-use crate::{Place, imitate, text};
+use crate::{Place, text};
 
 /// Each thread spends its time in another kind of hook; one is stopped between two instructions.
 const PROGRAM: &str = r#"
@@ -99,9 +99,7 @@ fn every_thread_is_shown_in_the_function_of_the_program() {
     for options in [&["--order=serial"][..], &["--chaos=1"], &["--chaos=2"], &["--order=sync"]] {
         let place = Place::new();
         let program = compile(&place, "program", PROGRAM, &["-O0", "-pthread"]);
-        let mut recorded = imitate();
-        recorded.arg("record").args(options).arg("--output").arg(place.trace()).arg(&program);
-        let recorded = recorded.output().unwrap();
+        let recorded = place.record_with(options, &[&program]);
         assert!(recorded.status.success(), "{}", text(&recorded.stderr));
         let looks = format!("continue\n{LOOK}").repeat(10);
         let session = run(&place.trace(), &["--gdb"], &[], &format!("break mark\n{looks}quit\n"));

@@ -358,12 +358,7 @@ fn what_cannot_be_done_is_said() {
 fn a_sync_recording_can_be_sought_in_but_not_searched_backwards() {
     let place = Place::new();
     let program = compile(&place, "counting", COUNTING, &["-O1", "-fno-inline", "-pthread", "-DLOCKED"]);
-    let recorded = imitate()
-        .args(["record", "--order", "sync", "--output"])
-        .arg(place.trace())
-        .args(["--", &program])
-        .output()
-        .unwrap();
+    let recorded = place.record_with(&["--order", "sync"], &[&program]);
     assert!(recorded.status.code().is_none(), "{}", text(&recorded.stderr));
     let exit = places(&place, " exit(0)").remove(0);
     let option = format!("--gdb={exit}");

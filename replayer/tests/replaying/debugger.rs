@@ -150,9 +150,7 @@ int main(void)
 fn breakpoints_may_be_in_libc_before_there_are_threads() {
     let place = Place::new();
     let program = compile(&place, "program", STREAMS, &["-pthread"]);
-    let mut recorded = imitate();
-    recorded.args(["record", "--order", "sync", "--output"]).arg(place.trace()).arg(&program);
-    let recorded = recorded.output().unwrap();
+    let recorded = place.record_with(&["--order", "sync"], &[&program]);
     assert!(recorded.status.success(), "{}", text(&recorded.stderr));
     let session =
         debug(&place, "break *fputc\nignore 5 150\ncontinue\ninfo breakpoints\ndelete\ncontinue\nquit\n");

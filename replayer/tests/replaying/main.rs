@@ -54,7 +54,14 @@ impl Place {
 
     /// Records a command line; gives what came of it.
     fn record(&self, command: &[&str]) -> Output {
-        imitate().arg("record").arg("--output").arg(self.trace()).arg("--").args(command).output().unwrap()
+        self.record_with(&[], command)
+    }
+
+    /// The same with options.
+    fn record_with(&self, options: &[&str], command: &[&str]) -> Output {
+        let mut tool = imitate();
+        tool.arg("record").args(options).arg("--output").arg(self.trace()).arg("--").args(command);
+        tool.output().unwrap()
     }
 
     fn replay(&self) -> Output {

@@ -53,15 +53,9 @@ __attribute__((target_clones("avx2", "default"))) int twice(int value) { return 
 int main(void) { printf("%d\n", twice(21)); return 0; }
 "#;
 
-fn record(place: &Place, options: &[&str], command: &[&str]) -> Output {
-    let mut tool = imitate();
-    tool.arg("record").arg("--output").arg(place.trace()).args(options).arg("--").args(command);
-    tool.output().unwrap()
-}
-
 /// Records what the program says, and replays it; gives the lines, all of which a replay has shown too.
 fn shown(place: &Place, options: &[&str], command: &[&str]) -> String {
-    let recorded = record(place, options, command);
+    let recorded = place.record_with(options, command);
     assert_eq!((text(&recorded.stderr), recorded.status.code()), (String::new(), Some(0)));
     let replayed = place.replay();
     assert_eq!((text(&replayed.stderr), replayed.status.code()), (String::new(), Some(0)));
@@ -132,7 +126,7 @@ fn without_the_option_all_is_as_it_is() {
 /// Packs the recording of `true` that these options make, and unpacks it as if the processor had had `feature`.
 fn packed_elsewhere(options: &[&str], feature: &str) -> Output {
     let place = Place::new();
-    let recorded = record(&place, options, &["true"]);
+    let recorded = place.record_with(options, &["true"]);
     assert_eq!(recorded.status.code(), Some(0), "{}", text(&recorded.stderr));
     let (file, unpacked) = (place.path("packed"), place.path("unpacked"));
     let run = |command: &mut Command| assert!(command.output().unwrap().status.success(), "{command:?}");
@@ -171,16 +165,16 @@ fn a_replay_needs_the_features_only_that_the_program_saw() {
 fn who_sees_the_whole_processor_is_named() {
     let place = Place::new();
     let program = compile(&place, "chooses", CHOOSES, &["-O1"]);
-    let recorded = record(&place, &["--cpu", "x86-64-v2"], &[&program]);
+    let recorded = place.record_with(&["--cpu", "x86-64-v2"], &[&program]);
     assert_eq!(recorded.status.code(), Some(0));
     let said = text(&recorded.stderr);
     assert!(said.starts_with("imitate: chooses chose functions by the whole processor"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     std::fs::remove_dir_all(place.trace()).unwrap();
-    let recorded = record(&place, &["--cpu", "x86-64-v2", "--cpu-strict"], &[&program]);
+    let recorded = place.record_with(&["--cpu", "x86-64-v2", "--cpu-strict"], &[&program]);
     assert_eq!(recorded.status.code(), FAILED, "{}", text(&recorded.stderr));
     std::fs::remove_dir_all(place.trace()).unwrap();
-    let recorded = record(&place, &["--cpu", "x86-64-v2", "--cpu-strict"], &["true"]);
+    let recorded = place.record_with(&["--cpu", "x86-64-v2", "--cpu-strict"], &["true"]);
     assert_eq!((text(&recorded.stderr), recorded.status.code()), (String::new(), Some(0)));
 }
 
@@ -188,7 +182,7 @@ fn who_sees_the_whole_processor_is_named() {
 fn what_is_no_processor_is_refused() {
     let place = Place::new();
     for (cpu, what) in [("avx2", "neither a level"), ("-sse2", "no feature that can be hidden")] {
-        let refused = record(&place, &["--cpu", cpu], &["true"]);
+        let refused = place.record_with(&["--cpu", cpu], &["true"]);
         let said = text(&refused.stderr);
         assert!(!refused.status.success() && said.contains(what), "{said}");
         assert!(!Path::new(&place.trace()).exists());

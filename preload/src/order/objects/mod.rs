@@ -122,7 +122,7 @@ pub fn install(mappings: &[Mapping]) {
         } else {
             ENCLOSED_LATER.store(base, Ordering::Relaxed);
         }
-        enclosed::begin(&functions);
+        enclosed::begin();
     }
     openmp::install(mappings);
     if let Some(base) = base_of(mappings, |name| contains(name, CPP)) {

@@ -97,6 +97,11 @@ class Unwinder(gdb.unwinder.Unwinder):
     def __init__(self):
         super().__init__("imitate")
 
+    @staticmethod
+    def typed(pending, name, value):
+        """The value with the type of that register."""
+        return gdb.Value(struct.pack("<Q", value), pending.read_register(name).type)
+
     def __call__(self, pending):
         pc = pending.read_register("rip")
         if not is_library(int(pc)):
@@ -111,12 +116,9 @@ class Unwinder(gdb.unwinder.Unwinder):
         if not frame or is_library(values["rip"]):
             return None
         # gdb takes a caller's frame that is below this one for a mistake, and a hook's stack may be above the program's.
-        kind = pending.read_register("rsp").type
-        place = gdb.Value(struct.pack("<Q", values["rsp"]), kind)
-        found = pending.create_unwind_info(self.Identity(place, pc))
+        found = pending.create_unwind_info(self.Identity(self.typed(pending, "rsp", values["rsp"]), pc))
         for name, value in values.items():
-            kind = pending.read_register(name).type
-            found.add_saved_register(name, gdb.Value(struct.pack("<Q", value), kind))
+            found.add_saved_register(name, self.typed(pending, name, value))
         return found
 
 

@@ -27,9 +27,7 @@ fn record_script(place: &Place, script: &str) {
 /// Compiles a C program of threads, with debug information, and records it in `place`.
 fn record_program(place: &Place, source: &str, options: &[&str], arguments: &[&str], status: i32) {
     let program = compile(place, "program", source, &["-pthread"]);
-    let mut command = imitate();
-    command.arg("record").args(options).arg("--output").arg(place.trace()).arg("--").arg(&program);
-    let recorded = command.args(arguments).output().unwrap();
+    let recorded = place.record_with(options, &[&[program.as_str()], arguments].concat());
     assert_eq!(recorded.status.code(), Some(status), "{arguments:?}: {}", text(&recorded.stderr));
 }
 

@@ -117,9 +117,7 @@ fn line(what: &str) -> usize {
 /// Records the program as it is run with these options and words.
 fn record(place: &Place, options: &[&str], words: &[&str]) {
     let program = compile(place, "racing", PROGRAM, &["-O0", "-pthread"]);
-    let mut command = imitate();
-    command.arg("record").args(options).arg("--output").arg(place.trace()).arg("--").arg(program);
-    let output = command.args(words).output().unwrap();
+    let output = place.record_with(options, &[&[program.as_str()], words].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
@@ -242,8 +240,7 @@ int main(void)
 }
 "#;
     let program = compile(&place, "slow", code, &["-O1", "-pthread"]);
-    let recorded = imitate().args(["record", "--output"]).arg(place.trace()).arg("--").arg(program).output();
-    assert!(recorded.unwrap().status.success());
+    assert!(place.record(&[&program]).status.success());
     let mut command = imitate();
     command.arg("races").arg(place.trace()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut tool = command.spawn().unwrap();

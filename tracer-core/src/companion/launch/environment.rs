@@ -102,7 +102,7 @@ pub fn injected_environment(
     block.push(format!("{}={session}", environment::SESSION).into());
     // An LD_PRELOAD of the program's own stays.
     if !variables.iter().any(|variable| is_preload(&variable)) {
-        block.push(environment::PADDING.into());
+        block.push(OsString::from_vec(environment::PADDING.to_bytes().to_vec()));
     }
     block
 }

@@ -13,7 +13,6 @@ use super::original::Original;
 use super::{openmp, stack};
 use crate::thread;
 use core::ffi::c_void;
-use kmod_shim::vdso::Functions;
 use recursive::Recursive;
 use table::{COUNT, ROWS, Row};
 
@@ -22,8 +21,11 @@ pub use stream::ROWS as STREAMS;
 /// Where each function goes on.
 static FUNCTIONS: [Original; COUNT] = [const { Original::new() }; COUNT];
 
+static AT_EXIT: Original = Original::new();
+
 /// Functions of libc that are called here.
-pub static NEEDED: [(&[u8], &Original); 6] = [
+pub static NEEDED: [(&[u8], &Original); 7] = [
+    (b"__cxa_atexit", &AT_EXIT),
     (b"funlockfile", &stream::UNLOCK),
     (b"fflush", &stream::FLUSH),
     (b"_IO_iter_begin", &stream::FIRST),
@@ -140,15 +142,14 @@ pub fn hooks() -> impl Iterator<Item = (&'static [u8], u64, &'static Original)> 
     ROWS.iter().zip(&FUNCTIONS).enumerate().map(|(row, (of, function))| (of.name, entry::of(row), function))
 }
 
-/// The program begins; `functions` are libc's.
-pub fn begin(functions: &Functions) {
+/// The program begins.
+pub fn begin() {
     stream::find();
-    let Some(function) = functions.find(b"__cxa_atexit") else { return };
-    let register = Original::new();
-    register.set(function.address);
-    // Before any other: it is called last. libc flushes streams after that.
-    // SAFETY: libc's function, with one of ours that takes no argument.
-    unsafe { register.call([stream::exit as *const () as u64, 0, 0]) };
+    if AT_EXIT.place() != 0 {
+        // Before any other: it is called last. libc flushes streams after that.
+        // SAFETY: libc's function, with one of ours that takes no argument.
+        unsafe { AT_EXIT.call([stream::exit as *const () as u64, 0, 0]) };
+    }
 }
 
 /// In the child of a fork.
