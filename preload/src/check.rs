@@ -6,7 +6,7 @@
 //! left out.
 
 use crate::thread::Thread;
-use crate::{divergence, log, order, playback, process};
+use crate::{divergence, log, order, playback, process, watch};
 use core::sync::atomic::Ordering;
 use kmod_shim::arch::native::frame::Frame;
 use tracer_core::event::Kind;
@@ -60,7 +60,7 @@ pub fn check(thread: &mut Thread, frame: &Frame) {
             if logged[0] != registers {
                 divergence::other_state(thread, "registers", logged[0], registers);
             }
-            if logged[1] != memory {
+            if logged[1] != memory && !watch::alone::leaves_traces() {
                 divergence::other_state(thread, "memory", logged[1], memory);
             }
         }

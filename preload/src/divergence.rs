@@ -5,7 +5,7 @@
 
 use crate::start::maps::Mapping;
 use crate::thread::{self, Thread};
-use crate::{kernel, order, process};
+use crate::{kernel, log, order, process};
 use core::fmt::Write;
 use core::sync::atomic::Ordering;
 use tracer_core::event::{Header, ItemHeader, Kind, Operation};
@@ -62,6 +62,13 @@ fn report(thread: &mut Thread, write: impl FnOnce(&mut dyn Write) -> core::fmt::
                 frame.rip,
                 frame.rflags,
             ];
+        } else if let Some([rbp, caller]) = log::read_value::<[u64; 2]>(thread.register.program_stack) {
+            // In a hook of an operation (`order::objects`), which keeps rbp there, below where it returns to.
+            const KEPT: u64 = 16;
+            report.registers = [0; 16];
+            report.registers[8] = rbp;
+            report.registers[13] = thread.register.program_stack + KEPT;
+            report.registers[14] = caller;
         }
         let mut text = Text { report };
         let _ = write(&mut text);
@@ -319,8 +326,8 @@ pub fn stalled(thread: &mut Thread, what: &'static str, place: u64) -> ! {
 }
 
 /// What a divergence in sync order most often means.
-const HINT: &str = "threads may share something that no lock protects (a data race, or atomics): \
-                    record with --order serial, where `imitate races` names it, or rebuild the program with imitate cc\n";
+const HINT: &str = "threads may share something that no lock protects (a data race, or atomics), which `imitate races` may name: \
+                    record with --order serial, or rebuild the program with imitate cc\n";
 
 /// The outcome of an executed call is not the recorded one.
 pub fn other_result(

@@ -1,5 +1,6 @@
 //! The few system calls that the library makes for itself, on the hook path and at start.
 
+use crate::watch::alone;
 use core::sync::atomic::AtomicU32;
 use kmod_shim::arch::native::raw;
 
@@ -92,6 +93,11 @@ pub fn hung_up(descriptor: i32) -> bool {
 
 /// Sleeps while `word` is `expected`, at most `milliseconds`. Shared between processes. True if the time ran out.
 pub fn futex_wait(word: &AtomicU32, expected: u32, milliseconds: u64) -> bool {
+    alone::while_others_go_on(|| futex_sleep(word, expected, milliseconds))
+}
+
+/// The same where it makes no difference whether others go on.
+pub fn futex_sleep(word: &AtomicU32, expected: u32, milliseconds: u64) -> bool {
     let timeout = libc::timespec {
         tv_sec: (milliseconds / 1000) as i64,
         tv_nsec: (milliseconds % 1000 * 1_000_000) as i64,
@@ -142,7 +148,7 @@ pub fn futex_wait_for(word: &AtomicU32, expected: u32, milliseconds: u64, set: u
     let operation = libc::FUTEX_WAIT_BITSET as u64;
     let arguments = [place, operation, expected as u64, &raw const until as u64, 0, set as u64];
     // SAFETY: the word and the time are valid.
-    let result = unsafe { call(libc::SYS_futex, arguments) };
+    let result = alone::while_others_go_on(|| unsafe { call(libc::SYS_futex, arguments) });
     result == Err(libc::ETIMEDOUT)
 }
 
@@ -188,7 +194,7 @@ pub fn kill(process: u32) {
 /// Lets another thread have the processor.
 pub fn yield_processor() {
     // SAFETY: touches no memory.
-    unsafe { raw::call(libc::SYS_sched_yield, [0; 6]) };
+    alone::while_others_go_on(|| unsafe { raw::call(libc::SYS_sched_yield, [0; 6]) });
 }
 
 /// Wakes all sleepers on `word`.

@@ -123,6 +123,8 @@ pub trait System: Sync {
     /// Moves the pages at `from` to `to`, where nothing is mapped, and maps more behind them up to `size` bytes. Nothing is
     /// mapped at `from` afterwards. False if nothing was done.
     fn relocate(&self, from: usize, old_size: usize, to: usize, size: usize) -> bool;
+    /// What is at `address` is no block any more. Said of those that are not small, to whom it may concern.
+    fn forget(&self, _address: usize, _size: usize) {}
     /// The program has freed what it may not, or has written to what it had freed. Does not return.
     fn corrupted(&self, what: Corruption) -> !;
 }
@@ -314,11 +316,17 @@ impl<S: System> Heap<S> {
         if address == 0 {
             return Ok(0);
         }
-        match self.small(address) {
-            Some((number, _)) => Ok(classes::TABLE[number].size as usize),
+        match self.small_size(block) {
+            Some(size) => Ok(size),
             None if Self::is_foreign(address) => Err(Failure::Foreign),
             None => Ok(self.size_of_large(address)),
         }
+    }
+
+    /// The same for a small block, which needs no section; `None` if it is not one.
+    pub fn small_size(&self, block: *mut u8) -> Option<usize> {
+        let (number, _) = self.small(block as usize)?;
+        Some(classes::TABLE[number].size as usize)
     }
 
     /// Whether an address is not the allocator's.

@@ -180,6 +180,7 @@ impl<S: System> Heap<S> {
             } else {
                 Self::OWNERS.set(first, Owner::NOBODY);
                 let units = pages.heap.spans.at(first).units.get();
+                self.system.forget(address, units as usize * UNIT);
                 pages.free_span(self, first, units);
             }
         });
@@ -194,6 +195,7 @@ impl<S: System> Heap<S> {
             pages.limit = pages.limit.max(bytes);
         }
         // If the system refuses, as it does to a process with too many mappings, the addresses stay taken.
+        self.system.forget(huge_address(S::BASE, first), bytes);
         if self.system.unmap(huge_address(S::BASE, first), bytes) {
             pages.huge.free(first, 0);
         }

@@ -565,6 +565,7 @@ pub unsafe extern "C" fn imitate_child_start(frame: *mut Frame) {
     thread.alive.store(real_thread, Ordering::Relaxed);
     // SAFETY: the word is in the thread's area, which stays mapped.
     unsafe { raw::call(libc::SYS_set_tid_address, [thread.alive.as_ptr() as u64, 0, 0, 0, 0, 0]) };
+    watch::alone::appear(thread);
     crate::debugger::begin_thread(thread);
     order::begin(thread);
     // As after any call: the recorded thread may have been interrupted, or stopped, before its first one.

@@ -164,6 +164,7 @@ fn end_thread(thread: &mut Thread) {
     process::control().slots[thread.slot].state.store(slot_state::FINISHED, Ordering::Release);
     thread::wake_companion();
     crate::order::end(thread);
+    watch::alone::end(thread);
 }
 
 /// sched_yield(2): in serial order it means what it says.

@@ -14,7 +14,7 @@
 
 use super::stall::Stall;
 use crate::thread::{self, Thread};
-use crate::{divergence, kernel, log, playback, process};
+use crate::{divergence, kernel, log, playback, process, watch};
 use core::sync::atomic::{AtomicU8, Ordering};
 use tracer_core::event::{Kind, turn};
 use tracer_core::session::{Mode, Order};
@@ -73,6 +73,7 @@ pub fn begin(thread: &mut Thread) {
     if is_chosen() && !are_on() {
         thread.tenure = NONE;
         super::objects::before_parallel();
+        watch::alone::begin(thread);
         let mode = process::get().mode;
         STATE.store(if mode == Mode::Record { state::RECORD } else { state::REPLAY }, Ordering::Relaxed);
         if mode == Mode::Record {
@@ -92,6 +93,7 @@ pub fn reset(thread: &mut Thread) {
     thread.initialiser = core::ptr::null();
     thread.enclosure = core::ptr::null();
     thread.accesses.clear();
+    watch::alone::cease(thread);
 }
 
 /// A thread begins.

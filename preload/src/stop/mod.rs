@@ -83,6 +83,7 @@ pub fn interrupted(thread: &mut Thread, context: &UserContext, reason: Reason) {
     if order::is_parallel() {
         if matches!(reason, Reason::Requested(_)) {
             order::objects::nudged(thread, context.machine.rip);
+            watch::alone::nudged(thread, context.machine.rip);
         }
         return;
     }

@@ -3,7 +3,7 @@
 //! It takes two replays, which are the same execution. The first one tells which pages more than one thread uses, one of them
 //! to write, while there is more than one: what is open to a thread is closed when another one goes on. In the second one these
 //! pages are always closed; an access to one is told, and made with the page open, in a single step of the processor.
-//! In serial order only one thread is in the program's code at a time, so nobody else gets at an open page.
+//! Only one thread is in the program's code at a time, in sync order by [`super::alone`], so nobody else gets at an open page.
 
 use super::closed::{Closed, page_of};
 use crate::thread::Thread;
@@ -79,7 +79,8 @@ struct State {
 
 struct Holder(UnsafeCell<State>);
 
-// SAFETY: used by the thread that has the right to run, which is only one in serial order.
+// SAFETY: used by the thread that has the right to run, which is only one in serial order, and in sync order where accesses are
+// told (`super::alone`).
 unsafe impl Sync for Holder {}
 
 static STATE: Holder = Holder(UnsafeCell::new(State {
@@ -112,6 +113,11 @@ pub fn are_told() -> bool {
     wanted() != accesses::NONE
 }
 
+/// Whether the thread makes a single step, with memory open.
+pub fn is_in_step(thread: &Thread) -> bool {
+    thread.watch.step.is_some() || thread.watch.returns
+}
+
 /// Before a system call is made, which changes what is mapped or has the kernel use the program's memory, and before
 /// the memory is looked at as a whole.
 #[inline]
@@ -119,6 +125,17 @@ pub fn open_all() {
     if are_told() {
         state().closed.open();
     }
+}
+
+/// Does `change` to what is mapped, which no system call of the program's asks for.
+pub fn while_mappings_change<R>(change: impl FnOnce() -> R) -> R {
+    if !are_told() {
+        return change();
+    }
+    state().closed.open();
+    let result = change();
+    state().closed.forget();
+    result
 }
 
 /// Behind the system call with this number.
@@ -150,7 +167,7 @@ pub fn forgets(thread: &mut Thread, address: u64, length: u64) {
     }
 }
 
-/// The thread is about to go on in the program's code.
+/// The thread is about to go on in the program's code. Not to be called on the program's stack.
 #[inline]
 pub fn before_program(thread: &Thread) {
     if are_told() {
@@ -193,7 +210,7 @@ pub fn end_step(thread: &mut Thread, machine: &mut MachineContext) {
 #[cold]
 fn close(thread: &Thread) {
     let state = state();
-    if thread.watch.step.is_some() || thread.watch.returns {
+    if is_in_step(thread) {
         return;
     }
     // Alone, it races with nobody. A child of vfork is alone, too: its parent waits.

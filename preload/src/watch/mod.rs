@@ -8,6 +8,7 @@
 //! call and its first sleep. Functions that have a hook for another reason (with chaos, or in sync order) are told of there.
 
 pub mod accesses;
+pub mod alone;
 mod closed;
 
 use crate::order::{objects, points, sections};
@@ -58,6 +59,11 @@ pub struct State {
     pub place: Option<[u64; 3]>,
     /// A handler has returned, and the kernel has not read its frame.
     returns: bool,
+    /// Of the threads that are to be alone ([`mod@alone`]), this is the one.
+    is_alone: bool,
+    /// The word that libc waits for and the operation in which it does, and for how long it slept before its last look, in
+    /// nanoseconds.
+    pause: ((u64, u64), u64),
 }
 
 impl State {
@@ -71,6 +77,8 @@ impl State {
         step: None,
         place: None,
         returns: false,
+        is_alone: false,
+        pause: ((0, 0), 0),
     };
 }
 
@@ -227,7 +235,10 @@ extern "C" fn watched(first: u64, second: u64, entry: u64) {
     thread.watch.target = ORIGINALS[entry as usize].load(Ordering::Relaxed);
     let number = NUMBERS[entry as usize].load(Ordering::Relaxed).into();
     let top = thread.watch.rsp;
-    calls(thread, number, [first, second], top);
+    // In an operation of sync order, which was told of, it is not the program that calls: a wait for a condition gives the mutex up.
+    if !thread.is_in_operation(top) {
+        calls(thread, number, [first, second], top);
+    }
     accesses::before_program(thread);
 }
 
@@ -275,6 +286,7 @@ pub fn operation_begins(thread: &mut Thread, function: Option<u16>, arguments: [
 pub fn operation_ends(thread: &mut Thread, function: Option<u16>, object: u64, result: i32) {
     if let Some(function) = function.filter(|_| is_on()) {
         tell(thread, Record { what: what::RETURNS, function, object, result, ..Record::default() });
+        accesses::before_program(thread);
     }
 }
 
@@ -345,7 +357,7 @@ fn tell_stack(thread: &mut Thread, registers: [u64; 3], parts: u16) {
 pub fn linger() {
     const TIME: u64 = 50_000_000;
     if is_on() && sections::are_on() {
-        kernel::sleep(TIME);
+        alone::while_others_go_on(|| kernel::sleep(TIME));
     }
 }
 

@@ -186,7 +186,9 @@ pub struct Deadlocks {
 
 /// Replay a trace and look for data races: accesses to the same memory that nothing orders
 ///
-/// The trace is replayed three times for this, without its output. Told are accesses of two threads to the same bytes, one of
+/// The trace is replayed three times for this, without its output; of a recording in sync order threads run one at a time, in one
+/// of the ways that the recorded order allows, and where such a replay goes another way than the recording, what was seen until
+/// then is told. Told are accesses of two threads to the same bytes, one of
 /// which writes, between which nothing happened that orders them: no lock that one gave up and the other took, no condition,
 /// semaphore, barrier or pthread_once, no creation or end of a thread, no atomic operation on the same variable. They need not
 /// have come close to each other in this execution. Of two places that race, the first time is told, and how often.

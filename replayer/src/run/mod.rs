@@ -25,4 +25,4 @@ pub use record::{Recorded, Request, record};
 pub use replay::{replay, replay_in_place, replay_into};
 pub use trial::{Input, Trial, Tried, make as try_out, named};
 pub use verify::verify;
-pub use watched::{Accesses, Watched, watch};
+pub use watched::{Accesses, Watched, watch, watch_until_divergence};

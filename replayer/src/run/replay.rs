@@ -84,7 +84,7 @@ pub fn replay(options: &Replay) -> Result<Ending> {
 }
 
 /// How the program of a replay that came to its end ended, if not as the recorded one.
-fn other_end(recorded: Option<Ending>, ended: Ending) -> Option<String> {
+pub fn other_end(recorded: Option<Ending>, ended: Ending) -> Option<String> {
     let recorded = recorded.filter(|recorded| *recorded != ended)?;
     Some(format!("the recorded program ended with {recorded}, the replay with {ended}"))
 }

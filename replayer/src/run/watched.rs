@@ -2,7 +2,8 @@
 
 use super::foreground;
 use super::program::{Outputs, Running};
-use super::replay::{Prepared, finish, prepare};
+use super::replay::{Prepared, finish, other_end, prepare};
+use crate::manage::ending;
 use crate::status::signal_name;
 use anyhow::{Context, Result, bail};
 use std::fs::{File, OpenOptions};
@@ -17,6 +18,7 @@ use tracer_core::session::watch::{
     CHUNK, CHUNKS, PAGE_LIST, PAGES, Record, STACK_LIST, STACKS, accesses, chunk_offset, what,
 };
 use tracer_core::tell;
+use tracer_core::trace::manifest::Manifest;
 
 /// What a watched replay told.
 pub struct Watched {
@@ -62,6 +64,15 @@ pub enum Accesses<'a> {
 ///
 /// Errors: it cannot be replayed here, or the replay was not identical.
 pub fn watch(directory: &Path, told: Accesses) -> Result<Watched> {
+    match watch_until_divergence(directory, told)? {
+        (watched, None) => Ok(watched),
+        (_, Some(report)) => bail!("the trace has to be replayed for this, and:\n{report}"),
+    }
+}
+
+/// The same for what counts although the replay was not identical to its end: what was told until then, and the report of the
+/// divergence.
+pub fn watch_until_divergence(directory: &Path, told: Accesses) -> Result<(Watched, Option<String>)> {
     let Prepared { opening, launch, working_directory, content: _content, root: _root } =
         prepare(directory, check_level::CHEAP, true, Audience::Launcher)?;
     let memory = opening.memory().try_clone_to_owned().context("cannot keep the replay's memory")?;
@@ -71,22 +82,22 @@ pub fn watch(directory: &Path, told: Accesses) -> Result<Watched> {
     let nowhere = || OpenOptions::new().write(true).open("/dev/null").context("cannot open /dev/null");
     let outputs = Outputs { stdout: nowhere()?, stderr: nowhere()? };
     let (started, program) = Running::start(opening, &launch, Some(&working_directory), Some(&outputs))?;
-    let (_, end) = finish(started, &program?, || ())?;
+    let (ended, end) = finish(started, &program?, || ())?;
     if let Some(signal) = foreground::asked_to_end() {
         // Passed on to the program, which may have ended of it as if that were its end.
         bail!("the trace has to be replayed for this, and {} ended the replay", signal_name(signal));
     }
-    let ends_early = match end {
-        ReplayEnd::Finished => None,
-        ReplayEnd::EndsEarly(how) => Some(how),
-        ReplayEnd::Diverged(report) => bail!("the trace has to be replayed for this, and:\n{report}"),
+    let (ends_early, divergence) = match end {
+        ReplayEnd::Finished => (None, other_end(ending(&Manifest::load(directory)?), ended)),
+        ReplayEnd::EndsEarly(how) => (Some(how), None),
+        ReplayEnd::Diverged(report) => (None, Some(report)),
         ReplayEnd::Failed(reason) => {
             bail!("the trace has to be replayed for this, and the replay had to stop: {reason}")
         }
     };
     let taken = control.watch.chunks.load(Ordering::Acquire) as usize;
     let records = read(&memory, taken.min(CHUNKS))?;
-    Ok(Watched { records, is_cut: taken > CHUNKS, ends_early })
+    Ok((Watched { records, is_cut: taken > CHUNKS, ends_early }, divergence))
 }
 
 fn ask(control: &ControlMapping, memory: &File, told: Accesses) -> Result<()> {

@@ -5,7 +5,9 @@ use super::interrupt;
 use super::original::Original;
 use super::rows::Row;
 use crate::order::sections::{self, state};
+use crate::watch;
 use tracer_core::event::Operation;
+use tracer_core::session::functions;
 
 static BARRIER_WAIT: Original = Original::new();
 
@@ -17,6 +19,10 @@ extern "C" fn barrier_wait(barrier: u64) -> i32 {
     // SAFETY: libc's function, with the program's barrier.
     let attempt = || unsafe { BARRIER_WAIT.call([barrier]) };
     let Some((thread, state)) = sections::ordered() else { return attempt() };
+    const FUNCTION: Option<u16> = functions::number(b"pthread_barrier_wait");
+    if state == state::REPLAY {
+        watch::operation_begins(thread, FUNCTION, [barrier, 0]);
+    }
     engine::give(thread, state, Subject::by_address(Operation::Arrive, barrier));
     let leave = Subject::by_address(Operation::Leave, barrier);
     let result = if state == state::RECORD {
@@ -28,6 +34,7 @@ extern "C" fn barrier_wait(barrier: u64) -> i32 {
         interrupt::replay(thread);
         let logged = expect(thread, leave);
         leave.word.wait_for(thread, logged.place);
+        watch::operation_ends(thread, FUNCTION, barrier, 0);
         logged.result
     };
     thread.passes += 1;

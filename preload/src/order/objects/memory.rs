@@ -8,6 +8,7 @@ use super::stack;
 use crate::allocator::{Cache, Corruption, Failure, Heap, Section, System};
 use crate::kernel;
 use crate::thread;
+use crate::watch::accesses;
 use core::ptr::null_mut;
 
 /// One lock for each section.
@@ -34,7 +35,7 @@ const BASE: usize = 0x2a00_0000_0000;
 
 fn succeeds(number: i64, arguments: [u64; 6]) -> bool {
     // SAFETY: each caller asks for a change of memory that only the allocator uses.
-    unsafe { kernel::call(number, arguments) }.is_ok()
+    accesses::while_mappings_change(|| unsafe { kernel::call(number, arguments) }).is_ok()
 }
 
 impl System for Process {
@@ -66,6 +67,10 @@ impl System for Process {
         let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
         let arguments = [from as u64, old_size as u64, size as u64, flags as u64, to as u64, 0];
         succeeds(libc::SYS_mremap, arguments)
+    }
+
+    fn forget(&self, address: usize, size: usize) {
+        accesses::forgets(thread::current(), address as u64, size as u64);
     }
 
     /// Dies as glibc's would, of a call that is seen: with the same message, and by SIGABRT.
@@ -218,6 +223,50 @@ extern "C" fn mallinfo() -> libc::mallinfo {
     HEAP.statistics().into()
 }
 
+/// What takes the place of these where a replay tells accesses: blocks that are given back, or may be moved, have no past any
+/// more, and what was opened to the allocator is closed again.
+mod telling {
+    use super::{HEAP, accesses, thread};
+
+    fn forget(block: *mut u8) {
+        // Of others the allocator itself says so.
+        if let Some(size) = HEAP.small_size(block) {
+            accesses::forgets(thread::current(), block as u64, size as u64);
+        }
+    }
+
+    fn close() {
+        accesses::before_program(thread::current());
+    }
+
+    pub extern "C" fn malloc(size: usize) -> *mut u8 {
+        let block = super::malloc(size);
+        close();
+        block
+    }
+
+    pub extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
+        let block = super::calloc(count, size);
+        close();
+        block
+    }
+
+    pub unsafe extern "C" fn free(block: *mut u8) {
+        forget(block);
+        // SAFETY: the program's.
+        unsafe { super::free(block) };
+        close();
+    }
+
+    pub unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
+        forget(block);
+        // SAFETY: the program's.
+        let block = unsafe { super::realloc(block, size) };
+        close();
+        block
+    }
+}
+
 /// libc's functions that nobody calls any more.
 static UNUSED: Original = Original::new();
 
@@ -229,10 +278,14 @@ const fn replaced(name: &'static [u8], hook: fn() -> u64) -> Row {
 /// The functions. libc's own are called only for libc's own blocks. The quickest stay on the program's stack, and go to the
 /// other one for what they cannot do at once.
 pub static ROWS: &[Row] = &[
-    replaced(b"malloc", || malloc as *const () as u64).staying(),
-    replaced(b"calloc", || calloc as *const () as u64),
-    Row::new(b"free", || free as *const () as u64, &FREE).staying(),
-    replaced(b"realloc", || realloc as *const () as u64),
+    replaced(b"malloc", || malloc as *const () as u64)
+        .staying()
+        .telling(|| telling::malloc as *const () as u64),
+    replaced(b"calloc", || calloc as *const () as u64).telling(|| telling::calloc as *const () as u64),
+    Row::new(b"free", || free as *const () as u64, &FREE)
+        .staying()
+        .telling(|| telling::free as *const () as u64),
+    replaced(b"realloc", || realloc as *const () as u64).telling(|| telling::realloc as *const () as u64),
     replaced(b"reallocarray", || reallocarray as *const () as u64),
     replaced(b"memalign", || memalign as *const () as u64),
     replaced(b"aligned_alloc", || memalign as *const () as u64),

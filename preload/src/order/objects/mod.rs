@@ -34,8 +34,8 @@ use crate::calls::generic;
 use crate::signals::kernel_side;
 use crate::start::maps::Mapping;
 use crate::thread::Thread;
-use crate::{debugger, kernel, process, sites};
-pub use accesses::{Accesses, nudged};
+use crate::{debugger, kernel, process, sites, watch};
+pub use accesses::{Accesses, nudge, nudged};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 pub use enclosed::Enclosure;
@@ -183,9 +183,7 @@ fn redirect(base: u64, function: &Function, row: &Row, redirected: &mut Vec<u64>
         return;
     }
     redirected.push(function.address);
-    let hook = (row.hook)();
-    let entry = if row.stays { Some(hook) } else { stack::entry(hook) };
-    let original = entry.and_then(|entry| {
+    let original = row.entry().and_then(|entry| {
         sites::exclusively(|sites| match row.equivalent {
             Some(equivalent) => sites.replace(base, function.address, entry).then(equivalent),
             None => sites.redirect(base, function.address, entry, Region::Common),
@@ -260,7 +258,9 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
         frame.rax = unsafe { raw::call(libc::SYS_futex, arguments) as u64 };
         return true;
     }
-    let result = if let Some(stream) = thread.held_by.checked_sub(1) {
+    let result = if let Some(result) = watch::alone::wait(thread, &arguments) {
+        result
+    } else if let Some(stream) = thread.held_by.checked_sub(1) {
         demand::while_held(stream, || generic::call(thread, libc::SYS_futex, arguments))
     } else if process::get().mode == Mode::Record {
         sleep(thread, arguments)

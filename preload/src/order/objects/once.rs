@@ -6,12 +6,14 @@
 use super::engine::{Subject, is_next, tell};
 use super::original::Original;
 use super::rows::Row;
+use super::stack;
 use super::word::Place;
 use crate::order::sections::{self, state};
-use crate::thread;
-use crate::{kernel, process};
+use crate::thread::{self, Thread};
+use crate::{kernel, process, watch};
 use core::sync::atomic::{AtomicU32, Ordering};
 use tracer_core::event::Operation;
+use tracer_core::session::functions;
 
 static PTHREAD_ONCE: Original = Original::new();
 static GUARD_ACQUIRE: Original = Original::new();
@@ -34,6 +36,14 @@ const GUARD_DONE: u32 = 0xff;
 /// Milliseconds after which a sleeper looks whether the companion is still there.
 const PATIENCE: u64 = 1000;
 
+/// What a watched replay tells of these is the same for both.
+const ONCE: Option<u16> = functions::number(b"pthread_once");
+
+/// Replay: what is done once is done, as the calling thread knows now.
+fn tell_end(object: u64) {
+    stack::run(|| watch::operation_ends(thread::current(), ONCE, object, 0));
+}
+
 /// What is to be called once, by a hook that is on the stack.
 pub struct Initialiser {
     function: u64,
@@ -48,17 +58,20 @@ unsafe fn word_of(object: u64) -> &'static AtomicU32 {
     unsafe { &*(object as *const AtomicU32) }
 }
 
-/// Replay: another thread does it; waits until that is done.
+/// Replay: another thread does it; waits until that is done. Not on the program's stack, which may be closed meanwhile
+/// ([`watch::alone`]).
 fn wait(word: &AtomicU32, done: u32) {
-    loop {
-        let seen = word.load(Ordering::Acquire);
-        if seen & done != 0 {
-            return;
+    stack::run(|| {
+        loop {
+            let seen = word.load(Ordering::Acquire);
+            if seen & done != 0 {
+                return;
+            }
+            if kernel::futex_wait(word, seen, PATIENCE) {
+                process::end_if_abandoned();
+            }
         }
-        if kernel::futex_wait(word, seen, PATIENCE) {
-            process::end_if_abandoned();
-        }
-    }
+    });
 }
 
 extern "C" fn pthread_once(control: u64, function: u64) -> i32 {
@@ -67,24 +80,35 @@ extern "C" fn pthread_once(control: u64, function: u64) -> i32 {
     let Some((thread, state)) = sections::ordered() else { return call(function) };
     // SAFETY: the program's object.
     let word = unsafe { word_of(control) };
+    if state == state::REPLAY {
+        watch::operation_begins(thread, ONCE, [control, 0]);
+        let result = replay_once(thread, control, word, || call(function));
+        tell_end(control);
+        return result;
+    }
     if word.load(Ordering::Acquire) & ONCE_DONE != 0 {
         return 0;
-    }
-    if state == state::REPLAY {
-        if !is_next(thread, Subject::by_address(Operation::Once, control)) {
-            wait(word, ONCE_DONE);
-            return 0;
-        }
-        thread.passes += 1;
-        let result = call(function);
-        // libc wakes only those that sleep as it does, privately.
-        kernel::futex_wake(word);
-        return result;
     }
     let initialiser = Initialiser { function, control, outer: thread.initialiser };
     thread.initialiser = &raw const initialiser;
     let result = call(initialise as *const () as u64);
     thread::current().initialiser = initialiser.outer;
+    result
+}
+
+/// Replay: `call` has libc call the function, if that is not done and this is the thread.
+fn replay_once(thread: &mut Thread, control: u64, word: &AtomicU32, call: impl FnOnce() -> i32) -> i32 {
+    if word.load(Ordering::Acquire) & ONCE_DONE != 0 {
+        return 0;
+    }
+    if !is_next(thread, Subject::by_address(Operation::Once, control)) {
+        wait(word, ONCE_DONE);
+        return 0;
+    }
+    thread.passes += 1;
+    let result = call();
+    // libc wakes only those that sleep as it does, privately.
+    kernel::futex_wake(word);
     result
 }
 
@@ -119,13 +143,15 @@ extern "C" fn guard_acquire(guard: u64) -> i32 {
     let Some((thread, state)) = sections::ordered() else { return call() };
     let subject = Subject::by_address(Operation::Guard, guard);
     if state == state::REPLAY {
-        if !is_next(thread, subject) {
-            // SAFETY: the program's object.
-            wait(unsafe { word_of(guard) }, GUARD_DONE);
-            return 0;
+        watch::operation_begins(thread, ONCE, [guard, 0]);
+        if is_next(thread, subject) {
+            thread.passes += 1;
+            return call();
         }
-        thread.passes += 1;
-        return call();
+        // SAFETY: the program's object.
+        wait(unsafe { word_of(guard) }, GUARD_DONE);
+        tell_end(guard);
+        return 0;
     }
     let result = call();
     if result != 0 {
@@ -141,6 +167,7 @@ extern "C" fn guard_release(guard: u64) -> i32 {
         // The library knows nothing of those that wait here.
         // SAFETY: the program's object.
         kernel::futex_wake(unsafe { word_of(guard) });
+        tell_end(guard);
     }
     result
 }

@@ -3,6 +3,7 @@
 use super::cancel;
 use super::engine::{self, Subject};
 use super::original::Original;
+use super::stack;
 use super::word::{SPINS, Word};
 use crate::order::sections::{self, state};
 use crate::thread::Thread;
@@ -136,12 +137,14 @@ pub struct Row {
     pub equivalent: Option<fn() -> u64>,
     /// The hook runs on the program's stack ([`super::stack`]): it may call the program.
     pub stays: bool,
+    /// What is called, on the stack for operations, where a replay tells accesses.
+    pub telling: Option<fn() -> u64>,
 }
 
 impl Row {
     /// The usual one: the hook runs on the stack for operations, and calls the function by `original`.
     pub const fn new(name: &'static [u8], hook: fn() -> u64, original: &'static Original) -> Row {
-        Row { name, hook, original, equivalent: None, stays: false }
+        Row { name, hook, original, equivalent: None, stays: false, telling: None }
     }
 
     /// With something that does the same as the function.
@@ -152,6 +155,20 @@ impl Row {
     /// With a hook that stays on the program's stack.
     pub const fn staying(self) -> Row {
         Row { stays: true, ..self }
+    }
+
+    /// With another hook where a replay tells accesses.
+    pub const fn telling(self, hook: fn() -> u64) -> Row {
+        Row { telling: Some(hook), ..self }
+    }
+
+    /// What is called in the function's place now.
+    pub fn entry(&self) -> Option<u64> {
+        match self.telling.filter(|_| watch::accesses::are_told()) {
+            Some(telling) => stack::entry(telling()),
+            None if self.stays => Some((self.hook)()),
+            None => stack::entry((self.hook)()),
+        }
     }
 }
 
@@ -171,7 +188,7 @@ extern "C" fn equivalent_spin_lock(object: u64) -> i32 {
     // SAFETY: the program's spin lock.
     let lock = unsafe { &*(object as *const AtomicI32) };
     while lock.compare_exchange_weak(1, 0, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        core::hint::spin_loop();
+        watch::alone::while_others_go_on(core::hint::spin_loop);
     }
     0
 }
@@ -289,6 +306,7 @@ macro_rules! giving {
                         watch::operation_begins(thread, functions::number($name), [$first, 0]);
                     }
                     engine::give(thread, state, $subject($first));
+                    watch::accesses::before_program(thread);
                     if state == state::REPLAY && !$replayed {
                         return 0;
                     }

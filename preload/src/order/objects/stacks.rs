@@ -104,10 +104,10 @@ fn take(size: u64, guard: u64, detached: bool) -> Option<u64> {
             | libc::MAP_FIXED_NOREPLACE;
         let access = (libc::PROT_READ | libc::PROT_WRITE) as u64;
         // SAFETY: nothing is mapped there.
-        unsafe {
+        watch::accesses::while_mappings_change(|| unsafe {
             kernel::call(libc::SYS_mmap, [base, guard + size, 0, flags as u64, u64::MAX, 0]).ok()?;
-            kernel::call(libc::SYS_mprotect, [base + guard, size, access, 0, 0, 0]).ok()?;
-        }
+            kernel::call(libc::SYS_mprotect, [base + guard, size, access, 0, 0, 0]).ok()
+        })?;
         stacks.push(Stack { base, guard, size, use_, thread: 0 });
         Some(base + guard)
     })

@@ -55,6 +55,8 @@ type Key = (Space, [(u64, bool); 2]);
 /// See the module.
 pub struct Finder<'a> {
     images: &'a Images,
+    /// In sync order: all that is done to libc's objects is told.
+    exact: bool,
     instructions: Instructions,
     order: Order,
     shadow: Shadow,
@@ -71,10 +73,17 @@ pub struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    /// For the replay that told `records`; `leader` gives a stream's process by its first stream.
-    pub fn new(images: &'a Images, records: &[Record], leader: &dyn Fn(u32) -> u32) -> Finder<'a> {
+    /// For the replay that told `records`, of a recording in sync order if it is `exact`; `leader` gives a stream's process by its
+    /// first stream.
+    pub fn new(
+        images: &'a Images,
+        records: &[Record],
+        exact: bool,
+        leader: &dyn Fn(u32) -> u32,
+    ) -> Finder<'a> {
         let mut finder = Finder {
             images,
+            exact,
             instructions: Instructions::default(),
             order: Order::default(),
             shadow: Shadow::default(),
@@ -109,7 +118,7 @@ impl<'a> Finder<'a> {
                 what::CALLS => {
                     let function = FUNCTIONS.get(usize::from(record.function));
                     let objects = self.objects.entry((process, *images)).or_default();
-                    if let Some(size) = function.and_then(|function| size(function.deed)) {
+                    if let Some(size) = function.and_then(|function| size(function.deed, self.exact)) {
                         objects.insert(record.object, size);
                     }
                     if record.mutex != 0 {
@@ -180,8 +189,9 @@ fn place(object: LockId) -> Place {
 }
 
 /// Bytes of the object of a function that does this (bits/pthreadtypes-arch.h), if it has one that libc alone accesses.
-fn size(deed: Deed) -> Option<u64> {
+fn size(deed: Deed, exact: bool) -> Option<u64> {
     match deed {
+        Deed::Take(Lock::Spin, _) | Deed::Release(Lock::Spin) if exact => Some(4),
         // A spin lock is a variable that is accessed atomically: its functions may be too short to be told of.
         Deed::Take(Lock::Spin, _) | Deed::Release(Lock::Spin) | Deed::Join | Deed::Free | Deed::Renew => None,
         Deed::Take(Lock::Mutex, _) | Deed::Release(Lock::Mutex) => Some(MUTEX),

@@ -17,9 +17,9 @@ use super::watched::{Captured, Images, Space, run};
 use crate::arguments::Races;
 use crate::manage::locate;
 use crate::place::Place;
-use crate::run::{Accesses, watch};
+use crate::run::{Accesses, Watched, watch, watch_until_divergence};
 use anstyle::{AnsiColor, Style};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use finder::{Finder, Race, Racer};
 use serde::Serialize;
 use std::io::Write;
@@ -57,21 +57,16 @@ struct Access {
 pub fn races(options: &Races) -> Result<bool> {
     let directory = locate(options.which.trace.as_deref())?;
     let recording = Recording::open(&directory)?;
-    if recording.manifest.order == "sync" {
-        bail!(
-            "{} was recorded with --order sync, in which threads run in parallel; record it in the usual order, \
-             with `imitate hunt` or `imitate record`",
-            directory.display()
-        );
-    }
     let family = Family::of(&recording);
     let images = Images::of(&directory, &recording, &family)?;
-    let found = find(&directory, &images, &family)?;
+    let found = find(&directory, &recording, &images, &family)?;
     show(&found, options.json, "no race was seen", print)
 }
 
-fn find(directory: &Path, images: &Images, family: &Family) -> Result<Vec<Row>> {
-    let first = watch(directory, Accesses::Pages)?;
+fn find(directory: &Path, recording: &Recording, images: &Images, family: &Family) -> Result<Vec<Row>> {
+    let exact = recording.manifest.order == "sync";
+    let watch = |told| watch_as_far_as_possible(directory, exact, told);
+    let first = watch(Accesses::Pages)?;
     first.say_how_it_ends();
     let mut pages: Vec<u64> = first
         .records
@@ -89,19 +84,32 @@ fn find(directory: &Path, images: &Images, family: &Family) -> Result<Vec<Row>> 
         return Ok(Vec::new());
     }
     let leader = |stream| family.leader(stream);
-    let second = watch(directory, Accesses::Of(&pages, &[]))?;
+    let second = watch(Accesses::Of(&pages, &[]))?;
     if second.is_cut {
         tell!("there are more accesses than can be looked at; what comes later is not seen");
     }
-    let mut finder = Finder::new(images, &second.records, &leader);
-    run(&second.records, false, &leader, &mut finder);
+    let mut finder = Finder::new(images, &second.records, exact, &leader);
+    run(&second.records, exact, &leader, &mut finder);
     drop(second);
     let races = finder.finish();
     let stacks = match races.is_empty() {
         true => Captured::default(),
-        false => Captured::read(&watch(directory, Accesses::Of(&pages, &wanted(&races)))?.records),
+        false => Captured::read(&watch(Accesses::Of(&pages, &wanted(&races)))?.records),
     };
     Ok(by_lines(races.iter().map(|race| row(race, images, family, &stacks))))
+}
+
+/// In sync order a replay of a program that races goes another way when two accesses have come the other way round. What was
+/// told until then counts: these accesses are in it.
+fn watch_as_far_as_possible(directory: &Path, is_sync: bool, told: Accesses) -> Result<Watched> {
+    if !is_sync {
+        return watch(directory, told);
+    }
+    let (watched, divergence) = watch_until_divergence(directory, told)?;
+    if let (Some(report), Accesses::Of(_, [])) = (divergence, told) {
+        tell!("the replay went another way, and what comes behind that is not seen:\n{report}");
+    }
+    Ok(watched)
 }
 
 /// Instructions of a line that race with those of another are one race: the first one, with all that it did.

@@ -104,7 +104,9 @@ impl<O: Observer> Model<'_, O> {
         match record.what {
             what::CALLS => {
                 self.settle(stream, record.time);
-                self.leave_once(stream, record.stack);
+                if !self.exact {
+                    self.leave_once(stream, record.stack);
+                }
                 self.call(space, record);
             }
             what::RETURNS => self.returned(stream, record),
@@ -154,6 +156,11 @@ impl<O: Observer> Model<'_, O> {
         let seen =
             Seen { stream, space, event, ordinal: thread.accesses, access: Access::from_record(record) };
         thread.accesses += 1;
+        if self.exact {
+            // Accesses of libc's functions are at another stack's end.
+            let held = &thread.held;
+            return self.observer.accessed(&seen, held);
+        }
         // A call that has returned has taken its return address from the stack. What is below is a part of it, or of
         // a handler that has interrupted it.
         if let Some(taking) = thread.pending.as_ref().or(thread.then.as_ref())
@@ -368,6 +375,13 @@ impl<O: Observer> Model<'_, O> {
 
     fn returned(&mut self, stream: u32, record: &Record) {
         let thread = self.threads.entry(stream).or_default();
+        let deed = FUNCTIONS.get(usize::from(record.function)).map(|function| function.deed);
+        if deed == Some(Deed::Once) {
+            if let Some((_, object)) = thread.once.pop() {
+                self.observer.returns_from_once(stream, object);
+            }
+            return;
+        }
         let (pending, then) = (thread.pending.take(), thread.then.take());
         let Some(taking) = pending else { return };
         let is_taken = matches!(record.result, 0 | libc::EOWNERDEAD);

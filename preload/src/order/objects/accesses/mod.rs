@@ -150,7 +150,7 @@ pub fn reset() {
 }
 
 /// Interrupts the thread of that stream, which may hold what the calling thread waits for.
-fn nudge(stream: u32) {
+pub fn nudge(stream: u32) {
     let own = crate::process::get().real_id;
     let slots = crate::process::control().used_slots();
     let is_it = |slot: &&tracer_core::session::Slot| {

@@ -12,6 +12,7 @@ mod table;
 use super::original::Original;
 use super::{openmp, stack};
 use crate::thread;
+use crate::watch::accesses;
 use core::ffi::c_void;
 use recursive::Recursive;
 use table::{COUNT, ROWS, Row};
@@ -190,13 +191,17 @@ fn begin_call(row: usize, arguments: &[u64; 6], enclosure: &mut Enclosure) -> Ta
         }
     };
     thread::current().enclosure = enclosure;
+    accesses::before_program(thread::current());
     Target { function, fixed: fixed as u64 }
 }
 
 /// It is over.
 extern "C" fn leave(enclosure: &Enclosure) {
     thread::current().enclosure = enclosure.outer;
-    stack::run(|| enclosure.held.give_back());
+    stack::run(|| {
+        enclosure.held.give_back();
+        accesses::before_program(thread::current());
+    });
 }
 
 /// The personality routine of such a call's frame (Itanium C++ ABI, level 1): it has nothing to catch exceptions with, and
