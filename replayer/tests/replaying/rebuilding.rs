@@ -86,6 +86,43 @@ fn what_sync_order_does_not_see_is_said_in_one_line() {
 }
 
 #[test]
+fn runtimes_that_order_threads_by_themselves_are_named() {
+    // As Go's programs have it.
+    const GO: &str = r#"
+#include <pthread.h>
+__attribute__((section(".gopclntab"))) const int table[4] = {1};
+static void *begin(void *unused) { return unused; }
+int main(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, begin, NULL);
+    return pthread_join(thread, NULL);
+}
+"#;
+    const TASKS: &str = r#"
+int main(void)
+{
+    int sum = 0;
+    #pragma omp parallel num_threads(2)
+    #pragma omp single
+    {
+        #pragma omp task shared(sum)
+        sum++;
+    }
+    return sum - 1;
+}
+"#;
+    let place = Place::new();
+    let built = |name: &str, source: &str, options: &[&str]| {
+        PathBuf::from(crate::debugger::compile(&place, name, source, options))
+    };
+    let go = record(&place, &built("looks_like_go", GO, &["-pthread"]), &[]);
+    assert!(go.contains("does not order what runtimes do in looks_like_go (Go's runtime);"), "{go}");
+    let tasks = record(&place, &built("tasks", TASKS, &["-fopenmp"]), &[]);
+    assert!(tasks.contains("does not order what runtimes do in tasks (OpenMP's GOMP_task);"), "{tasks}");
+}
+
+#[test]
 fn nothing_is_said_where_all_is_seen_or_there_is_nothing_to_see() {
     let place = Place::new();
     for mode in ["atomics", "all"] {

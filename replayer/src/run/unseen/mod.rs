@@ -1,4 +1,4 @@
-//! What sync order does not see of a program: atomic operations in its own code, and some of what it does by OpenMP.
+//! What sync order does not see of a program: atomic operations in its own code, some of what it does by OpenMP, and Go's runtime.
 //!
 //! They are looked for in the files that a process has loaded when its second thread begins (with one thread there is
 //! nothing to order), by this process, while the program runs; and once more at the end, in what was loaded later. Not
@@ -6,11 +6,12 @@
 //! which every C++ program has: what these have are reference counts and guards. Reference counts do matter (who drops the last
 //! one frees the object), but the counts of a program's own objects are in its own code, where they are counted.
 
-mod imports;
+mod runtimes;
 mod scan;
 
 use super::attendant::Attendant;
 use memmap2::Mmap;
+use runtimes::Unordered;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -54,8 +55,8 @@ struct Findings {
     seen: BTreeSet<PathBuf>,
     /// Not told yet: files, and how many places each has.
     found: Vec<(PathBuf, usize)>,
-    /// Not told yet: files, and a function that each calls whose outcome is not ordered.
-    unordered: Vec<(PathBuf, &'static str)>,
+    /// Not told yet: files, and what in each is not ordered.
+    unordered: Vec<(PathBuf, Unordered)>,
 }
 
 impl Findings {
@@ -74,8 +75,8 @@ impl Findings {
         if count != 0 {
             self.found.push((path.to_owned(), count));
         }
-        if let Some(function) = imports::unordered(&bytes) {
-            self.unordered.push((path.to_owned(), function));
+        if let Some(runtime) = runtimes::unordered(&bytes) {
+            self.unordered.push((path.to_owned(), runtime));
         }
     }
 
@@ -85,7 +86,7 @@ impl Findings {
         if !unordered.is_empty() {
             let names = names(&unordered);
             tell!(
-                "sync order does not order what OpenMP does for {names}; a replay may diverge: use --order serial"
+                "sync order does not order what runtimes do in {names}; a replay may diverge: use --order serial"
             );
         }
         if let Some(line) = line(std::mem::take(&mut self.found)) {
