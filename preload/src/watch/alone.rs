@@ -100,6 +100,11 @@ pub fn while_others_go_on<R>(action: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Lets others go on for a moment. For who waits for a change of the program's memory: a page that is closed has no futex that works.
+pub fn pause() {
+    while_others_go_on(|| kernel::sleep(PAUSES[0]));
+}
+
 /// libc waits until somebody changes a word and wakes it: instead of in the kernel, which cannot read memory that is closed, here.
 /// What its futex call gives; `None` if that is to be made.
 pub fn wait(thread: &mut Thread, arguments: &[u64; 6]) -> Option<i64> {

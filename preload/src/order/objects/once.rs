@@ -65,9 +65,11 @@ fn wait(word: &AtomicU32, done: u32) {
         loop {
             let seen = word.load(Ordering::Acquire);
             if seen & done != 0 {
-                return;
+                break;
             }
-            if kernel::futex_wait(word, seen, PATIENCE) {
+            if watch::alone::is_wanted() {
+                watch::alone::pause();
+            } else if kernel::futex_wait(word, seen, PATIENCE) {
                 process::end_if_abandoned();
             }
         }
