@@ -123,7 +123,7 @@ pub trait System: Sync {
     /// Moves the pages at `from` to `to`, where nothing is mapped, and maps more behind them up to `size` bytes. Nothing is
     /// mapped at `from` afterwards. False if nothing was done.
     fn relocate(&self, from: usize, old_size: usize, to: usize, size: usize) -> bool;
-    /// What is at `address` is no block any more. Said of those that are not small, to whom it may concern.
+    /// What is at `address` is no block any more, and stays mapped. Said of those that are not small, to whom it may concern.
     fn forget(&self, _address: usize, _size: usize) {}
     /// The program has freed what it may not, or has written to what it had freed. Does not return.
     fn corrupted(&self, what: Corruption) -> !;

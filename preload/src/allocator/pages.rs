@@ -195,7 +195,6 @@ impl<S: System> Heap<S> {
             pages.limit = pages.limit.max(bytes);
         }
         // If the system refuses, as it does to a process with too many mappings, the addresses stay taken.
-        self.system.forget(huge_address(S::BASE, first), bytes);
         if self.system.unmap(huge_address(S::BASE, first), bytes) {
             pages.huge.free(first, 0);
         }

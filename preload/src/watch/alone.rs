@@ -100,6 +100,15 @@ pub fn while_others_go_on<R>(action: impl FnOnce() -> R) -> R {
     result
 }
 
+/// A hook that recordings have, too, is about to let the thread go on in the program's code. Not to be called on the program's
+/// stack.
+#[inline]
+pub fn before_program() {
+    if is_wanted() {
+        super::accesses::before_program(thread::current());
+    }
+}
+
 /// Lets others go on for a moment. For who waits for a change of the program's memory: a page that is closed has no futex that works.
 pub fn pause() {
     while_others_go_on(|| kernel::sleep(PAUSES[0]));

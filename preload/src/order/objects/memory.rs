@@ -8,7 +8,7 @@ use super::stack;
 use crate::allocator::{Cache, Corruption, Failure, Heap, Section, System};
 use crate::kernel;
 use crate::thread;
-use crate::watch::accesses;
+use crate::watch::{accesses, alone};
 use core::ptr::null_mut;
 
 /// One lock for each section.
@@ -56,6 +56,7 @@ impl System for Process {
     }
 
     fn unmap(&self, address: usize, size: usize) -> bool {
+        self.forget(address, size);
         succeeds(libc::SYS_munmap, [address as u64, size as u64, 0, 0, 0, 0])
     }
 
@@ -226,7 +227,7 @@ extern "C" fn mallinfo() -> libc::mallinfo {
 /// What takes the place of these where a replay tells accesses: blocks that are given back, or may be moved, have no past any
 /// more, and what was opened to the allocator is closed again.
 mod telling {
-    use super::{HEAP, accesses, thread};
+    use super::{HEAP, accesses, alone, thread};
 
     fn forget(block: *mut u8) {
         // Of others the allocator itself says so.
@@ -235,19 +236,15 @@ mod telling {
         }
     }
 
-    fn close() {
-        accesses::before_program(thread::current());
-    }
-
     pub extern "C" fn malloc(size: usize) -> *mut u8 {
         let block = super::malloc(size);
-        close();
+        alone::before_program();
         block
     }
 
     pub extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
         let block = super::calloc(count, size);
-        close();
+        alone::before_program();
         block
     }
 
@@ -255,14 +252,14 @@ mod telling {
         forget(block);
         // SAFETY: the program's.
         unsafe { super::free(block) };
-        close();
+        alone::before_program();
     }
 
     pub unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
         forget(block);
         // SAFETY: the program's.
         let block = unsafe { super::realloc(block, size) };
-        close();
+        alone::before_program();
         block
     }
 }

@@ -306,7 +306,7 @@ macro_rules! giving {
                         watch::operation_begins(thread, functions::number($name), [$first, 0]);
                     }
                     engine::give(thread, state, $subject($first));
-                    watch::accesses::before_program(thread);
+                    watch::alone::before_program();
                     if state == state::REPLAY && !$replayed {
                         return 0;
                     }

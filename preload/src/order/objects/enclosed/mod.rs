@@ -12,7 +12,7 @@ mod table;
 use super::original::Original;
 use super::{openmp, stack};
 use crate::thread;
-use crate::watch::accesses;
+use crate::watch::alone;
 use core::ffi::c_void;
 use recursive::Recursive;
 use table::{COUNT, ROWS, Row};
@@ -191,7 +191,7 @@ fn begin_call(row: usize, arguments: &[u64; 6], enclosure: &mut Enclosure) -> Ta
         }
     };
     thread::current().enclosure = enclosure;
-    accesses::before_program(thread::current());
+    alone::before_program();
     Target { function, fixed: fixed as u64 }
 }
 
@@ -200,7 +200,7 @@ extern "C" fn leave(enclosure: &Enclosure) {
     thread::current().enclosure = enclosure.outer;
     stack::run(|| {
         enclosure.held.give_back();
-        accesses::before_program(thread::current());
+        alone::before_program();
     });
 }
 
