@@ -264,6 +264,9 @@ pub fn handle(thread: &mut Thread, signal: i32, machine: &mut MachineContext) ->
     if is_ours && state.closed.contains(machine.cr2) {
         if start::is_our_code(machine.rip) || thread.watch.step.is_some() {
             state.closed.open_page(machine.cr2, Wanted::Write);
+        } else if wanted() == accesses::ALL && thread.is_in_operation(machine.rsp) {
+            // libc's own in an operation of sync order, which is told itself. How many there are depends on who waits.
+            state.closed.open_page(machine.cr2, Wanted::Write);
         } else if wanted() == accesses::ALL {
             tell(thread, machine, access);
         } else {

@@ -25,7 +25,9 @@ pub struct Racer {
     pub event: u64,
     /// How many accesses of it were told before.
     pub ordinal: u64,
-    /// The instruction, or for one of libc's, where that returns to.
+    /// The instruction.
+    pub instruction: u64,
+    /// The same, or for one of libc's, where that returns to.
     pub site: u64,
     /// The instruction is libc's.
     pub in_libc: bool,
@@ -266,6 +268,7 @@ impl Observer for Finder<'_> {
             stream,
             event,
             ordinal,
+            instruction: access.instruction,
             site,
             in_libc,
             writes: access.writes,

@@ -166,7 +166,10 @@ fn access(racer: &Racer, space: Space, images: &Images, family: &Family, stacks:
         writes: racer.writes,
         site,
         locks: racer.held.iter().map(|lock| images.variable(lock.space, lock.address)).collect(),
-        stack: stacks.of(racer.stream, racer.ordinal, space, images),
+        stack: match stacks.is_by(racer.stream, racer.ordinal, racer.instruction) {
+            true => stacks.of(racer.stream, racer.ordinal, space, images),
+            false => Vec::new(),
+        },
     }
 }
 
