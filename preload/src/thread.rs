@@ -254,6 +254,10 @@ fn operation_stack_of(area: usize) -> u64 {
 }
 
 impl Thread {
+    /// Where it says how many accesses it was allowed ([`Thread::accesses`]), for assembly.
+    pub const ALLOWED: usize =
+        core::mem::offset_of!(Thread, accesses) + crate::order::objects::Accesses::ALLOWED;
+
     /// Whether the thread, whose stack pointer is `rsp`, is in a function that a hook of ours has called.
     #[inline]
     pub fn is_in_operation(&self, rsp: u64) -> bool {

@@ -1,6 +1,6 @@
 //! Rows for programs whose threads run in parallel while they are recorded, and when they are replayed.
 
-use super::SIGUSR1;
+use super::{SIGSEGV, SIGUSR1};
 use crate::case::{Case, own};
 
 /// Rows for the table.
@@ -15,6 +15,8 @@ pub fn rows() -> Vec<Case> {
         own("sync/libc_state.c"),
         own("sync/exit_while_printing.c"),
         own("sync/broadcasting_handler.c"),
+        own("sync/missing_objects.c").steady(),
+        own("sync/missing_objects.c").with("unhandled").killed(SIGSEGV).steady(),
         own("sync/openmp.c").compiled("-fopenmp").varies(),
         own("sync/openmp_loaded.c").varies(),
         own("sync/database.c").compiled("-Wl,--no-as-needed -l:libsqlite3.so.0").varies(),

@@ -22,6 +22,26 @@ pub const SYSCALL_LENGTH: u64 = 2;
 const SS_ONSTACK: i32 = 1;
 const SS_DISABLE: i32 = 2;
 
+/// Clears the registers of a handler that interrupts an operation. They are libc's or ours, whoever waits in which mode, and
+/// the handler's calls would show them.
+macro_rules! clear_hidden {
+    ($registers:expr) => {
+        for register in [
+            &mut $registers.rbx,
+            &mut $registers.rbp,
+            &mut $registers.r8,
+            &mut $registers.r9,
+            &mut $registers.r10,
+            &mut $registers.r12,
+            &mut $registers.r13,
+            &mut $registers.r14,
+            &mut $registers.r15,
+        ] {
+            *register = 0;
+        }
+    };
+}
+
 /// The state that a handler interrupts.
 pub struct State<'a> {
     /// Registers, and where a frame of the kernel has the extended state.
@@ -252,20 +272,7 @@ pub fn run_handler(
     };
     enter(frame, signal, &entry);
     if interrupts_operation {
-        // They are libc's or ours, whoever waits in which mode, and the handler's calls would show them.
-        for register in [
-            &mut frame.rbx,
-            &mut frame.rbp,
-            &mut frame.r8,
-            &mut frame.r9,
-            &mut frame.r10,
-            &mut frame.r12,
-            &mut frame.r13,
-            &mut frame.r14,
-            &mut frame.r15,
-        ] {
-            *register = 0;
-        }
+        clear_hidden!(frame);
     }
 }
 
@@ -281,7 +288,10 @@ fn enter(frame: &mut Frame, signal: i32, entry: &Entry) {
 }
 
 /// Makes the program continue at the handler when the kernel's frame is left.
-pub fn enter_from_context(machine: &mut MachineContext, signal: i32, entry: &Entry) {
+pub fn enter_from_context(thread: &Thread, machine: &mut MachineContext, signal: i32, entry: &Entry) {
+    if thread.is_in_operation(machine.rsp) {
+        clear_hidden!(machine);
+    }
     machine.rip = entry.rip;
     machine.rsp = entry.rsp;
     machine.rdi = signal as u64;

@@ -2,6 +2,7 @@
 
 use super::{Information, bit, deliver, kernel_side};
 use crate::kernel::Line;
+use crate::order::objects;
 use crate::thread::Thread;
 use crate::{debugger, divergence, instruction, log, playback, process, sites, stop, watch};
 use core::fmt::Write;
@@ -108,7 +109,12 @@ fn decide(thread: &mut Thread, signal: i32, information: &mut Information, conte
         return;
     }
     let machine = &mut context.machine;
-    if crate::start::is_our_code(machine.rip) {
+    let lacking = objects::lacks_object(machine.rip);
+    if let Some(objects::Lacking::GoOn(function)) = lacking {
+        machine.rip = function;
+        return;
+    }
+    if lacking.is_none() && crate::start::is_our_code(machine.rip) {
         complain(signal, information, machine);
         kernel_side::set_default(signal);
         return;
@@ -193,7 +199,7 @@ fn program_fault(thread: &mut Thread, signal: i32, information: &Information, co
     let Some(entry) = deliver::push_frame(thread, signal, information, &source) else {
         process::die_by_signal(libc::SIGSEGV)
     };
-    deliver::enter_from_context(&mut context.machine, signal, &entry);
+    deliver::enter_from_context(thread, &mut context.machine, signal, &entry);
     context.mask = kernel_side::mask_for(thread.blocked);
     stop::look(thread);
 }

@@ -207,5 +207,5 @@ fn deliver_here(thread: &mut Thread, signal: i32, information: &Information, mac
     let Some(entry) = deliver::push_frame(thread, signal, information, &state) else {
         process::die_by_signal(libc::SIGSEGV)
     };
-    deliver::enter_from_context(machine, signal, &entry);
+    deliver::enter_from_context(thread, machine, signal, &entry);
 }

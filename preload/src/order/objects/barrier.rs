@@ -13,7 +13,7 @@ static BARRIER_WAIT: Original = Original::new();
 
 /// `pthread_barrier_wait`.
 pub static ROWS: &[Row] =
-    &[Row::new(b"pthread_barrier_wait", || barrier_wait as *const () as u64, &BARRIER_WAIT)];
+    &[Row::new(b"pthread_barrier_wait", || barrier_wait as *const () as u64, &BARRIER_WAIT).with_objects(1)];
 
 extern "C" fn barrier_wait(barrier: u64) -> i32 {
     // SAFETY: libc's function, with the program's barrier.

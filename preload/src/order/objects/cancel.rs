@@ -44,9 +44,9 @@ static LOCK: Ordered = Ordered::new();
 
 /// The functions that cancel threads, look whether one was cancelled, or send signals.
 pub static ROWS: &[Row] = &[
-    Row::new(b"pthread_cancel", || cancel as *const () as u64, &CANCEL),
+    Row::new(b"pthread_cancel", || cancel as *const () as u64, &CANCEL).with_objects(1),
     Row::new(b"pthread_testcancel", || test as *const () as u64, &TEST),
-    Row::new(b"pthread_kill", || kill as *const () as u64, &KILL),
+    Row::new(b"pthread_kill", || kill as *const () as u64, &KILL).with_objects(1),
 ];
 
 /// Threads will run in parallel.

@@ -44,7 +44,7 @@ macro_rules! waiting {
 
         /// The functions that wait.
         pub static WAITING: &[Row] =
-            &[$(Row::new($name, || $hook as *const () as u64, &$static)),*];
+            &[$(Row::new($name, || $hook as *const () as u64, &$static).with_objects(2)),*];
     };
 }
 

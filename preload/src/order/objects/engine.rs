@@ -21,7 +21,7 @@ use super::interrupt;
 use super::word::{Before, Place, Word};
 use crate::order::sections::{self, state};
 use crate::thread::Thread;
-use crate::{divergence, log, playback};
+use crate::{divergence, log, playback, start};
 use tracer_core::event::{Header, Kind, Operation, operation::REFUSED};
 
 /// An operation on an object.
@@ -84,16 +84,23 @@ fn is_taken(result: i32) -> bool {
 pub fn record_taking(thread: &mut Thread, subject: Subject, attempt: impl FnOnce() -> i32) -> i32 {
     let result = attempt();
     if is_taken(result) {
-        let before = subject.advance(thread);
-        if before.changes {
-            tell(thread, 0, subject, before.place, result);
-        }
+        record_taken(thread, subject, result);
     } else {
         let flags = REFUSED | cancel::told(thread);
         tell(thread, flags, subject, Place(0), result);
+        thread.passes += 1;
+    }
+    result
+}
+
+/// Recording: the object was taken.
+#[inline(always)]
+pub fn record_taken(thread: &mut Thread, subject: Subject, result: i32) {
+    let before = subject.advance(thread);
+    if before.changes {
+        tell(thread, 0, subject, before.place, result);
     }
     thread.passes += 1;
-    result
 }
 
 /// Replay of the same. `attempt` waits for as long as it takes.
@@ -176,9 +183,17 @@ fn stay(thread: &mut Thread, subject: Subject) {
         }
         demand::wait(thread);
     }
-    if !subject.word.is_last(thread) {
+    if !subject.word.is_last(thread) && !fails(subject.object) {
         divergence::unexpected_operation(thread, subject.operation, subject.object, subject.word.last());
     }
+}
+
+/// Whether an operation on the object fails: it cannot be written. In the recording it was not noted then.
+fn fails(object: u64) -> bool {
+    start::with_mappings(|mappings| {
+        mappings.iter().any(|mapping| (mapping.begin..mapping.end).contains(&object) && !mapping.writable)
+    })
+    .unwrap_or(false)
 }
 
 /// What the log says about an operation.

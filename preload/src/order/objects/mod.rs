@@ -24,6 +24,7 @@ mod once;
 mod openmp;
 mod ordered;
 mod original;
+mod quick;
 mod rows;
 mod stack;
 mod stacks;
@@ -47,6 +48,7 @@ pub use once::Initialiser;
 pub use openmp::{memory_was_protected, memory_was_unmapped};
 use original::Original;
 use rows::Row;
+pub use stack::{Lacking, lacks_object};
 use tracer_core::session::Mode;
 use tracer_core::syscalls;
 

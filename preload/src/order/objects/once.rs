@@ -10,7 +10,7 @@ use super::stack;
 use super::word::Place;
 use crate::order::sections::{self, state};
 use crate::thread::{self, Thread};
-use crate::{kernel, process, watch};
+use crate::{kernel, log, process, watch};
 use core::sync::atomic::{AtomicU32, Ordering};
 use tracer_core::event::Operation;
 use tracer_core::session::functions;
@@ -80,6 +80,10 @@ extern "C" fn pthread_once(control: u64, function: u64) -> i32 {
     // SAFETY: libc's function; what it calls is the program's, or calls that.
     let call = |function: u64| unsafe { PTHREAD_ONCE.call([control, function]) };
     let Some((thread, state)) = sections::ordered() else { return call(function) };
+    if log::read_value::<u32>(control).is_none() {
+        // It is not there. libc's function fails.
+        return call(function);
+    }
     // SAFETY: the program's object.
     let word = unsafe { word_of(control) };
     if state == state::REPLAY {

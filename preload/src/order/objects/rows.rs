@@ -3,6 +3,7 @@
 use super::cancel;
 use super::engine::{self, Subject};
 use super::original::Original;
+use super::quick;
 use super::stack;
 use super::word::{SPINS, Word};
 use crate::order::sections::{self, state};
@@ -12,10 +13,11 @@ use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use tracer_core::event::Operation;
 use tracer_core::session::functions;
 
-/// Offsets in glibc's pthread_mutex_t (nptl/sysdeps/x86/nptl/bits/struct_mutex.h), and the bit of its kind that says that
-/// it is robust: such a mutex is in a list, by the bytes that others do not use.
-const MUTEX_KIND: u64 = 16;
-const MUTEX_LIST: u64 = 24;
+/// Offset in glibc's pthread_mutex_t (nptl/sysdeps/x86/nptl/bits/struct_mutex.h) of its kind.
+pub const MUTEX_KIND: u64 = 16;
+/// That of its place in a list, if it is robust: bytes that others do not use.
+pub const MUTEX_LIST: u64 = 24;
+/// The bit of its kind that says so.
 const ROBUST: u32 = 0x10;
 /// Whoever has it inherits the priority of those that wait for it.
 const INHERITS: u32 = 0x20;
@@ -139,12 +141,16 @@ pub struct Row {
     pub stays: bool,
     /// What is called, on the stack for operations, where a replay tells accesses.
     pub telling: Option<fn() -> u64>,
+    /// Gives what is called before all this; it is told what to call then.
+    pub quick: Option<fn(u64) -> u64>,
+    /// So many of its arguments, from the first, are addresses of objects.
+    pub objects: u64,
 }
 
 impl Row {
     /// The usual one: the hook runs on the stack for operations, and calls the function by `original`.
     pub const fn new(name: &'static [u8], hook: fn() -> u64, original: &'static Original) -> Row {
-        Row { name, hook, original, equivalent: None, stays: false, telling: None }
+        Row { name, hook, original, equivalent: None, stays: false, telling: None, quick: None, objects: 0 }
     }
 
     /// With something that does the same as the function.
@@ -162,12 +168,25 @@ impl Row {
         Row { telling: Some(hook), ..self }
     }
 
+    /// With something that may do it, in the usual case.
+    pub const fn quick(self, quick: fn(u64) -> u64) -> Row {
+        Row { quick: Some(quick), ..self }
+    }
+
+    /// With addresses of objects for its first arguments.
+    pub const fn with_objects(self, objects: u64) -> Row {
+        Row { objects, ..self }
+    }
+
     /// What is called in the function's place now.
     pub fn entry(&self) -> Option<u64> {
         match self.telling.filter(|_| watch::accesses::are_told()) {
             Some(telling) => stack::entry(telling()),
             None if self.stays => Some((self.hook)()),
-            None => stack::entry((self.hook)()),
+            None => {
+                let usual = stack::entry_with_objects((self.hook)(), self.original, self.objects)?;
+                Some(self.quick.map_or(usual, |quick| quick(usual)))
+            }
         }
     }
 }
@@ -222,9 +241,9 @@ pub(super) use either;
 /// Hooks of functions that wait, or fail where they would have to; what replay calls when it knows that they
 /// succeeded: the function for the same kind of object that waits; and what recording does first.
 macro_rules! taking {
-    ($($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:expr $(, equivalent $equivalent:ident)? $(, eased $ease:ident)? $(, repeated by $repeat:path)?;)*) => {
+    ($($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:expr $(, equivalent $equivalent:ident)? $(, eased $ease:ident)? $(, repeated by $repeat:path)? $(, quick $quick:path)?;)*) => {
         $(
-            static $static: Original = Original::new();
+            pub(super) static $static: Original = Original::new();
 
             extern "C" fn $hook($first: u64 $(, $argument: u64)*) -> i32 {
                 // SAFETY: libc's function, with the arguments that the program passes.
@@ -265,6 +284,8 @@ macro_rules! taking {
         pub static TAKING: &[Row] =
             &[$(
                 Row::new($name, || $hook as *const () as u64, &$static)
+                    .with_objects(1)
+                    $(.quick($quick))?
                     $(.with_equivalent(|| $equivalent as *const () as u64))?
             ),*];
     };
@@ -272,7 +293,7 @@ macro_rules! taking {
 pub(super) use taking;
 
 taking! {
-    b"pthread_mutex_lock" MUTEX_LOCK mutex_lock(object): mutex, Returned, waits lock, eased back_off;
+    b"pthread_mutex_lock" MUTEX_LOCK mutex_lock(object): mutex, Returned, waits lock, eased back_off, quick quick::entry;
     b"pthread_mutex_trylock" MUTEX_TRYLOCK mutex_trylock(object): mutex, Returned, waits lock;
     b"pthread_mutex_timedlock" MUTEX_TIMEDLOCK mutex_timedlock(object, until): mutex, Returned, waits lock;
     b"pthread_mutex_clocklock" MUTEX_CLOCKLOCK mutex_clocklock(object, clock, until): mutex, Returned, waits lock;
@@ -318,7 +339,7 @@ macro_rules! giving {
 
         /// The functions that let others take an object.
         pub static GIVING: &[Row] =
-            &[$(Row::new($name, || $hook as *const () as u64, &$static)),*];
+            &[$(Row::new($name, || $hook as *const () as u64, &$static).with_objects(1)),*];
     };
 }
 

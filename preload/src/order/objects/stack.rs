@@ -6,12 +6,20 @@
 //! with the functions that they call.
 //!
 //! A thread that is cancelled in an operation is unwound from here to its own stack: the frame between them says how.
+//!
+//! An object that is not there is the program's fault, and a common one: a lock in a structure behind a null pointer. Hooks
+//! look at objects, and so do other functions of libc in replay than in the recording. So an entry reads a byte of them
+//! first. What fails there goes on in the function itself, which fails as it does without us ([`lacks_object`]).
 
+use super::original::Original;
+use super::quick;
+use crate::start::is_our_code;
 use crate::thread::OPERATION_STACK;
 use core::arch::global_asm;
 use core::ffi::c_void;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use kmod_shim::arch::native::entry::ThreadRegister;
 
 /// How many functions can have hooks on this stack.
@@ -19,7 +27,15 @@ const ENTRIES: usize = 96;
 /// Bytes from one entry to the next.
 const STRIDE: u64 = 16;
 
+/// Bytes of the instruction that reads an object, at the beginning of an entry: that of the second argument, then that of the
+/// first. What has fewer objects begins behind.
+const READ: u64 = 2;
+/// Arguments that can be objects.
+const OBJECTS: u64 = 2;
+
 static HOOKS: [AtomicU64; ENTRIES] = [const { AtomicU64::new(0) }; ENTRIES];
+/// The functions that these are hooks of.
+static FUNCTIONS: [AtomicPtr<Original>; ENTRIES] = [const { AtomicPtr::new(ptr::null_mut()) }; ENTRIES];
 
 unsafe extern "C" {
     fn imitate_operations();
@@ -32,9 +48,12 @@ global_asm!(
     ".hidden imitate_operations",
     ".globl imitate_operations",
     "imitate_operations:",
+    ".cfi_startproc",
     ".set imitate_operation, 0",
     ".rept {entries}",
     ".balign {stride}",
+    ".byte 0x3a, 0x06", // cmp al, [rsi]
+    ".byte 0x3a, 0x07", // cmp al, [rdi]
     "mov eax, imitate_operation",
     "jmp 3f",
     ".set imitate_operation, imitate_operation + 1",
@@ -56,7 +75,6 @@ global_asm!(
     "jae 4f",
     "jmp rax",
     "4:",
-    ".cfi_startproc",
     "push rbp",
     ".cfi_def_cfa_offset 16",
     ".cfi_offset rbp, -16",
@@ -90,12 +108,45 @@ global_asm!(
 
 /// Gives an address that runs `hook` on the stack for operations; `None` if there are too many.
 pub fn entry(hook: u64) -> Option<u64> {
+    place(hook, ptr::null_mut()).map(|begin| begin + READ * OBJECTS)
+}
+
+/// As [`entry`], for `function`, whose first `objects` arguments, two at most, are addresses of objects.
+pub fn entry_with_objects(hook: u64, function: &'static Original, objects: u64) -> Option<u64> {
+    place(hook, ptr::from_ref(function).cast_mut()).map(|begin| begin + READ * (OBJECTS - objects))
+}
+
+fn place(hook: u64, function: *mut Original) -> Option<u64> {
     let free = HOOKS.iter().position(|entry| {
         let found = entry.load(Ordering::Relaxed);
         found == 0 || found == hook
     })?;
     HOOKS[free].store(hook, Ordering::Relaxed);
+    FUNCTIONS[free].store(function, Ordering::Relaxed);
     Some(imitate_operations as *const () as u64 + STRIDE * free as u64)
+}
+
+/// What to do about a fault in an entry.
+pub enum Lacking {
+    /// Go on here, where the function will fail.
+    GoOn(u64),
+    /// The function's code is not there any more: this is its fault.
+    Fail,
+}
+
+/// Whether the fault of an instruction at `rip` says that an object is not there.
+pub fn lacks_object(rip: u64) -> Option<Lacking> {
+    if let Some(usual) = quick::fails_at(rip) {
+        return Some(Lacking::GoOn(usual));
+    }
+    let offset = rip.checked_sub(imitate_operations as *const () as u64)?;
+    let function = FUNCTIONS.get((offset / STRIDE) as usize)?.load(Ordering::Relaxed);
+    if offset % STRIDE >= READ * OBJECTS || function.is_null() {
+        return None;
+    }
+    // SAFETY: the address of a static.
+    let place = unsafe { (*function).place() };
+    Some(if is_our_code(place) { Lacking::Fail } else { Lacking::GoOn(place) })
 }
 
 /// What is to be done, and what came of it.

@@ -243,9 +243,9 @@ macro_rules! joining {
         /// The functions that create threads, and wait for their ends.
         pub static ROWS: &[Row] = &[
             Row::new(b"pthread_create", || create as *const () as u64, &CREATE),
-            Row::new(b"pthread_getattr_np", || get_attributes as *const () as u64, &GET_ATTRIBUTES),
-            Row::new(b"pthread_detach", || detach as *const () as u64, &DETACH),
-            $(Row::new($name, || $hook as *const () as u64, &$static)),*
+            Row::new(b"pthread_getattr_np", || get_attributes as *const () as u64, &GET_ATTRIBUTES).with_objects(1),
+            Row::new(b"pthread_detach", || detach as *const () as u64, &DETACH).with_objects(1),
+            $(Row::new($name, || $hook as *const () as u64, &$static).with_objects(1)),*
         ];
     };
 }

@@ -16,7 +16,7 @@ use tracer_core::event::operation::PLACE_BITS;
 /// Words for objects that have no room for one.
 const STRIPES: usize = 1024;
 /// Where the high half begins: the stream, plus one, of the thread whose operation was the last; 0 for none.
-const OWNER: u32 = PLACE_BITS;
+pub const OWNER: u32 = PLACE_BITS;
 const PLACES: u64 = (1 << OWNER) - 1;
 /// How many `pause`s a thread waits before it sleeps: about as long as it takes to wake a processor of a virtual machine. With a
 /// third of it, threads that want a lock by turns slept each time (30 us where a `pause` takes 10 ns).

@@ -46,6 +46,9 @@ pub struct Accesses {
 }
 
 impl Accesses {
+    /// Where `allowed` is, for assembly.
+    pub const ALLOWED: usize = core::mem::offset_of!(Accesses, allowed);
+
     /// The thread begins, in memory that may have been another thread's.
     pub fn clear(&mut self) {
         self.count = 0;

@@ -1,12 +1,12 @@
 //! libc's streams: `FILE`s, each with a lock that its owner can take again.
 
 use super::Own;
-use crate::kernel;
 use crate::order::objects::engine::{self, Subject};
 use crate::order::objects::original::Original;
 use crate::order::objects::rows::Row;
 use crate::order::sections;
 use crate::thread;
+use crate::{kernel, log};
 use core::sync::atomic::{AtomicU64, Ordering};
 use tracer_core::event::Operation;
 
@@ -17,7 +17,7 @@ const WIDE_DATA: u64 = 160;
 const WIDE_WRITE_BASE: u64 = 24;
 const WIDE_WRITE_POINTER: u64 = 32;
 /// In a stream's flags: the program has locks of its own, or does without (libio/libio.h).
-const USER_LOCK: u32 = 0x8000;
+const USER_LOCK: u64 = 0x8000;
 /// How often who exits looks at the lock of a stream before it gives up: whoever has it may sleep.
 const LAST_LOOKS: usize = 1000;
 
@@ -41,8 +41,8 @@ static STANDARD: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
 /// What programs call to lock a stream.
 pub static ROWS: &[Row] = &[
-    Row::new(b"flockfile", || lock as *const () as u64, &LOCK),
-    Row::new(b"ftrylockfile", || try_lock as *const () as u64, &TRY_LOCK),
+    Row::new(b"flockfile", || lock as *const () as u64, &LOCK).with_objects(1),
+    Row::new(b"ftrylockfile", || try_lock as *const () as u64, &TRY_LOCK).with_objects(1),
 ];
 
 /// Finds the standard streams.
@@ -63,10 +63,9 @@ pub fn standard(descriptor: usize) -> u64 {
     }
 }
 
-/// Whether libc's functions take the stream's lock.
+/// Whether libc's functions take the stream's lock. What is no stream is for the function to fail by.
 pub fn is_locked_by_libc(stream: u64) -> bool {
-    // SAFETY: libc will read this stream in a moment.
-    stream != 0 && unsafe { (stream as *const u32).read() } & USER_LOCK == 0
+    log::read_value::<u64>(stream).is_some_and(|flags| flags & USER_LOCK == 0)
 }
 
 fn of(stream: u64) -> Subject {
