@@ -5,7 +5,7 @@
 
 use crate::start::maps::Mapping;
 use crate::thread::{self, Thread};
-use crate::{kernel, log, order, process};
+use crate::{kernel, log, order, process, watch};
 use core::fmt::Write;
 use core::sync::atomic::Ordering;
 use tracer_core::event::{Header, ItemHeader, Kind, Operation};
@@ -77,6 +77,7 @@ fn report(thread: &mut Thread, write: impl FnOnce(&mut dyn Write) -> core::fmt::
         }
         control.report_state.store(2, Ordering::Release);
     }
+    watch::alone::stay_behind(thread);
     wait_for_the_end(thread, slot_state::DIVERGED)
 }
 

@@ -20,6 +20,14 @@ const PATIENCE: u64 = 50;
 /// each other must be found to do nothing: [`crate::order`]'s `Stall`.)
 const PAUSES: [u64; 2] = [50_000, 50_000_000];
 
+/// How often who stays behind looks whether others still do something, at most, and nanoseconds between two looks: they have
+/// ten seconds.
+const LAST_LOOKS: u32 = 400;
+const LAST_PAUSE: u64 = 25_000_000;
+/// Nanoseconds of processor time between two looks in which others can do nothing but wait, and after how many such looks they do.
+const NOTHING: u64 = 1_000_000;
+const IDLE_LOOKS: u32 = 12;
+
 /// Threads of this process are to be alone.
 static WANTED: AtomicBool = AtomicBool::new(false);
 /// How many have come, and how many have been let in and gone.
@@ -98,6 +106,24 @@ pub fn while_others_go_on<R>(action: impl FnOnce() -> R) -> R {
     let result = action();
     come(thread);
     result
+}
+
+/// The thread has gone another way than the recorded one, and stays where it is. Others go on for as long as they can: that it
+/// has not waited for what one of them does is most often the reason, and is told when that one does it.
+pub fn stay_behind(thread: &mut Thread) {
+    if !is_wanted() {
+        return;
+    }
+    end(thread);
+    let mut idle = 0;
+    for _ in 0..LAST_LOOKS {
+        let before = kernel::processor_time();
+        kernel::sleep(LAST_PAUSE);
+        idle = if kernel::processor_time() - before < NOTHING { idle + 1 } else { 0 };
+        if idle == IDLE_LOOKS {
+            break;
+        }
+    }
 }
 
 /// A hook that recordings have, too, is about to let the thread go on in the program's code. Not to be called on the program's

@@ -5,6 +5,9 @@ use super::instruction::Instructions;
 use super::order::{Order, Place};
 use super::shadow::{Shadow, words};
 use super::site::Site;
+use super::unseen::{Effect, Unseen, can_be_seen};
+use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
@@ -33,6 +36,8 @@ pub struct Racer {
     pub in_libc: bool,
     /// It writes.
     pub writes: bool,
+    /// The program can see what was there before.
+    pub shows: bool,
     /// What the thread had locked.
     pub held: Rc<[LockId]>,
 }
@@ -47,6 +52,8 @@ pub struct Race {
     pub racers: [Racer; 2],
     /// How often the two places raced.
     pub count: u64,
+    /// It is no race: the variable is accessed atomically, which sync order does not see.
+    pub is_unseen: bool,
     /// Which of all accesses the second one was.
     number: usize,
 }
@@ -62,6 +69,8 @@ pub struct Finder<'a> {
     instructions: Instructions,
     order: Order,
     shadow: Shadow,
+    /// In sync order.
+    unseen: Option<Unseen>,
     /// Words that some access is atomic to.
     atomic: HashSet<(Space, u64)>,
     /// Where libc's objects are, and their sizes in bytes.
@@ -89,6 +98,7 @@ impl<'a> Finder<'a> {
             instructions: Instructions::default(),
             order: Order::default(),
             shadow: Shadow::default(),
+            unseen: exact.then(Unseen::default),
             atomic: HashSet::new(),
             objects: BTreeMap::new(),
             sites: HashMap::new(),
@@ -162,10 +172,10 @@ impl<'a> Finder<'a> {
     fn tried(&mut self, stream: u32, object: Place, function: Option<Deed>) {
         match function {
             Some(Deed::Take(Lock::Shared, Manner::Try)) => {
-                self.order.got(stream, object, How::Shared, Sort::ReadWriteLock);
+                self.note(|order| order.got(stream, object, How::Shared, Sort::ReadWriteLock));
             }
             Some(Deed::TakeSemaphore(Manner::Try)) => {
-                self.order.got(stream, object, How::Alone, Sort::Semaphore);
+                self.note(|order| order.got(stream, object, How::Alone, Sort::Semaphore));
             }
             _ => {}
         }
@@ -178,11 +188,62 @@ impl<'a> Finder<'a> {
         self.objects.get(&space)?.range(near).find(is_in).map(|(start, _)| *start)
     }
 
-    /// The races, in the order in which they were seen first.
-    pub fn finish(self) -> Vec<Race> {
-        let mut races: Vec<Race> = self.races.into_values().collect();
+    /// Notes what orders threads.
+    fn note(&mut self, what: impl Fn(&mut Order)) {
+        what(&mut self.order);
+        if let Some(unseen) = &mut self.unseen {
+            what(&mut unseen.order);
+        }
+    }
+
+    /// An access to a variable that is accessed atomically.
+    fn accessed_variable(&mut self, space: Space, memory: Range<u64>, racer: Racer, reads: bool) {
+        let stream = racer.stream;
+        let number = self.racers.len();
+        let conflicts = self.unseen.as_mut().map(|unseen| {
+            unseen.shadow.access(&unseen.order, space, memory.clone(), stream, racer.writes, number)
+        });
+        for word in words(memory.start, memory.end - memory.start) {
+            self.order.variable(stream, (space, word), reads, racer.writes);
+        }
+        self.racers.push(racer);
+        for earlier in conflicts.unwrap_or_default() {
+            let effect = |number: usize| {
+                let racer = &self.racers[number];
+                Effect { shows: racer.shows, writes: racer.writes }
+            };
+            if can_be_seen(effect(earlier), effect(number)) {
+                self.conflict(space, &memory, [earlier, number], true);
+            }
+        }
+    }
+
+    /// Two accesses to this memory conflict. Of races the first time is told; of what is not seen the last one, for a replay went
+    /// another way not long after.
+    fn conflict(&mut self, space: Space, memory: &Range<u64>, numbers: [usize; 2], is_unseen: bool) {
+        let racers = numbers.map(|number| self.racers[number].clone());
+        let mut places = [0, 1].map(|i| (racers[i].site, racers[i].writes));
+        places.sort_unstable();
+        let new = Race { space, memory: memory.clone(), racers, count: 1, is_unseen, number: numbers[1] };
+        match self.races.entry((space, places)) {
+            Entry::Vacant(entry) => {
+                entry.insert(new);
+            }
+            Entry::Occupied(mut entry) if is_unseen => {
+                let count = entry.get().count + 1;
+                entry.insert(Race { count, ..new });
+            }
+            Entry::Occupied(mut entry) => entry.get_mut().count += 1,
+        }
+    }
+
+    /// The races, in the order in which they were seen first; and those accesses that sync order does not see, the last ones first.
+    pub fn finish(self) -> [Vec<Race>; 2] {
+        let (mut unseen, mut races): (Vec<Race>, Vec<Race>) =
+            self.races.into_values().partition(|race| race.is_unseen);
         races.sort_by_key(|race| race.number);
-        races
+        unseen.sort_by_key(|race| Reverse(race.number));
+        [races, unseen]
     }
 }
 
@@ -206,45 +267,45 @@ fn size(deed: Deed, exact: bool) -> Option<u64> {
 
 impl Observer for Finder<'_> {
     fn taken(&mut self, taking: &Taking, _: u64, _: &[Hold], _: &Past) {
-        self.order.got(taking.stream, place(taking.object), taking.how, taking.sort);
+        self.note(|order| order.got(taking.stream, place(taking.object), taking.how, taking.sort));
     }
 
     fn returned(&mut self, taking: &Taking) {
-        self.order.got(taking.stream, place(taking.object), taking.how, taking.sort);
+        self.note(|order| order.got(taking.stream, place(taking.object), taking.how, taking.sort));
     }
 
     fn refused(&mut self, _: &Taking, _: u64) {}
 
     fn released(&mut self, stream: u32, hold: &Hold, _: u64) {
-        self.order.gave(stream, place(hold.lock), hold.how);
+        self.note(|order| order.gave(stream, place(hold.lock), hold.how));
     }
 
     fn gave(&mut self, stream: u32, object: LockId) {
-        self.order.gave(stream, place(object), How::Alone);
+        self.note(|order| order.gave(stream, place(object), How::Alone));
     }
 
     fn released_untold(&mut self, stream: u32, object: LockId) {
-        self.order.gave(stream, place(object), How::Shared);
+        self.note(|order| order.gave(stream, place(object), How::Shared));
     }
 
     fn arrived(&mut self, stream: u32, object: LockId) {
-        self.order.arrived(stream, place(object));
+        self.note(|order| order.arrived(stream, place(object)));
     }
 
     fn calls_once(&mut self, stream: u32, object: LockId) {
-        self.order.calls_once(stream, place(object));
+        self.note(|order| order.calls_once(stream, place(object)));
     }
 
     fn returns_from_once(&mut self, stream: u32, object: LockId) {
-        self.order.returns_from_once(stream, place(object));
+        self.note(|order| order.returns_from_once(stream, place(object)));
     }
 
     fn created(&mut self, stream: u32, created: u32) {
-        self.order.learn(created, stream);
+        self.note(|order| order.learn(created, stream));
     }
 
     fn joined(&mut self, stream: u32, ended: u32) {
-        self.order.learn(stream, ended);
+        self.note(|order| order.learn(stream, ended));
     }
 
     fn accessed(&mut self, seen: &Seen, held: &[Hold]) {
@@ -256,13 +317,6 @@ impl Observer for Finder<'_> {
         }
         let Some(site) = self.place_of(space, &access) else { return };
         let deed = self.instructions.look(&access);
-        let is_atomic = |word| self.atomic.contains(&(space, word));
-        if access.is_atomic() || words(access.address, deed.size).any(is_atomic) {
-            for word in words(access.address, deed.size) {
-                self.order.variable(stream, (space, word), deed.reads, access.writes);
-            }
-            return;
-        }
         let memory = access.address..access.address.saturating_add(deed.size);
         let racer = Racer {
             stream,
@@ -272,22 +326,26 @@ impl Observer for Finder<'_> {
             site,
             in_libc,
             writes: access.writes,
+            shows: deed.shows,
             held: self.held(stream, held),
         };
+        let is_atomic = |word| self.atomic.contains(&(space, word));
+        if access.is_atomic() || words(access.address, deed.size).any(is_atomic) {
+            return self.accessed_variable(space, memory, racer, deed.reads);
+        }
         let number = self.racers.len();
         let (order, writes) = (&self.order, access.writes);
         let conflicts = self.shadow.access(order, space, memory.clone(), stream, writes, number);
         self.racers.push(racer);
         for earlier in conflicts {
-            let racers = [earlier, number].map(|number| self.racers[number].clone());
-            let mut places = [0, 1].map(|i| (racers[i].site, racers[i].writes));
-            places.sort_unstable();
-            let new = || Race { space, memory: memory.clone(), racers, count: 0, number };
-            self.races.entry((space, places)).or_insert_with(new).count += 1;
+            self.conflict(space, &memory, [earlier, number], false);
         }
     }
 
     fn forgot(&mut self, space: Space, memory: Range<u64>) {
+        if let Some(unseen) = &mut self.unseen {
+            unseen.shadow.forget(space, memory.clone());
+        }
         self.shadow.forget(space, memory);
     }
 }

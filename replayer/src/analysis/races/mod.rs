@@ -9,6 +9,7 @@ mod instruction;
 mod order;
 mod shadow;
 mod site;
+mod unseen;
 
 use super::family::Family;
 use super::findings::show;
@@ -27,6 +28,9 @@ use std::path::Path;
 use tracer_core::session::watch::{PAGES, STACKS, what};
 use tracer_core::tell;
 
+/// Accesses that sync order does not see, of those that a replay which went another way made last.
+const UNSEEN: usize = 5;
+
 /// A race, as `--json` shows it.
 #[derive(Serialize)]
 struct Row {
@@ -36,6 +40,8 @@ struct Row {
     size: u64,
     /// How often the two places raced.
     count: u64,
+    /// It is no race: the variable is accessed atomically, and sync order does not see in which order.
+    atomic: bool,
     accesses: [Access; 2],
 }
 
@@ -59,14 +65,20 @@ pub fn races(options: &Races) -> Result<bool> {
     let recording = Recording::open(&directory)?;
     let family = Family::of(&recording);
     let images = Images::of(&directory, &recording, &family)?;
-    let found = find(&directory, &recording, &images, &family)?;
+    let found = find(&directory, &recording, &images, &family, options.atomics)?;
     show(&found, options.json, "no race was seen", print)
 }
 
-fn find(directory: &Path, recording: &Recording, images: &Images, family: &Family) -> Result<Vec<Row>> {
+fn find(
+    directory: &Path,
+    recording: &Recording,
+    images: &Images,
+    family: &Family,
+    atomics: bool,
+) -> Result<Vec<Row>> {
     let exact = recording.manifest.order == "sync";
     let watch = |told| watch_as_far_as_possible(directory, exact, told);
-    let first = watch(Accesses::Pages)?;
+    let (first, _) = watch(Accesses::Pages)?;
     first.say_how_it_ends();
     let mut pages: Vec<u64> = first
         .records
@@ -84,32 +96,37 @@ fn find(directory: &Path, recording: &Recording, images: &Images, family: &Famil
         return Ok(Vec::new());
     }
     let leader = |stream| family.leader(stream);
-    let second = watch(Accesses::Of(&pages, &[]))?;
+    let (second, has_diverged) = watch(Accesses::Of(&pages, &[]))?;
     if second.is_cut {
         tell!("there are more accesses than can be looked at; what comes later is not seen");
     }
     let mut finder = Finder::new(images, &second.records, exact, &leader);
     run(&second.records, exact, &leader, &mut finder);
     drop(second);
-    let races = finder.finish();
+    let [mut races, mut unseen] = finder.finish();
+    if !atomics {
+        unseen.truncate(if has_diverged { UNSEEN } else { 0 });
+    }
+    races.append(&mut unseen);
     let stacks = match races.is_empty() {
         true => Captured::default(),
-        false => Captured::read(&watch(Accesses::Of(&pages, &wanted(&races)))?.records),
+        false => Captured::read(&watch(Accesses::Of(&pages, &wanted(&races)))?.0.records),
     };
     Ok(by_lines(races.iter().map(|race| row(race, images, family, &stacks))))
 }
 
 /// In sync order a replay of a program that races goes another way when two accesses have come the other way round. What was
-/// told until then counts: these accesses are in it.
-fn watch_as_far_as_possible(directory: &Path, is_sync: bool, told: Accesses) -> Result<Watched> {
+/// told until then counts: these accesses are in it. Gives whether it did.
+fn watch_as_far_as_possible(directory: &Path, is_sync: bool, told: Accesses) -> Result<(Watched, bool)> {
     if !is_sync {
-        return watch(directory, told);
+        return Ok((watch(directory, told)?, false));
     }
     let (watched, divergence) = watch_until_divergence(directory, told)?;
+    let has_diverged = divergence.is_some();
     if let (Some(report), Accesses::Of(_, [])) = (divergence, told) {
         tell!("the replay went another way, and what comes behind that is not seen:\n{report}");
     }
-    Ok(watched)
+    Ok((watched, has_diverged))
 }
 
 /// Instructions of a line that race with those of another are one race: the first one, with all that it did.
@@ -121,7 +138,7 @@ fn by_lines(rows: impl Iterator<Item = Row>) -> Vec<Row> {
             sites.sort_unstable();
             sites
         };
-        match merged.iter_mut().find(|known| sites(known) == sites(&row)) {
+        match merged.iter_mut().find(|known| known.atomic == row.atomic && sites(known) == sites(&row)) {
             Some(known) => known.count += row.count,
             None => merged.push(row),
         }
@@ -140,12 +157,13 @@ fn wanted(races: &[Race]) -> Vec<[u64; 2]> {
 }
 
 fn row(race: &Race, images: &Images, family: &Family, stacks: &Captured) -> Row {
-    let Race { space, memory, racers, count, .. } = race;
+    let Race { space, memory, racers, count, is_unseen, .. } = race;
     Row {
         memory: images.variable(*space, memory.start),
         address: memory.start,
         size: memory.end - memory.start,
         count: *count,
+        atomic: *is_unseen,
         accesses: [0, 1].map(|i| access(&racers[i], *space, images, family, stacks)),
     }
 }
@@ -175,9 +193,14 @@ fn access(racer: &Racer, space: Space, images: &Images, family: &Family, stacks:
 
 fn print(row: &Row, out: &mut dyn Write) -> Result<()> {
     const BAD: Style = AnsiColor::Red.on_default().bold();
-    let Row { memory, size, count, accesses, .. } = row;
+    let Row { memory, size, count, atomic, accesses, .. } = row;
     let times = if *count == 1 { String::new() } else { format!(", {count} times") };
-    writeln!(out, "{BAD}race{BAD:#} on {memory} ({size} bytes){times}")?;
+    match atomic {
+        true => {
+            writeln!(out, "unseen atomics on {memory} ({size} bytes){times}: sync order does not order them")?
+        }
+        false => writeln!(out, "{BAD}race{BAD:#} on {memory} ({size} bytes){times}")?,
+    }
     for Access { thread, name, event, writes, site, locks, stack, .. } in accesses {
         let verb = if *writes { "writes" } else { "reads" };
         writeln!(out, "  thread {thread} ({name}) {verb} in {site}, before event {event}")?;

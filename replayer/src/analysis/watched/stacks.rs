@@ -76,11 +76,16 @@ impl Captured {
             if offset % 8 != 0 { None } else { words.get(usize::try_from(offset / 8).ok()?).copied() }
         };
         let (frames, _) = unwinder.frames(*registers, word);
-        let places =
-            frames.into_iter().map(|frame| frame.place.unwrap_or_else(|| format!("{:#x}", frame.address)));
+        let places = frames
+            .into_iter()
+            .take_while(|frame| frame.address < HIGHEST)
+            .map(|frame| frame.place.unwrap_or_else(|| format!("{:#x}", frame.address)));
         without_beginning(places.collect())
     }
 }
+
+/// No program's code is from here on: what a function without unwind information has in its frame pointer leads anywhere.
+const HIGHEST: u64 = 1 << 47;
 
 /// What libc does before it calls a thread's function, or `main`, has no names and tells nothing.
 fn without_beginning(mut stack: Vec<String>) -> Vec<String> {

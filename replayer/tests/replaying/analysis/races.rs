@@ -282,6 +282,77 @@ int main(void)
     assert!(!rows.is_empty() && rows.iter().all(|row| row["memory"] == "added"), "{rows:#?}");
 }
 
+/// The main thread sleeps, and finds what the other one has written meanwhile; in a replay, in which it does not sleep, it goes on at
+/// once and finds nothing.
+const LOOKING: &str = r#"
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <unistd.h>
+static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER, other = PTHREAD_MUTEX_INITIALIZER;
+static sem_t started, looked;
+static atomic_int progress;
+static void *work(void *unused)
+{
+    sem_post(&started);
+    pthread_mutex_lock(&held);
+    WRITE; // writes
+    pthread_mutex_unlock(&held);
+    sem_wait(&looked);
+    return unused;
+}
+int main(void)
+{
+    pthread_t thread;
+    sem_init(&started, 0, 0), sem_init(&looked, 0, 0);
+    pthread_mutex_lock(&held);
+    pthread_create(&thread, NULL, work, NULL);
+    sem_wait(&started);
+    pthread_mutex_unlock(&held);
+    usleep(100000);
+    int seen = atomic_load_explicit(&progress, memory_order_acquire); // reads
+    if (!seen) pthread_mutex_lock(&other), pthread_mutex_unlock(&other);
+    sem_post(&looked);
+    pthread_join(thread, NULL);
+    return seen;
+}
+"#;
+
+/// Records that program with this for its write, and gives the rows of `races` with these options.
+fn look(write: &str, options: &[&str]) -> Vec<Value> {
+    let place = Place::new();
+    let write = format!("-DWRITE={write}");
+    let program = compile(&place, "looking", LOOKING, &["-O1", "-pthread", &write]);
+    // The other thread may not have come to it.
+    while place.record_with(IN_SYNC, &[&program]).status.code() != Some(1) {
+        std::fs::remove_dir_all(place.trace()).unwrap();
+    }
+    let output = imitate().args(["races", "--json"]).args(options).arg(place.trace()).output().unwrap();
+    let rows: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(output.status.code() == Some(1) && rows.len() == 1, "{rows:#?}\n{}", text(&output.stderr));
+    rows
+}
+
+#[test]
+fn who_has_gone_another_way_stays_until_others_have_done_what_it_has_not_waited_for() {
+    let rows = look("atomic_store_explicit(&progress,1,memory_order_release)", &[]);
+    assert_eq!((&rows[0]["memory"], &rows[0]["atomic"]), (&"progress".into(), &false.into()));
+    let mut sites = [0, 1].map(|i| rows[0]["accesses"][i]["site"].as_str().unwrap());
+    sites.sort_unstable();
+    let line = |what| 1 + LOOKING.lines().position(|line| line.contains(what)).unwrap();
+    assert!(sites[0].ends_with(&format!("looking.c:{}", line("// reads"))), "{rows:#?}");
+    assert!(sites[1].ends_with(&format!("looking.c:{}", line("// writes"))), "{rows:#?}");
+}
+
+#[test]
+fn atomics_that_sync_order_does_not_see_are_named_where_a_replay_goes_another_way() {
+    for options in [&[][..], &["--atomics"]] {
+        let rows = look("atomic_exchange(&progress,1)", options);
+        assert_eq!((&rows[0]["memory"], &rows[0]["atomic"]), (&"progress".into(), &true.into()));
+    }
+}
+
 #[test]
 fn it_is_told_for_people_too() {
     let place = Place::new();

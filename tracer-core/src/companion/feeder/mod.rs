@@ -19,7 +19,7 @@ use super::peers::{self, Heard, News, Peers};
 use super::process::Process;
 use super::wake::{Bell, Futex};
 use super::writer::Connections;
-use crate::session::{FileMessage, Report, Slot, slot_state};
+use crate::session::{Control, FileMessage, Report, Slot, slot_state};
 use crate::trace::chunk::Index;
 use crate::trace::files::{Kept, ReferencedFile, Resolved, resolve, resolve_program};
 use crate::trace::manifest::{Ended, Manifest, ProcessEnded};
@@ -100,7 +100,7 @@ pub(super) fn run(replaying: Replaying, connections: Connections) {
         end: None,
     };
     feeder.work();
-    let end = feeder.end.unwrap_or(ReplayEnd::Finished);
+    let end = feeder.end.take().unwrap_or_else(|| feeder.unless_diverged(ReplayEnd::Finished));
     if stderr {
         match &end {
             ReplayEnd::Finished => {}
@@ -304,14 +304,14 @@ impl Feeder {
             return false;
         }
         match state {
-            slot_state::DIVERGED if self.control.report_state.load(Ordering::Acquire) == 2 => {
+            slot_state::DIVERGED if is_reported(&self.control) => {
                 let text = self.report();
                 self.finish(ReplayEnd::Diverged(text));
                 true
             }
             slot_state::STARVED => {
-                let how = self.trace.ended();
-                self.finish(ReplayEnd::EndsEarly(how));
+                let end = self.unless_diverged(ReplayEnd::EndsEarly(self.trace.ended()));
+                self.finish(end);
                 true
             }
             slot_state::RESERVED | slot_state::LIVE => match place.stream.fill(slot, &mut self.trace) {
@@ -375,6 +375,14 @@ impl Feeder {
         }
     }
 
+    /// How it ended: like this, if no thread has gone another way meanwhile.
+    fn unless_diverged(&mut self, end: ReplayEnd) -> ReplayEnd {
+        match is_reported(&self.control) {
+            true => ReplayEnd::Diverged(self.report()),
+            false => end,
+        }
+    }
+
     /// What the user is told about a divergence.
     fn report(&mut self) -> String {
         // SAFETY: state 2 says that its writer is done; nobody writes to it again.
@@ -387,6 +395,11 @@ impl Feeder {
         }
         String::from_utf8_lossy(&text).into_owned()
     }
+}
+
+/// Whether a thread has gone another way. It may wait while others go on.
+fn is_reported(control: &Control) -> bool {
+    control.report_state.load(Ordering::Acquire) == 2
 }
 
 /// Reads all of `target` from `file` at `offset`.
