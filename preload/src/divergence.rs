@@ -4,6 +4,7 @@
 //! standard error, reads our registers and memory, adds a backtrace, prints, and ends all processes.
 
 use crate::start::maps::Mapping;
+use crate::stop::spot;
 use crate::thread::{self, Thread};
 use crate::{kernel, log, order, process, watch};
 use core::fmt::Write;
@@ -74,6 +75,9 @@ fn report(thread: &mut Thread, write: impl FnOnce(&mut dyn Write) -> core::fmt::
         let _ = write(&mut text);
         if order::is_parallel() {
             let _ = text.write_str(HINT);
+            if spot::is_inexact() {
+                let _ = text.write_str(INEXACT);
+            }
         }
         control.report_state.store(2, Ordering::Release);
     }
@@ -329,6 +333,9 @@ pub fn stalled(thread: &mut Thread, what: &'static str, place: u64) -> ! {
 /// What a divergence in sync order most often means.
 const HINT: &str = "threads may share something that no lock protects (a data race, or atomics), which `imitate races` may name: \
                     record with --order serial, or rebuild the program with imitate cc\n";
+/// What it means if a signal had to be delivered to a thread that computes.
+const INEXACT: &str = "a signal may have come to a computing thread at another passage of the recorded instruction, which sync order \
+                       does not tell apart: record with --order serial\n";
 
 /// The outcome of an executed call is not the recorded one.
 pub fn other_result(

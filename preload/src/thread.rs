@@ -108,6 +108,8 @@ pub struct Thread {
     pub progress: crate::order::Progress,
     /// The timer that stops it, if it has one.
     pub stop_timer: crate::stop::Timer,
+    /// Sync order: whether it waits for a place between two instructions.
+    pub spot: crate::stop::spot::Spot,
     /// A child of vfork: its memory is its parent's, but it is a process of its own.
     pub borrows_memory: bool,
     /// Whose memory it is then.
@@ -230,6 +232,7 @@ pub unsafe fn initialise(thread: *mut Thread, area: usize, id: u32) {
         (&raw mut (*thread).tenure_is_shared).write(false);
         (&raw mut (*thread).spins).write(0);
         (&raw mut (*thread).stop_timer).write(crate::stop::Timer::NONE);
+        (&raw mut (*thread).spot).write(Default::default());
         (&raw mut (*thread).borrows_memory).write(false);
         (&raw mut (*thread).lender).write(core::ptr::null_mut());
         (&raw mut (*thread).cache).write(crate::allocator::Cache::new());

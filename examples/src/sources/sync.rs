@@ -15,6 +15,7 @@ pub fn rows() -> Vec<Case> {
         own("sync/libc_state.c"),
         own("sync/exit_while_printing.c"),
         own("sync/broadcasting_handler.c"),
+        own("sync/computing.c"),
         own("sync/missing_objects.c").steady(),
         own("sync/missing_objects.c").with("unhandled").killed(SIGSEGV).steady(),
         own("sync/openmp.c").compiled("-fopenmp").varies(),

@@ -134,7 +134,8 @@ fn die(thread: &mut Thread, rip: u64, signal: i32) -> ! {
 pub fn at_entry(thread: &mut Thread, frame: &mut Frame) -> bool {
     let due = match process::get().mode {
         Mode::Record => thread.register.signals_pending != 0 && thread.pending.any(thread.blocked),
-        Mode::Replay => playback::peek(thread).is_some_and(|next| is_signal(&next, flags::AT_ENTRY)),
+        Mode::Replay => playback::peek(thread)
+            .is_some_and(|next| is_signal(&next, flags::AT_ENTRY) || is_computing(&next)),
     };
     if !due {
         return false;
@@ -144,7 +145,7 @@ pub fn at_entry(thread: &mut Thread, frame: &mut Frame) -> bool {
     let before = frame.rsp;
     match process::get().mode {
         Mode::Record => pending(thread, frame, flags::AT_ENTRY),
-        Mode::Replay => logged(thread, frame, flags::AT_ENTRY),
+        Mode::Replay => logged_before(thread, frame, flags::AT_ENTRY),
     }
     if frame.rsp == before {
         // It was ignored after all.
@@ -158,14 +159,15 @@ pub fn at_entry(thread: &mut Thread, frame: &mut Frame) -> bool {
 pub fn in_operation(thread: &mut Thread, frame: &mut Frame) {
     match process::get().mode {
         Mode::Record => pending(thread, frame, flags::IN_OPERATION),
-        Mode::Replay => logged(thread, frame, flags::IN_OPERATION),
+        Mode::Replay => logged_before(thread, frame, flags::IN_OPERATION),
     }
 }
 
 fn is_signal(header: &Header, place: u8) -> bool {
     header.kind == Kind::Signal as u8
         && header.flags & (flags::FAULT | flags::STOP) == 0
-        && header.flags & (flags::AT_ENTRY | flags::AT_RETURN | flags::IN_OPERATION) == place
+        && header.flags & (flags::AT_ENTRY | flags::AT_RETURN | flags::IN_OPERATION | flags::COMPUTING)
+            == place
 }
 
 /// Replay: whether what comes next is a signal that came at such a place, the one with this number.
@@ -173,6 +175,11 @@ pub fn comes_at(thread: &mut Thread, place: u8, number: u64) -> bool {
     playback::peek(thread).is_some_and(|next| is_signal(&next, place))
         && playback::preview::<[u8; 16]>(thread)
             .is_some_and(|bytes| ItemHeader::from_bytes(bytes).value == number)
+}
+
+/// Whether this is a signal that came while the thread computed.
+pub fn is_computing(header: &Header) -> bool {
+    is_signal(header, flags::COMPUTING)
 }
 
 /// Whether this is a signal that interrupted the handler of the one before, at its first instruction.
@@ -184,6 +191,7 @@ pub fn is_plain(header: &Header) -> bool {
 #[cold]
 fn pending(thread: &mut Thread, frame: &mut Frame, mut place: u8) {
     stop::cancel();
+    stop::spot::cancel(thread);
     while let Some((signal, information)) = thread.pending.take(thread.blocked) {
         thread.items.clear();
         let action = process::get().actions[signal as usize];
@@ -207,6 +215,12 @@ fn pending(thread: &mut Thread, frame: &mut Frame, mut place: u8) {
     }
 }
 
+/// Replay: delivers what was delivered at `place`, or before it while the thread computed.
+fn logged_before(thread: &mut Thread, frame: &mut Frame, place: u8) {
+    let has_computed = playback::peek(thread).is_some_and(|next| is_computing(&next));
+    logged(thread, frame, if has_computed { flags::COMPUTING } else { place });
+}
+
 /// Replay: delivers all that was delivered here.
 fn logged(thread: &mut Thread, frame: &mut Frame, place: u8) {
     let mut place = place;
@@ -225,7 +239,7 @@ fn logged(thread: &mut Thread, frame: &mut Frame, place: u8) {
 /// A signal that was sent by another thread comes after what that one did before, which a section of its call for it says. At
 /// calls the handler runs behind a section in any case.
 fn pass_section(thread: &mut Thread, place: u8) {
-    if place == flags::IN_OPERATION {
+    if place == flags::IN_OPERATION || place == flags::COMPUTING {
         order::enter(thread);
         order::exit(thread);
     }
@@ -415,6 +429,7 @@ pub fn return_from_handler(thread: &mut Thread, frame: &mut Frame) {
             kernel_side::block(thread.blocked);
             thread.pending.take(thread.blocked).inspect(|(signal, information)| {
                 stop::cancel();
+                stop::spot::cancel(thread);
                 thread.items.clear();
                 thread.items.push_copy(Tag::Output, 0, thread.returns, information);
                 log::items_only(thread, Kind::Signal, flags::AT_RETURN, *signal as u16);

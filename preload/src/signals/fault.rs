@@ -27,6 +27,9 @@ pub mod flags {
     /// In sync order: delivered to a thread that waits for others in an operation on an object; the item has, as `value`, how
     /// many operations the thread made before.
     pub const IN_OPERATION: u8 = 32;
+    /// In sync order: between two instructions of the program, where the thread had come to no safepoint for a while
+    /// ([`crate::stop::spot`]); the item has, as `value`, how many operations the thread made before.
+    pub const COMPUTING: u8 = 64;
     /// Between two instructions of the program; the event has its state there ([`crate::stop`]).
     pub const STOP: u8 = 8;
 }

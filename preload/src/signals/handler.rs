@@ -38,6 +38,11 @@ pub extern "C" fn imitate_signal_handler(
         stop::interrupted(thread, context, reason);
         return watch::accesses::after_signal(thread, &context.machine);
     }
+    if signal == libc::SIGTRAP
+        && stop::spot::stepped(thread, code_of(information), &mut context.machine, &mut context.mask)
+    {
+        return;
+    }
     // The kernel marks what instructions cause with positive codes; kill and its relatives have 0 or less.
     if SYNCHRONOUS & bit(signal) != 0 && code_of(information) > 0 {
         return fault::handle(thread, signal, information, context);
@@ -55,6 +60,7 @@ fn system_call(thread: &mut Thread, context: &mut UserContext) {
         machine.rax = unsafe { raw::call(machine.rax as i64, arguments) } as u64;
         return;
     }
+    stop::spot::give_up(thread, machine);
     if process::get().mode == Mode::Replay {
         watch::accesses::end_step(thread, machine);
         // The call may wait for other processes, for as long as they compute.
@@ -115,17 +121,17 @@ fn asynchronous(thread: &mut Thread, signal: i32, information: &Information, con
     context.mask = !SYNCHRONOUS;
     match interrupted {
         Some(elsewhere) => context.machine.rip = elsewhere,
-        // In sync order others run meanwhile, and the state by which a stop is known is not only this thread's.
-        None if order::is_parallel() => {}
-        // Nor is a timer needed, which costs more than the rest of a signal where the machine is a virtual one.
+        // No timer is needed, which costs more than the rest of a signal where the machine is a virtual one.
         None if thread.will_look.load(Ordering::Relaxed) => {}
+        // In sync order others run meanwhile, and the state by which a stop is known is not only this thread's.
+        None if order::is_parallel() => stop::spot::arrived(thread),
         None => stop::arrived(thread),
     }
 }
 
 /// A deadly signal in the middle of the program's own code. Nothing that the program does between here and its
 /// next safepoint can be seen by anybody, so replay ends it there.
-fn end(thread: &mut Thread, signal: i32, information: &Information) {
+pub fn end(thread: &mut Thread, signal: i32, information: &Information) {
     if order::is_parallel() {
         order::enter(thread);
     }

@@ -29,6 +29,7 @@ mod record;
 mod replay;
 mod scheduled;
 mod snapshot;
+pub mod spot;
 mod timer;
 
 use crate::order;
@@ -55,7 +56,12 @@ const PAUSE_LENGTH: u64 = 2;
 #[inline]
 pub fn look(thread: &mut Thread) {
     match process::get().mode {
-        Mode::Replay => replay::look(thread),
+        Mode::Replay => {
+            replay::look(thread);
+            if order::is_parallel() {
+                spot::look(thread);
+            }
+        }
         Mode::Record if order::is_scheduled() => scheduled::look(thread, 0),
         Mode::Record => {}
     }
@@ -78,14 +84,17 @@ pub fn faulted(machine: &mut MachineContext) {
 
 /// The thread was interrupted by us: recording gives up waiting for a safepoint, or for the thread to come to where
 /// it was to be stopped; or another thread has waited for too long.
-pub fn interrupted(thread: &mut Thread, context: &UserContext, reason: Reason) {
+pub fn interrupted(thread: &mut Thread, context: &mut UserContext, reason: Reason) {
     time_stamps::follow(thread);
     if order::is_parallel() {
-        if matches!(reason, Reason::Requested(_)) {
-            order::objects::nudged(thread, context.machine.rip);
-            watch::alone::nudged(thread, context.machine.rip);
-        }
-        return;
+        return match reason {
+            Reason::Requested(_) => {
+                order::objects::nudged(thread, context.machine.rip);
+                watch::alone::nudged(thread, context.machine.rip);
+                spot::requested(thread, &mut context.machine);
+            }
+            Reason::Expired => spot::expired(thread, &mut context.machine, &mut context.mask),
+        };
     }
     match (process::get().mode, reason) {
         (Mode::Record, Reason::Expired) => record::expired(thread, &context.machine),

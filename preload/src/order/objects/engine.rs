@@ -20,6 +20,7 @@ use super::demand;
 use super::interrupt;
 use super::word::{Before, Place, Word};
 use crate::order::sections::{self, state};
+use crate::stop::spot;
 use crate::thread::Thread;
 use crate::{divergence, log, playback, start};
 use tracer_core::event::{Header, Kind, Operation, operation::REFUSED};
@@ -128,6 +129,7 @@ pub fn replay_taking(thread: &mut Thread, subject: Subject, attempt: impl FnOnce
         subject.word.advance_and_wake(thread);
     }
     thread.passes += 1;
+    spot::look_behind_operation(thread);
     result
 }
 
@@ -158,6 +160,9 @@ pub fn give(thread: &mut Thread, state: u8, subject: Subject) {
         subject.word.advance_and_wake(thread);
     }
     thread.passes += 1;
+    if state != state::RECORD {
+        spot::look_behind_operation(thread);
+    }
 }
 
 /// Replay: waits for a logged place.
@@ -236,6 +241,7 @@ pub fn next(thread: &mut Thread, subject: Subject) -> Option<Logged> {
     thread.next = None;
     let _: Body = playback::value(thread);
     let refused = header.flags & REFUSED != 0;
+    spot::look(thread);
     Some(Logged { refused, flags: header.flags, place: Place(body[1]), result: body[3] as i32 })
 }
 

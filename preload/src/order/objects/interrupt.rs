@@ -43,7 +43,10 @@ pub fn record(thread: &mut Thread) {
 
 /// Replay: runs the handlers of the signals that came during the operation that the thread is about to make.
 pub fn replay(thread: &mut Thread) {
-    while deliver::comes_at(thread, fault::flags::IN_OPERATION, thread.passes) {
+    while [fault::flags::IN_OPERATION, fault::flags::COMPUTING]
+        .into_iter()
+        .any(|place| deliver::comes_at(thread, place, thread.passes))
+    {
         // SAFETY: it keeps what a called function keeps, and the dispatcher knows the place.
         unsafe { imitate_interrupt() };
     }

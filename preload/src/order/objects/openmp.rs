@@ -135,6 +135,7 @@ impl Failure for Told {
 }
 
 taking! {
+    objects 0;
     b"GOMP_critical_start" CRITICAL_START critical_start(unused): critical, Never, waits by(&CRITICAL_START);
     b"GOMP_critical_name_start" NAME_START name_start(object): lock, Never, waits by(&NAME_START);
     b"GOMP_atomic_start" ATOMIC_START atomic_start(unused): atomic, Never, waits by(&ATOMIC_START);

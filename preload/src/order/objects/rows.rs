@@ -241,7 +241,7 @@ pub(super) use either;
 /// Hooks of functions that wait, or fail where they would have to; what replay calls when it knows that they
 /// succeeded: the function for the same kind of object that waits; and what recording does first.
 macro_rules! taking {
-    ($($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:expr $(, equivalent $equivalent:ident)? $(, eased $ease:ident)? $(, repeated by $repeat:path)? $(, quick $quick:path)?;)*) => {
+    (objects $objects:literal; $($name:literal $static:ident $hook:ident($first:ident $(, $argument:ident)*): $subject:ident, $failure:ident, waits $waiting:expr $(, equivalent $equivalent:ident)? $(, eased $ease:ident)? $(, repeated by $repeat:path)? $(, quick $quick:path)?;)*) => {
         $(
             pub(super) static $static: Original = Original::new();
 
@@ -284,7 +284,7 @@ macro_rules! taking {
         pub static TAKING: &[Row] =
             &[$(
                 Row::new($name, || $hook as *const () as u64, &$static)
-                    .with_objects(1)
+                    .with_objects($objects)
                     $(.quick($quick))?
                     $(.with_equivalent(|| $equivalent as *const () as u64))?
             ),*];
@@ -293,6 +293,7 @@ macro_rules! taking {
 pub(super) use taking;
 
 taking! {
+    objects 1;
     b"pthread_mutex_lock" MUTEX_LOCK mutex_lock(object): mutex, Returned, waits lock, eased back_off, quick quick::entry;
     b"pthread_mutex_trylock" MUTEX_TRYLOCK mutex_trylock(object): mutex, Returned, waits lock;
     b"pthread_mutex_timedlock" MUTEX_TIMEDLOCK mutex_timedlock(object, until): mutex, Returned, waits lock;

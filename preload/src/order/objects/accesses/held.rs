@@ -79,6 +79,11 @@ impl Accesses {
         }
     }
 
+    /// Whether there is nothing that it was allowed and may not have accessed yet.
+    pub fn is_idle(&self) -> bool {
+        self.allowed == 0
+    }
+
     /// Whether it holds that object and nothing else.
     #[inline(always)]
     pub fn holds_only(&self, object: u64) -> bool {
