@@ -1,5 +1,7 @@
-// Shows: threads that compute until a signal comes, by themselves and between locks, and one that is cancelled meanwhile.
+// Shows: threads that compute until a signal comes, by themselves and between locks, and one that is cancelled meanwhile. With an argument
+// the process is killed while all but one compute.
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/time.h>
@@ -9,7 +11,12 @@ static volatile sig_atomic_t is_over;
 static __thread volatile sig_atomic_t is_told;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-static void finish(int signal) { is_over = signal; }
+/* Its call may sleep. */
+static void finish(int signal) {
+    sched_yield();
+    is_over = signal;
+}
+
 static void tell(int signal) { is_told = signal; }
 static void clean_up(void *name) { printf("%s cleans up\n", (char *)name); }
 
@@ -37,7 +44,20 @@ static void *idle(void *unused) {
     return unused;
 }
 
-int main(void) {
+static void *kill_process(void *unused) {
+    usleep(50000);
+    kill(getpid(), SIGTERM);
+    pause();
+    return unused;
+}
+
+int main(int count, char **arguments) {
+    (void)arguments;
+    if (count > 1) {
+        pthread_t killer;
+        pthread_create(&killer, NULL, kill_process, NULL);
+        for (;;) {}
+    }
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = finish}, NULL);
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = tell}, NULL);
     pthread_t thread, sleeper;

@@ -1,6 +1,6 @@
 //! Rows for programs whose threads run in parallel while they are recorded, and when they are replayed.
 
-use super::{SIGSEGV, SIGUSR1};
+use super::{SIGSEGV, SIGTERM, SIGUSR1};
 use crate::case::{Case, own};
 
 /// Rows for the table.
@@ -16,6 +16,9 @@ pub fn rows() -> Vec<Case> {
         own("sync/exit_while_printing.c"),
         own("sync/broadcasting_handler.c"),
         own("sync/computing.c"),
+        own("sync/computing.c").with("killed").killed(SIGTERM),
+        own("sync/forked_holder.c"),
+        own("sync/lazy_objects.c"),
         own("sync/missing_objects.c").steady(),
         own("sync/missing_objects.c").with("unhandled").killed(SIGSEGV).steady(),
         own("sync/openmp.c").compiled("-fopenmp").varies(),

@@ -15,12 +15,15 @@
 use super::stall::Stall;
 use crate::thread::{self, Thread};
 use crate::{divergence, kernel, log, playback, process, watch};
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use tracer_core::event::{Kind, turn};
 use tracer_core::session::{Mode, Order};
 
 /// Threads of this process run in parallel.
 pub static STATE: AtomicU8 = AtomicU8::new(state::OFF);
+
+/// They did, in this process or in one that it is a copy of.
+static WERE_ON: AtomicBool = AtomicBool::new(false);
 
 /// What hooks have to do, in one load.
 pub mod state {
@@ -63,6 +66,11 @@ pub fn are_on() -> bool {
     state() != state::OFF
 }
 
+/// Whether they ran in parallel, here or where this process was forked from.
+pub fn were_on() -> bool {
+    WERE_ON.load(Ordering::Relaxed)
+}
+
 /// Whether the recording's order is sync.
 pub fn is_chosen() -> bool {
     process::control().order.load(Ordering::Relaxed) == Order::Sync as u32
@@ -74,6 +82,9 @@ pub fn begin(thread: &mut Thread) {
         thread.tenure = NONE;
         super::objects::before_parallel();
         watch::alone::begin(thread);
+        WERE_ON.store(true, Ordering::Relaxed);
+        // Whatever timer it has measures time.
+        thread.stop_timer.delete();
         let mode = process::get().mode;
         STATE.store(if mode == Mode::Record { state::RECORD } else { state::REPLAY }, Ordering::Relaxed);
         if mode == Mode::Record {
@@ -130,6 +141,16 @@ pub fn enter(thread: &mut Thread) {
         }
     }
     thread.holds_tenure = true;
+}
+
+/// A section of its own behind an event that was logged without one, a signal's: always told, for what is told late of a section
+/// behind it would be taken for this one's.
+pub fn pass(thread: &mut Thread) {
+    enter(thread);
+    if process::get().mode == Mode::Record && thread.holds_tenure && !thread.says_tenure {
+        tell(thread, 0);
+    }
+    leave(thread);
 }
 
 fn is_section(kind: u8, flags: u8) -> bool {
@@ -220,7 +241,7 @@ pub fn leave(thread: &mut Thread) {
 
 /// Recording: memory comes to be shared with another process, whose threads have sections of their own.
 pub fn refuse_to_share() {
-    static TOLD: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
+    static TOLD: AtomicBool = AtomicBool::new(false);
     if !TOLD.swap(true, Ordering::Relaxed) {
         kernel::complain(&[
             b"the program shares memory among processes, whose accesses --order sync does not order: ",

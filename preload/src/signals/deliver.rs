@@ -122,6 +122,9 @@ pub fn end_what_is_left(thread: &mut Thread, rip: u64) {
 /// The process ends by a signal that found it at `rip`.
 fn die(thread: &mut Thread, rip: u64, signal: i32) -> ! {
     if process::get().mode == Mode::Replay {
+        if order::is_parallel() {
+            order::sections::pass(thread);
+        }
         debugger::stop_before_end(thread, rip);
     }
     crate::calls::process::finish(thread);
@@ -240,8 +243,7 @@ fn logged(thread: &mut Thread, frame: &mut Frame, place: u8) {
 /// calls the handler runs behind a section in any case.
 fn pass_section(thread: &mut Thread, place: u8) {
     if place == flags::IN_OPERATION || place == flags::COMPUTING {
-        order::enter(thread);
-        order::exit(thread);
+        order::sections::pass(thread);
     }
 }
 

@@ -112,7 +112,7 @@ fn decide(thread: &mut Thread, signal: i32, information: &mut Information, conte
         return;
     }
     let machine = &mut context.machine;
-    let lacking = objects::lacks_object(machine.rip);
+    let lacking = objects::lacks_object(machine.rip, machine.cr2);
     if let Some(objects::Lacking::GoOn(function)) = lacking {
         machine.rip = function;
         return;

@@ -132,12 +132,12 @@ fn asynchronous(thread: &mut Thread, signal: i32, information: &Information, con
 /// A deadly signal in the middle of the program's own code. Nothing that the program does between here and its
 /// next safepoint can be seen by anybody, so replay ends it there.
 pub fn end(thread: &mut Thread, signal: i32, information: &Information) {
-    if order::is_parallel() {
-        order::enter(thread);
-    }
     thread.items.clear();
     thread.items.push_copy(Tag::Output, 0, 0, information);
     log::items_only(thread, Kind::Signal, fault::flags::AT_ENTRY | fault::flags::FATAL, signal as u16);
+    if order::is_parallel() {
+        order::sections::pass(thread);
+    }
     calls::process::finish(thread);
     process::die_by_signal(signal);
 }

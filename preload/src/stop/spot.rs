@@ -22,12 +22,12 @@ use kmod_shim::arch::native::signal_frame::MachineContext;
 use tracer_core::event::{ItemHeader, Kind, Tag};
 use tracer_core::session::Mode;
 
-/// Microseconds for which a signal waits for a safepoint.
+/// Microseconds of processor time for which a signal waits for a safepoint.
 ///
 /// Long, for at a safepoint the place is exact.
 const PATIENCE: u64 = 100_000;
-/// Microseconds after which it is looked again: in a recording, at a thread that was in a function where it cannot be interrupted; in
-/// replay, of processor time, at one that was somewhere else.
+/// The same after which it is looked again: in a recording, at a thread that was in a function where it cannot be interrupted; in
+/// replay, at one that was somewhere else.
 const AGAIN: u64 = 1000;
 /// Steps of one instruction in a row.
 const STEPS: u32 = 20_000;
@@ -82,6 +82,8 @@ pub fn look(thread: &mut Thread) {
     if comes_next(thread) {
         thread.spot.rounds = 0;
         set(thread, AGAIN);
+    } else {
+        deliver::bound_what_is_left(thread);
     }
 }
 
@@ -194,8 +196,7 @@ fn deliver(
     mask: &mut u64,
 ) {
     // As at an operation: what the sender has done comes before.
-    order::enter(thread);
-    order::exit(thread);
+    order::sections::pass(thread);
     super::deliver_here(thread, signal, information, machine);
     thread.register.signals_pending = u64::from(thread.pending.any(thread.blocked));
     *mask = kernel_side::mask_for(thread.blocked);

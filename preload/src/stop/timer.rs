@@ -1,7 +1,8 @@
 //! What interrupts a thread that computes, whatever the program blocks and whatever timers it has: a timer of the
 //! thread's own, and a request of another thread.
 //!
-//! In replay the timer measures the thread's processor time, not time ([`super::overdue`]).
+//! In replay the timer measures the thread's processor time, not time ([`super::overdue`]), and in recordings in sync order
+//! ([`super::spot`]): there nobody waits for the thread.
 //!
 //! Both send SIGFPE, which we always catch and never block. The program's own do not look like ours: these carry
 //! values of ours. Not SIGTRAP: the kernel keeps one pending signal of a number and drops a second, and a breakpoint
@@ -12,7 +13,7 @@
 
 use crate::signals::{Information, code_of};
 use crate::thread::Thread;
-use crate::{kernel, process};
+use crate::{kernel, order, process};
 use kmod_shim::arch::native::raw;
 use tracer_core::session::Mode;
 
@@ -130,8 +131,8 @@ fn create(thread: u32) -> Option<u32> {
     };
     let mut timer = 0u32;
     let clock = match process::get().mode {
-        Mode::Record => libc::CLOCK_MONOTONIC,
-        Mode::Replay => libc::CLOCK_THREAD_CPUTIME_ID,
+        Mode::Record if !order::is_parallel() => libc::CLOCK_MONOTONIC,
+        Mode::Record | Mode::Replay => libc::CLOCK_THREAD_CPUTIME_ID,
     };
     let arguments = [clock as u64, &raw const event as u64, &raw mut timer as u64, 0, 0, 0];
     // SAFETY: both structures are valid.

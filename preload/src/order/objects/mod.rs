@@ -228,22 +228,43 @@ fn keep(found: Option<u64>, function: &Function, original: &Original) {
 /// and was made.
 #[inline]
 pub fn pass(thread: &mut Thread, frame: &mut Frame) -> bool {
-    if !sections::are_on() || thread.borrows_memory {
+    if thread.borrows_memory {
         return false;
+    }
+    if !sections::are_on() {
+        return wakes_nobody(frame);
     }
     thread.accesses.finish();
     frame.rax == libc::SYS_futex as u64 && pass_futex(thread, frame)
 }
 
+/// The child of a process whose threads ran in parallel gives up what was locked when it was forked. Whether others waited for that
+/// then, whom libc would wake, is another thing in each replay; there are none in the child.
+fn wakes_nobody(frame: &mut Frame) -> bool {
+    let is_wake = frame.rax == libc::SYS_futex as u64
+        && frame.rsi as i32 == libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    let wakes = is_wake && sections::were_on() && is_of_libc(frame.rip);
+    if wakes {
+        frame.rax = 0;
+    }
+    wakes
+}
+
+fn within(range: &[AtomicU64; 2], address: u64) -> bool {
+    (range[0].load(Ordering::Relaxed)..range[1].load(Ordering::Relaxed)).contains(&address)
+}
+
+/// Whether libc makes the call for itself.
+fn is_of_libc(rip: u64) -> bool {
+    within(&CODE, rip) && !within(&SYSCALL, rip)
+}
+
 fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
-    let within = |range: &[AtomicU64; 2]| {
-        (range[0].load(Ordering::Relaxed)..range[1].load(Ordering::Relaxed)).contains(&frame.rip)
-    };
     if interrupt::is_call(frame.rip) {
         interrupt::deliver(thread, frame);
         return true;
     }
-    let is_of_library = within(&openmp::CODE) || within(&CODE) && !within(&SYSCALL);
+    let is_of_library = within(&openmp::CODE, frame.rip) || is_of_libc(frame.rip);
     if !thread.is_in_guard && !is_of_library {
         return false;
     }
@@ -266,7 +287,7 @@ fn pass_futex(thread: &mut Thread, frame: &mut Frame) -> bool {
         demand::while_held(stream, || generic::call(thread, libc::SYS_futex, arguments))
     } else if process::get().mode == Mode::Record {
         sleep(thread, arguments)
-    } else if within(&openmp::CODE) {
+    } else if within(&openmp::CODE, frame.rip) {
         // For its team: any of it.
         demand::while_held(demand::ANYBODY, || generic::call(thread, libc::SYS_futex, arguments))
     } else {

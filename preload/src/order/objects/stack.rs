@@ -13,7 +13,7 @@
 
 use super::original::Original;
 use super::quick;
-use crate::start::is_our_code;
+use crate::start::{self, is_our_code};
 use crate::thread::OPERATION_STACK;
 use core::arch::global_asm;
 use core::ffi::c_void;
@@ -130,12 +130,13 @@ fn place(hook: u64, function: *mut Original) -> Option<u64> {
 pub enum Lacking {
     /// Go on here, where the function will fail.
     GoOn(u64),
-    /// The function's code is not there any more: this is its fault.
+    /// It is the entry's own: the function's code is not there any more, or the entry may be executed again.
     Fail,
 }
 
-/// Whether the fault of an instruction at `rip` says that an object is not there.
-pub fn lacks_object(rip: u64) -> Option<Lacking> {
+/// Whether the fault of an instruction at `rip`, which has accessed `address`, says that an object is not there. Where something is
+/// mapped, a handler may make it accessible: then the entry is to be executed again.
+pub fn lacks_object(rip: u64, address: u64) -> Option<Lacking> {
     if let Some(usual) = quick::fails_at(rip) {
         return Some(Lacking::GoOn(usual));
     }
@@ -146,7 +147,13 @@ pub fn lacks_object(rip: u64) -> Option<Lacking> {
     }
     // SAFETY: the address of a static.
     let place = unsafe { (*function).place() };
-    Some(if is_our_code(place) { Lacking::Fail } else { Lacking::GoOn(place) })
+    let is_there = || {
+        start::with_mappings(|mappings| {
+            mappings.iter().any(|mapping| (mapping.begin..mapping.end).contains(&address))
+        })
+        .unwrap_or(false)
+    };
+    Some(if is_our_code(place) || is_there() { Lacking::Fail } else { Lacking::GoOn(place) })
 }
 
 /// What is to be done, and what came of it.
