@@ -178,6 +178,16 @@ pub fn state_of(area: usize) -> *mut Thread {
     (area_base(area) + STATE) as *mut Thread
 }
 
+/// In the child of a fork: the areas below `end` but for `own` are copies of those of its parent's threads, which go on there. Their
+/// slots are none of this process's.
+pub fn forget_others(own: usize, end: usize) {
+    const NO_STREAM: u32 = u32::MAX;
+    for area in (0..end).filter(|area| *area != own) {
+        // SAFETY: areas below the next one were prepared when they were first used, and stay mapped; no thread uses them here.
+        unsafe { (&raw mut (*state_of(area)).stream).write(NO_STREAM) };
+    }
+}
+
 /// The area that `frame`, the top of a hook stack, lies in.
 pub fn area_of_frame(frame: *const Frame) -> usize {
     (frame as usize - arena::BASE - arena::THREADS) / arena::THREAD_STRIDE

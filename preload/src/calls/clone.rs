@@ -374,6 +374,7 @@ fn become_process(thread: &mut Thread, slot: usize, recorded: u32) {
     process.children.clear();
     process.threads = 1;
     process.free_areas.clear();
+    thread::forget_others(thread.area, process.next_area);
     thread.real = real_thread;
     thread.id = process.id;
     thread.robust_list = 0;

@@ -133,8 +133,7 @@ fn mark_others(thread: &Thread, is_meant: fn(u32) -> bool, to: u32) -> u32 {
     others(thread.area).filter(change).count() as u32
 }
 
-/// The slots of the process's other threads. Children of vfork have areas too, but are processes; and the child of a fork has copies
-/// of the areas of its parent's threads, which go on.
+/// The slots of the process's other threads. Children of vfork have areas too, but are processes.
 fn others(own: usize) -> impl Iterator<Item = &'static Slot> {
     let areas = 0..process::get().next_area;
     areas.filter(move |area| *area != own).filter_map(|area| {
@@ -144,10 +143,7 @@ fn others(own: usize) -> impl Iterator<Item = &'static Slot> {
             ((*other).slot, (*other).stream, !(*other).borrows_memory)
         };
         let slot = &process::control().slots[slot];
-        // One that has not begun has not said yet whose it is.
-        let is_ours = slot.state.load(Ordering::Relaxed) == slot_state::RESERVED
-            || slot.process.load(Ordering::Relaxed) == process::get().real_id;
-        (is_thread && is_ours && slot.stream.load(Ordering::Relaxed) == stream).then_some(slot)
+        (is_thread && slot.stream.load(Ordering::Relaxed) == stream).then_some(slot)
     })
 }
 
