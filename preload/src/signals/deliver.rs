@@ -78,7 +78,6 @@ pub fn at_exit(thread: &mut Thread, frame: &mut Frame) {
         }
         Mode::Replay => {
             logged(thread, frame, 0);
-            bound_what_is_left(thread);
         }
     }
 }

@@ -6,7 +6,7 @@ mod normalise;
 mod standalone;
 
 use crate::process::{self, Process};
-use crate::signals::{Action, SYNCHRONOUS, bit, deliver, kernel_side};
+use crate::signals::{Action, SYNCHRONOUS, bit, kernel_side};
 use crate::thread::{self, RawFutex, Thread};
 use crate::{arena, clock, files, kernel, order, processor, sites, stop, time_stamps, watch};
 use alloc::vec::Vec;
@@ -64,6 +64,15 @@ pub fn with_mappings<R>(action: impl FnOnce(&[maps::Mapping]) -> R) -> Option<R>
     let text = kernel::read_file(c"/proc/thread-self/maps").ok()?;
     let mappings: Vec<_> = maps::parse(&text).collect();
     Some(action(&mappings))
+}
+
+/// Whether what is mapped at `address` can be written; `None` if nothing is.
+pub fn is_writable(address: u64) -> Option<bool> {
+    with_mappings(|mappings| {
+        let found = mappings.iter().find(|mapping| (mapping.begin..mapping.end).contains(&address))?;
+        Some(found.writable)
+    })
+    .flatten()
 }
 
 fn within(range: &[AtomicU64; 2], address: u64) -> bool {
@@ -307,9 +316,6 @@ fn arm(thread: &mut Thread, stack: &InitialStack, mappings: &[maps::Mapping]) {
     processor::begin_image(stack, mappings);
     crate::debugger::begin_process(thread);
     stop::look(thread);
-    if process::get().mode == Mode::Replay {
-        deliver::bound_what_is_left(thread);
-    }
     if kmod_shim::dispatch::arm().is_err() {
         kernel::complain(&[b"this kernel has no Syscall User Dispatch (Linux 5.11 and later have it)"]);
         process::end_recording(b"system calls cannot be intercepted");

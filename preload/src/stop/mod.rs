@@ -58,6 +58,7 @@ pub fn look(thread: &mut Thread) {
     match process::get().mode {
         Mode::Replay => {
             replay::look(thread);
+            deliver::bound_what_is_left(thread);
             if order::is_parallel() {
                 spot::look(thread);
             }

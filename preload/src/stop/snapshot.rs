@@ -27,8 +27,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// General registers, rip and flags, as the kernel's frame has them in front.
 pub const REGISTERS: usize = 18;
-const STACK_POINTER: usize = 15;
-const INSTRUCTION_POINTER: usize = 16;
+/// The stack pointer among them.
+pub const STACK_POINTER: usize = 15;
+/// The instruction pointer among them.
+pub const INSTRUCTION_POINTER: usize = 16;
 /// The flags among them.
 pub const FLAGS: usize = 17;
 const EXTENDED: usize = 18;

@@ -12,7 +12,7 @@
 //! and says so. If the replay comes to a safepoint before, that is the latest place: nothing that others can see was done in
 //! between.
 
-use super::snapshot::{REGISTERS, registers};
+use super::snapshot::{INSTRUCTION_POINTER, REGISTERS, STACK_POINTER, registers};
 use super::{is_in_program, timer};
 use crate::signals::{Information, deliver, fault::flags, handler, kernel_side};
 use crate::thread::Thread;
@@ -31,8 +31,8 @@ const PATIENCE: u64 = 100_000;
 const AGAIN: u64 = 1000;
 /// Steps of one instruction in a row.
 const STEPS: u32 = 20_000;
-/// How often it is looked again: about a minute of processor time.
-const ROUNDS: u32 = 1200;
+/// Microseconds of processor time after which a thread that makes steps will not come there any more.
+const LONGEST: u64 = 60_000_000;
 /// The flag for single steps.
 const TRAP: u64 = 0x100;
 /// `si_code` of a step's signal.
@@ -57,8 +57,8 @@ pub struct Spot {
     is_in_hook: bool,
     /// Replay: the round began in one: the next passage is the one.
     is_counted: bool,
-    /// Replay: rounds so far.
-    rounds: u32,
+    /// Replay: the thread's processor time when it began to make steps, in microseconds; 0 if it has not.
+    since: u64,
 }
 
 /// Recording: a signal was put aside while the thread is in the program, or in a function of ours that is no safepoint.
@@ -68,22 +68,19 @@ pub fn arrived(thread: &mut Thread) {
     }
 }
 
-/// A safepoint was reached: signals are delivered there.
+/// Recording: a safepoint was reached: signals are delivered there.
 pub fn cancel(thread: &mut Thread) {
     if core::mem::take(&mut thread.spot.is_awaited) {
         timer::set(thread, 0);
     }
-    thread.spot.steps = 0;
 }
 
 /// Replay: an event was taken. If the next one is such a signal, the thread is interrupted soon.
 #[inline]
 pub fn look(thread: &mut Thread) {
     if comes_next(thread) {
-        thread.spot.rounds = 0;
+        thread.spot.since = 0;
         set(thread, AGAIN);
-    } else {
-        deliver::bound_what_is_left(thread);
     }
 }
 
@@ -183,7 +180,7 @@ fn record(thread: &mut Thread, machine: &mut MachineContext, mask: &mut u64) {
     }
     thread.items.clear();
     thread.items.push_copy(Tag::Output, 0, thread.passes, &information);
-    thread.items.push_copy(Tag::State, 0, machine.rip, &to_bytes(&place(machine)));
+    thread.items.push_copy(Tag::State, 0, machine.rip, &to_bytes(&registers(machine)));
     log::items_only(thread, Kind::Signal, flags::COMPUTING, signal as u16);
     deliver(thread, signal, &information, machine, mask);
 }
@@ -203,27 +200,22 @@ fn deliver(
     super::look(thread);
 }
 
-/// The stack pointer, and all registers.
-type Place = [u64; REGISTERS + 1];
+const STATE_BYTES: usize = 8 * REGISTERS;
 
-/// Bytes of the stack pointer: it has to be the same. Of the registers others may be from a hook that has other things to do in
-/// replay.
-const KEPT: usize = size_of::<u64>();
-
-fn place(machine: &MachineContext) -> Place {
-    let mut place = [machine.rsp; REGISTERS + 1];
-    place[1..].copy_from_slice(&registers(machine));
-    place
-}
-
-const PLACE_BYTES: usize = size_of::<Place>();
-
-fn to_bytes(place: &Place) -> [u8; PLACE_BYTES] {
-    let mut bytes = [0; PLACE_BYTES];
-    for (target, word) in bytes.chunks_exact_mut(8).zip(place) {
+fn to_bytes(registers: &[u64; REGISTERS]) -> [u8; STATE_BYTES] {
+    let mut bytes = [0; STATE_BYTES];
+    for (target, word) in bytes.chunks_exact_mut(8).zip(registers) {
         target.copy_from_slice(&word.to_ne_bytes());
     }
     bytes
+}
+
+/// Replay: the registers where the signal came, which is the next event.
+fn recorded(thread: &mut Thread) -> Option<[u64; REGISTERS]> {
+    const BEFORE: usize = 2 * ItemHeader::SIZE + size_of::<Information>();
+    let body: [u8; BEFORE + STATE_BYTES] = playback::preview(thread)?;
+    let word = |at: usize| u64::from_ne_bytes(core::array::from_fn(|i| body[BEFORE + 8 * at + i]));
+    Some(core::array::from_fn(word))
 }
 
 /// Replay: begins to make steps, if the signal comes next.
@@ -231,35 +223,33 @@ fn begin(thread: &mut Thread, machine: &mut MachineContext, mask: &mut u64) {
     if !comes_next(thread) {
         return;
     }
-    thread.spot.rounds += 1;
-    if thread.spot.rounds > ROUNDS {
-        divergence::state_not_reached(thread, machine.rip, u64::from(ROUNDS) * AGAIN / 1_000_000);
-    }
     let has_come = deliver::comes_at(thread, flags::COMPUTING, thread.passes);
-    if has_come && is_interruptible(thread, machine) {
-        thread.spot.steps = STEPS;
-        machine.rflags |= TRAP;
-        try_here(thread, machine, mask);
-    } else {
-        set(thread, AGAIN);
+    if !has_come || !is_interruptible(thread, machine) {
+        return set(thread, AGAIN);
     }
+    let now = kernel::thread_time();
+    if thread.spot.since == 0 {
+        thread.spot.since = now;
+    } else if now - thread.spot.since > LONGEST
+        && let Some(then) = recorded(thread)
+    {
+        divergence::state_not_reached(thread, then[INSTRUCTION_POINTER], LONGEST / 1_000_000);
+    }
+    thread.spot.steps = STEPS;
+    machine.rflags |= TRAP;
+    try_here(thread, machine, mask);
 }
 
 /// Replay: delivers the signal if the thread is where it came.
 fn try_here(thread: &mut Thread, machine: &mut MachineContext, mask: &mut u64) {
-    const INFORMATION: usize = size_of::<Information>();
-    const STATE: usize = ItemHeader::SIZE + INFORMATION;
-    let Some(body) = playback::preview::<[u8; STATE + ItemHeader::SIZE + PLACE_BYTES]>(thread) else {
-        return;
-    };
-    let state = ItemHeader::from_bytes(core::array::from_fn(|i| body[STATE + i]));
-    let then = &body[STATE + ItemHeader::SIZE..];
-    let now = to_bytes(&place(machine));
-    if machine.rip != state.value || then[..KEPT] != now[..KEPT] {
+    let Some(then) = recorded(thread) else { return };
+    let now = registers(machine);
+    if [INSTRUCTION_POINTER, STACK_POINTER].iter().any(|which| then[*which] != now[*which]) {
         return;
     }
     if then != now {
-        // Others are taken in the last half of a round only, if it is not known to be this passage: the same may be one further.
+        // Others are taken in the last half of a round only, if it is not known to be this passage: the same may be one further. What
+        // is in them may also be from a hook, which has other things to do in replay.
         if thread.spot.steps > STEPS / 2 && !thread.spot.is_counted {
             return;
         }

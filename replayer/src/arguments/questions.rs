@@ -195,9 +195,10 @@ pub struct Deadlocks {
 ///
 /// Not seen are accesses by system calls (read(2) into a buffer), and of libc's functions all but those that only
 /// work on memory (memcpy, strlen...); what orders threads by pipes, sockets, signals or futexes of their own, which may look
-/// like a race; processes that share memory; what a thread does while its process has no other. Instructions do not tell a plain store or load from an atomic one (C++'s
-/// `release` and `acquire`): a variable counts as atomic if any instruction with `lock` or `xchg` accesses it. Where a thread
-/// makes 4096 accesses to a page in a row, only the first one after each of its calls is seen from then on.
+/// like a race; processes that share memory; what a thread does while its process has no other. Instructions do not tell a
+/// plain store or load from an atomic one (C++'s `release` and `acquire`): a variable counts as atomic if any instruction with
+/// `lock` or `xchg` accesses it. Where a thread makes 4096 accesses to a page in a row, only the first one after each of its
+/// calls is seen from then on.
 ///
 /// Sync order does not see atomic operations. They are no races, but a replay may make them the other way round: where one has gone
 /// another way than the recording, the last of those are told, too, whose order one of the two threads can see.

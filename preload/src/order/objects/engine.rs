@@ -195,10 +195,7 @@ fn stay(thread: &mut Thread, subject: Subject) {
 
 /// Whether an operation on the object fails: it cannot be written. In the recording it was not noted then.
 fn fails(object: u64) -> bool {
-    start::with_mappings(|mappings| {
-        mappings.iter().any(|mapping| (mapping.begin..mapping.end).contains(&object) && !mapping.writable)
-    })
-    .unwrap_or(false)
+    start::is_writable(object) == Some(false)
 }
 
 /// What the log says about an operation.

@@ -147,13 +147,8 @@ pub fn lacks_object(rip: u64, address: u64) -> Option<Lacking> {
     }
     // SAFETY: the address of a static.
     let place = unsafe { (*function).place() };
-    let is_there = || {
-        start::with_mappings(|mappings| {
-            mappings.iter().any(|mapping| (mapping.begin..mapping.end).contains(&address))
-        })
-        .unwrap_or(false)
-    };
-    Some(if is_our_code(place) || is_there() { Lacking::Fail } else { Lacking::GoOn(place) })
+    let is_entrys = is_our_code(place) || start::is_writable(address).is_some();
+    Some(if is_entrys { Lacking::Fail } else { Lacking::GoOn(place) })
 }
 
 /// What is to be done, and what came of it.

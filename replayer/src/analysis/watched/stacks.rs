@@ -4,7 +4,7 @@ use super::{Images, Space};
 use crate::divergence::{Registers, Stacks};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use tracer_core::session::watch::{Access, Record, StackPart, what};
+use tracer_core::session::watch::{Record, StackPart, what};
 
 /// Registers, and what lay at rsp and above.
 struct Stack {
@@ -16,8 +16,6 @@ struct Stack {
 #[derive(Default)]
 pub struct Captured {
     stacks: HashMap<(u32, u64), Stack>,
-    /// The instructions of the accesses that have one.
-    instructions: HashMap<(u32, u64), u64>,
     unwinders: RefCell<HashMap<Space, Stacks>>,
 }
 
@@ -43,9 +41,6 @@ impl Captured {
                     let ordinal = ordinals.entry(stream).or_insert(0);
                     if let Some(stack) = unfinished.remove(&stream) {
                         captured.stacks.insert((stream, *ordinal), stack);
-                        captured
-                            .instructions
-                            .insert((stream, *ordinal), Access::from_record(record).instruction);
                     }
                     *ordinal += 1;
                 }
@@ -62,7 +57,7 @@ impl Captured {
 
     /// Whether that access was made by this instruction: in sync order another replay may go another way.
     pub fn is_by(&self, stream: u32, ordinal: u64, instruction: u64) -> bool {
-        self.instructions.get(&(stream, ordinal)) == Some(&instruction)
+        self.stacks.get(&(stream, ordinal)).is_some_and(|stack| stack.registers.instruction == instruction)
     }
 
     /// The functions on the stack, innermost first, as far as it is known: at the access of the thread before which so many
