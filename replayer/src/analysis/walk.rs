@@ -44,15 +44,32 @@ pub fn walk(
     mut visit: impl FnMut(&Seen, &Objects) -> Result<bool>,
 ) -> Result<Objects> {
     let mut objects = Objects::default();
-    for event in CausalEvents::new(recording, family) {
-        let (stream, event) = event?;
+    let mut events = CausalEvents::new(recording, family);
+    while let Some(event) = events.next() {
+        let (stream, mut event) = event?;
         let leader = family.leader(stream);
+        if let Some(pipe) = reads_ahead(&objects, leader, &event) {
+            let writes = |other| other != leader && objects.has(other, pipe);
+            let Some(possible) = events.put_off(stream, event, leader, writes) else { continue };
+            event = possible;
+        }
         let seen = see(&mut objects, family, leader, stream, &event);
         if !visit(&seen, &objects)? {
             break;
         }
     }
     Ok(objects)
+}
+
+/// The pipe that a call has read more from than was written to it.
+fn reads_ahead(objects: &Objects, leader: u32, event: &Event) -> Option<usize> {
+    let call = Call::of(event).filter(|call| !call.entered)?;
+    let descriptor = call.first_descriptor()?;
+    let (pipe, written) = objects.unread(leader, descriptor)?;
+    let reads =
+        |transfer: &&Transfer| transfer.direction == Direction::Read && transfer.descriptor == descriptor;
+    let read: u64 = transfers(&call).iter().filter(reads).map(Transfer::length).sum();
+    (read > written).then_some(pipe)
 }
 
 fn see<'a>(objects: &mut Objects, family: &Family, leader: u32, stream: u32, event: &'a Event) -> Seen<'a> {

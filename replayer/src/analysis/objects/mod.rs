@@ -68,7 +68,7 @@ pub struct Object {
     pub opened: u64,
     /// Bytes that it has, as far as the program has shown: of files only.
     pub size: u64,
-    /// Bytes that went each way (from the program, to the program): of all but files.
+    /// Bytes that went each way (to the program, from the program): of all but files.
     moved: [u64; 2],
 }
 
@@ -135,6 +135,20 @@ impl Objects {
         open.position = at.saturating_add(length);
         object.size = object.size.max(open.position);
         at
+    }
+
+    /// The pipe that `descriptor` is in the process of `leader`, and how many bytes in it were not read.
+    pub fn unread(&self, leader: u32, descriptor: i32) -> Option<(usize, u64)> {
+        let open = self.tables.get(&leader)?.get(descriptor)?.open;
+        let pipe = self.opens[open].object;
+        let Object { sort: Sort::Pipe, moved: [read, written], .. } = self.list[pipe] else { return None };
+        Some((pipe, written.saturating_sub(read)))
+    }
+
+    /// Whether a descriptor of the process of `leader` is `object`.
+    pub fn has(&self, leader: u32, object: usize) -> bool {
+        let table = self.tables.get(&leader);
+        table.is_some_and(|table| table.opens().any(|open| self.opens[open].object == object))
     }
 
     fn open(&mut self, leader: u32, descriptor: i32) -> usize {

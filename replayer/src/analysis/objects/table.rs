@@ -25,6 +25,11 @@ impl Table {
         self.descriptors.get(&descriptor).copied()
     }
 
+    /// The numbers of the open things that descriptors stand for.
+    pub fn opens(&self) -> impl Iterator<Item = usize> + '_ {
+        self.descriptors.values().map(|descriptor| descriptor.open)
+    }
+
     /// `descriptor` stands for this from now on.
     pub fn set(&mut self, descriptor: i32, what: Descriptor) {
         self.descriptors.insert_mut(descriptor, what);

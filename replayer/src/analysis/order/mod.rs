@@ -2,6 +2,7 @@
 //!
 //! Within a process the trace knows it. Between processes that share no memory it knows no more than what one has seen of
 //! another: a process comes after the call that created it, and a parent that has waited for a child comes after the child.
+//! Who follows what is open can say more with [`CausalEvents::put_off`]: what is read from a pipe was written before.
 
 mod process;
 
@@ -22,14 +23,33 @@ pub struct CausalEvents<'a> {
     rest: BTreeMap<u32, Vec<u32>>,
     /// First streams by process id, rising.
     by_id: HashMap<u32, Vec<u32>>,
-    /// The process that runs is the last one; the others wait for those after them.
+    /// Of those that can go on the last one does.
     begun: Vec<Begun<'a>>,
+    /// How many events were given and not put off.
+    given: u64,
+    /// The last one was given although what it is held by has not happened: nobody else can go on.
+    forced: bool,
 }
 
 struct Begun<'a> {
+    /// Its first stream.
+    leader: u32,
     events: ProcessEvents<'a>,
-    /// The wait that ends once the processes after this one have ended.
-    held: Option<(u32, Event)>,
+    held: Option<Held>,
+}
+
+/// An event that comes after something of another process.
+struct Held {
+    stream: u32,
+    event: Event,
+    until: Until,
+}
+
+enum Until {
+    /// The process with this first stream has ended.
+    Ended(u32),
+    /// More than so many events were given.
+    Given(u64),
 }
 
 impl<'a> CausalEvents<'a> {
@@ -39,17 +59,61 @@ impl<'a> CausalEvents<'a> {
         for (stream, member) in family.members.iter().filter(|(_, member)| !member.is_thread) {
             by_id.entry(member.process).or_default().push(*stream);
         }
-        CausalEvents { recording, rest: processes(recording, family), by_id, begun: Vec::new() }
+        let rest = processes(recording, family);
+        CausalEvents { recording, rest, by_id, begun: Vec::new(), given: 0, forced: false }
     }
 
-    fn begin(&mut self, streams: &[u32]) {
-        self.begun.push(Begun { events: ProcessEvents::new(self.recording, streams), held: None });
+    /// Takes back the event that was given last: it comes after something that other processes have still to do, and first
+    /// of all one that has not begun and that `may_do_it` is true of. Gives the event again if nobody else can go on.
+    pub fn put_off(
+        &mut self,
+        stream: u32,
+        event: Event,
+        leader: u32,
+        may_do_it: impl Fn(u32) -> bool,
+    ) -> Option<Event> {
+        let Some(own) = self.begun.iter_mut().find(|begun| begun.leader == leader && !self.forced) else {
+            return Some(event);
+        };
+        self.given -= 1;
+        own.held = Some(Held { stream, event, until: Until::Given(self.given) });
+        let doer = self.rest.keys().copied().find(|leader| may_do_it(*leader));
+        if let Some(doer) = doer {
+            self.begin(doer);
+        }
+        None
     }
 
-    /// The streams of the process that this event has waited for, if it has not begun.
-    fn waited_for(&mut self, event: &Event) -> Option<Vec<u32>> {
+    /// Begins the process with this first stream, if it has not begun.
+    fn begin(&mut self, leader: u32) {
+        if let Some(streams) = self.rest.remove(&leader) {
+            let events = ProcessEvents::new(self.recording, &streams);
+            self.begun.push(Begun { leader, events, held: None });
+        }
+    }
+
+    /// The first stream of the process that this event has waited for, if that has not ended.
+    fn waited_for(&self, event: &Event) -> Option<u32> {
         let leaders = self.by_id.get(&waited_id(event)?)?;
-        leaders.iter().find_map(|leader| self.rest.remove(leader))
+        leaders.iter().copied().find(|leader| self.is_to_end(*leader))
+    }
+
+    fn is_to_end(&self, leader: u32) -> bool {
+        self.rest.contains_key(&leader) || self.begun.iter().any(|begun| begun.leader == leader)
+    }
+
+    fn can_go_on(&self, begun: &Begun) -> bool {
+        match &begun.held {
+            Some(Held { until: Until::Ended(leader), .. }) => !self.is_to_end(*leader),
+            Some(Held { until: Until::Given(given), .. }) => self.given > *given,
+            None => true,
+        }
+    }
+
+    fn give(&mut self, stream: u32, event: Event, forced: bool) -> Option<Result<(u32, Event)>> {
+        self.given += 1;
+        self.forced = forced;
+        Some(Ok((stream, event)))
     }
 }
 
@@ -58,28 +122,31 @@ impl Iterator for CausalEvents<'_> {
 
     fn next(&mut self) -> Option<Result<(u32, Event)>> {
         loop {
-            let Some(last) = self.begun.last_mut() else {
-                let (_, streams) = self.rest.pop_first()?;
-                self.begin(&streams);
+            let Some(last) = self.begun.len().checked_sub(1) else {
+                let leader = *self.rest.first_key_value()?.0;
+                self.begin(leader);
                 continue;
             };
-            if let Some(held) = last.held.take() {
-                return Some(Ok(held));
+            let able = self.begun.iter().rposition(|begun| self.can_go_on(begun));
+            let at = able.unwrap_or(last);
+            if let Some(Held { stream, event, .. }) = self.begun[at].held.take() {
+                return self.give(stream, event, able.is_none());
             }
-            match last.events.next() {
+            match self.begun[at].events.next() {
                 None => {
-                    self.begun.pop();
+                    self.begun.remove(at);
                 }
                 Some(Err(error)) => {
-                    (self.begun, self.rest) = Default::default();
+                    self.begun.clear();
+                    self.rest.clear();
                     return Some(Err(error));
                 }
                 Some(Ok((stream, event))) => {
-                    let Some(streams) = self.waited_for(&event) else { return Some(Ok((stream, event))) };
-                    if let Some(last) = self.begun.last_mut() {
-                        last.held = Some((stream, event));
-                    }
-                    self.begin(&streams);
+                    let Some(leader) = self.waited_for(&event) else {
+                        return self.give(stream, event, false);
+                    };
+                    self.begun[at].held = Some(Held { stream, event, until: Until::Ended(leader) });
+                    self.begin(leader);
                 }
             }
         }

@@ -89,3 +89,39 @@ fn grep_finds_what_was_read_and_written() {
     let wrong = imitate().args(["grep", "("]).arg(place.trace()).output().unwrap();
     assert_eq!(wrong.status.code(), Some(125));
 }
+
+/// The reader is waited for before the writer, and two processes ask and answer in turns.
+const PIPES: &str = "
+import subprocess
+PIPE = subprocess.PIPE
+writer = subprocess.Popen(['sh', '-c', 'echo a needle'], stdout=PIPE)
+reader = subprocess.Popen(['cat'], stdin=writer.stdout, stdout=open('copy', 'w'))
+reader.wait()
+writer.wait()
+cat = subprocess.Popen(['cat'], stdin=PIPE, stdout=PIPE)
+for turn in (b'1', b'2', b'3'):
+    cat.stdin.write(b'needle ' + turn + b'\\n')
+    cat.stdin.flush()
+    cat.stdout.readline()
+cat.stdin.close()
+cat.wait()
+";
+
+#[test]
+fn what_is_read_from_a_pipe_was_written_before() {
+    let place = Place::new();
+    record_script(&place, PIPES);
+    let finds = rows(&place, &["grep", "--json", "a needle|needle [123]"]);
+    let shown: Vec<String> = finds
+        .iter()
+        .filter(|find| find["object"].as_str().unwrap().starts_with("pipe"))
+        .map(|find| format!("{} {}", find["call"].as_str().unwrap(), find["found"].as_str().unwrap()))
+        .collect();
+    let turn = |turn| {
+        let each = ["write", "read", "write", "read"].map(|call| format!("{call} needle {turn}"));
+        each.into_iter()
+    };
+    let first = ["write", "read"].map(|call| format!("{call} a needle"));
+    let expected: Vec<String> = first.into_iter().chain((1..=3).flat_map(turn)).collect();
+    assert_eq!(shown, expected, "{finds:#?}");
+}
