@@ -68,8 +68,11 @@ fn record(place: &Place, program: &PathBuf, options: &[&str]) -> String {
     text(&recorded.stderr)
 }
 
-fn verify(program: &PathBuf) -> Output {
-    imitate().args(["verify", "--order", "sync", "-n", "3", "--"]).arg(program).output().unwrap()
+/// Verifies a program. What differs is kept, in `place`.
+fn verify(place: &Place, program: &PathBuf) -> Output {
+    let mut command = imitate();
+    command.env("TMPDIR", place.path(""));
+    command.args(["verify", "--order", "sync", "-n", "3", "--"]).arg(program).output().unwrap()
 }
 
 #[test]
@@ -136,7 +139,7 @@ fn verify_tells_whether_sync_order_will_do() {
     let place = Place::new();
     let race = plain(&place, "race", RACE);
     // On a busy machine the threads may come one after the other, in replay too.
-    let mut verifications = (0..30).map(|_| verify(&race));
+    let mut verifications = (0..30).map(|_| verify(&place, &race));
     let differs =
         verifications.find(|verified| verified.status.code() != Some(0)).expect("no race in 30 runs");
     let said = text(&differs.stderr);
@@ -146,7 +149,7 @@ fn verify_tells_whether_sync_order_will_do() {
     let report = said.split_once("diverged").expect(&said).1;
     assert!(report.contains("record with --order serial"), "{said}");
 
-    let same = verify(&rebuilt(&place, "rebuilt", RACE, "atomics"));
+    let same = verify(&place, &rebuilt(&place, "rebuilt", RACE, "atomics"));
     assert_eq!((same.status.code(), text(&same.stderr)), (Some(0), String::new()));
     assert!(text(&same.stdout).contains("3 of 3 replays identical"));
 }
